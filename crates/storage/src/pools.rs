@@ -1,0 +1,73 @@
+use std::time::Duration;
+
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+
+/// A query that did not go through.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    #[error("the database did not answer as expected: {0}")]
+    Database(#[from] sqlx::Error),
+    #[error("a stored document cannot be read: {0}")]
+    Document(#[from] serde_json::Error),
+}
+
+impl StorageError {
+    /// The name of the unique, check or foreign-key constraint that the query violated, if that is what went wrong.
+    pub fn constraint(&self) -> Option<&str> {
+        match self {
+            Self::Database(sqlx::Error::Database(error)) => error.constraint(),
+            _ => None,
+        }
+    }
+}
+
+macro_rules! role_pool {
+    ($(#[$doc:meta])* $name:ident, $max_connections:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub struct $name(PgPool);
+
+        impl $name {
+            /// Connects as the role in `url`. Waits up to 10 seconds for a free connection later on.
+            pub async fn connect(url: &str) -> Result<Self, StorageError> {
+                let pool = PgPoolOptions::new()
+                    .max_connections($max_connections)
+                    .acquire_timeout(Duration::from_secs(10))
+                    .connect(url)
+                    .await?;
+                Ok(Self(pool))
+            }
+
+            pub(crate) fn pool(&self) -> &PgPool {
+                &self.0
+            }
+
+            /// Whether the database answers.
+            pub async fn is_reachable(&self) -> bool {
+                sqlx::query("SELECT 1").execute(&self.0).await.is_ok()
+            }
+
+            /// Closes every connection, waiting for queries under way.
+            pub async fn close(&self) {
+                self.0.close().await;
+            }
+        }
+    };
+}
+
+role_pool!(
+    /// Connections of `referee_api`: people, challenges, submissions and released scores; no label, no write to a score.
+    ApiDb,
+    20
+);
+role_pool!(
+    /// Connections of `referee_scorer`: sealed labels, outcomes and released scores; no account.
+    ScorerDb,
+    12
+);
+role_pool!(
+    /// Connections of `referee_inference`: submissions and image locations; nothing sealed, no account.
+    InferenceDb,
+    8
+);
