@@ -1,0 +1,5 @@
+//! The JSON documents of the HTTP API as Rust types and, with the feature `http`, a typed client over them.
+//!
+//! The server serialises exactly these types and the command line reads them back, so neither can drift from the other.
+
+pub mod documents;
