@@ -1,0 +1,100 @@
+//! Comma-separated lines as RFC 4180 quotes them, without line breaks inside cells.
+
+use std::borrow::Cow;
+
+use crate::format_error::{At, FormatError};
+use crate::stream::{MAX_LINE, Stream};
+
+/// The cells of one line. An error is a sentence about the line.
+pub(crate) struct Cells<'l> {
+    rest: Option<&'l str>,
+}
+
+pub(crate) fn cells(line: &str) -> Cells<'_> {
+    Cells { rest: Some(line) }
+}
+
+impl<'l> Iterator for Cells<'l> {
+    type Item = Result<Cow<'l, str>, &'static str>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = self.rest?;
+        if let Some(quoted) = rest.strip_prefix('"') {
+            let cell = self.quoted(quoted);
+            if cell.is_err() {
+                self.rest = None;
+            }
+            return Some(cell);
+        }
+        let (cell, rest) = match rest.split_once(',') {
+            Some((cell, rest)) => (cell, Some(rest)),
+            None => (rest, None),
+        };
+        self.rest = rest;
+        Some(Ok(Cow::Borrowed(cell.trim_matches([' ', '\t']))))
+    }
+}
+
+impl<'l> Cells<'l> {
+    /// A cell whose opening quote is already taken; a doubled quote inside stands for one.
+    fn quoted(&mut self, text: &'l str) -> Result<Cow<'l, str>, &'static str> {
+        let mut cell = Cow::Borrowed("");
+        let mut rest = text;
+        loop {
+            let (part, after) = rest
+                .split_once('"')
+                .ok_or("a quote is opened and not closed on the same line")?;
+            cell += part;
+            match after.strip_prefix('"') {
+                Some(after) => {
+                    cell += "\"";
+                    rest = after;
+                }
+                None if after.is_empty() => {
+                    self.rest = None;
+                    return Ok(cell);
+                }
+                None => {
+                    let after = after
+                        .strip_prefix(',')
+                        .ok_or("a closing quote must be followed by a comma")?;
+                    self.rest = Some(after);
+                    return Ok(cell);
+                }
+            }
+        }
+    }
+}
+
+/// Calls `visit` with each line of the file, its number (from 1) and its text, without line break and byte-order mark.
+///
+/// Refuses overlong lines and bytes that are not UTF-8. One final newline is not a line.
+pub(crate) fn each_line(
+    stream: &mut Stream<'_>,
+    mut visit: impl FnMut(u64, &str) -> Result<(), FormatError>,
+) -> Result<u64, FormatError> {
+    let mut number = 0;
+    while let Some(block) = stream.lines()? {
+        let block = block.strip_suffix(b"\n").unwrap_or(block);
+        for line in block.split(|&byte| byte == b'\n') {
+            number += 1;
+            let at = At::Line(number);
+            if line.len() > MAX_LINE {
+                return Err(FormatError::at(
+                    at,
+                    format!("longer than {MAX_LINE} bytes; every image has a line of its own"),
+                ));
+            }
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            let line = std::str::from_utf8(line)
+                .map_err(|_| FormatError::at(at, "not UTF-8; save the file as CSV in UTF-8"))?;
+            let line = if number == 1 {
+                line.strip_prefix('\u{feff}').unwrap_or(line)
+            } else {
+                line
+            };
+            visit(number, line)?;
+        }
+    }
+    Ok(number)
+}
