@@ -1,0 +1,27 @@
+# One image, one binary: the compose file starts it once per role.
+# The first stage needs the network for crates and npm packages; the last holds the binary and what it links.
+
+FROM node:22-bookworm-slim AS web
+WORKDIR /src/web
+COPY web/package.json web/package-lock.json ./
+RUN npm ci
+COPY web ./
+RUN npm run build
+
+FROM rust:1-bookworm AS build
+WORKDIR /src
+COPY . .
+COPY --from=web /src/web/build web/build
+ENV SQLX_OFFLINE=true
+RUN cargo build --release --locked --package referee-cli
+
+FROM debian:bookworm-slim
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends ca-certificates curl \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --system --uid 10001 --home-dir /var/lib/referee --create-home referee \
+    && install -d -o referee -g referee /var/lib/referee/objects
+COPY --from=build /src/target/release/referee /usr/local/bin/referee
+USER referee
+ENTRYPOINT ["referee"]
+CMD ["--help"]
