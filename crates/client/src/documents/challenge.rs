@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Class, Leaderboard, LeaderboardRules, Limits, Rules, Schedule, words};
+use super::{Class, LeaderboardRules, Limits, Rules, Schedule, words};
 
 /// Where a challenge is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -166,11 +166,19 @@ pub struct Organizer {
     pub added_at: DateTime<Utc>,
 }
 
-/// What a challenge's event stream sends: its state and its public board.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What a challenge's event stream sends when its state or its boards change. The boards themselves are read anew, with
+/// `If-None-Match`: they can be large.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ChallengeEvent {
     pub challenge: String,
     pub state: State,
-    pub leaderboard: Leaderboard,
+    /// `null` before the first labels are in use.
+    pub label_version: Option<u32>,
+    /// Whether there is a private board to see.
+    pub private_released: bool,
+    /// The leaderboards'.
+    pub revision: i64,
+    /// When they last changed.
+    pub as_of: DateTime<Utc>,
 }
