@@ -3,3 +3,8 @@
 //! The server serialises exactly these types and the command line reads them back, so neither can drift from the other.
 
 pub mod documents;
+#[cfg(feature = "http")]
+pub mod http;
+
+#[cfg(feature = "http")]
+pub use http::{Client, ClientError};

@@ -1,5 +1,5 @@
 //! What travels over HTTP, as section 4 of the contract names it. Times are RFC 3339 in UTC, errors are fractions in
-//! `[0, 1]`, a challenge is its slug, a team its name, a submission its UUIDv7.
+//! `[0, 1]`, a challenge is its slug, a team its name, a submission its id (UUID version 7).
 //!
 //! In patches an absent field is left alone. Where a field can also be cleared, its type is `Option<Option<T>>`: absent,
 //! `null`, or a value.
@@ -84,6 +84,10 @@ pub struct Page<T> {
 }
 
 /// Reads a field of a patch that is present, so that `null` becomes `Some(None)` and only absence becomes `None`.
+#[expect(
+    clippy::option_option,
+    reason = "a patch has three cases: leave alone, clear, set"
+)]
 fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<T>>, D::Error> {

@@ -61,6 +61,10 @@ impl Status {
 /// A submission. Those who are neither its team nor organizers get it without `description` and `problem`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "marks that are independent of each other"
+)]
 pub struct Submission {
     pub id: Uuid,
     /// The slug.
