@@ -1,0 +1,93 @@
+//! Opening a store by path or URL.
+
+use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt, path::Path, sync::Arc};
+
+use object_store::local::LocalFileSystem;
+
+use super::{ObjectError, ObjectStore};
+
+impl ObjectStore {
+    /// The directory `path`, made where there is none. What is stored is synced to disk.
+    pub fn local(path: &Path) -> Result<Self, ObjectError> {
+        let error = |source| ObjectError::File {
+            action: "create",
+            path: path.to_owned(),
+            source,
+        };
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(error)?;
+        let directory = path.canonicalize().map_err(error)?;
+        let store = LocalFileSystem::new_with_prefix(&directory)
+            .map_err(|error| unusable(&path.display().to_string(), error))?
+            // Its default loses files that it reported as stored when the power fails.
+            .with_fsync(true);
+        Ok(Self {
+            store: Arc::new(store),
+            directory: Some(directory),
+        })
+    }
+
+    /// The store at `location`: a path, `file:///path`, or, where this build has the cargo
+    /// feature, `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`, with the
+    /// credentials in the provider's usual environment variables.
+    pub fn from_url(location: &str) -> Result<Self, ObjectError> {
+        match location.split_once("://") {
+            None => Self::local(Path::new(location)),
+            Some(("file", path)) if path.starts_with('/') => {
+                let decoded = object_store::path::Path::from_url_path(path)
+                    .map_err(|error| unusable(location, error))?;
+                Self::local(&Path::new("/").join(decoded.as_ref()))
+            }
+            Some(("file", _)) => Err(unusable(location, "write it as file:///absolute/path")),
+            #[cfg(feature = "s3")]
+            Some(("s3", _)) => cloud(location, "aws_"),
+            #[cfg(feature = "gcs")]
+            Some(("gs", _)) => cloud(location, "google_"),
+            #[cfg(feature = "azure")]
+            Some(("az", _)) => cloud(location, "azure_"),
+            Some((scheme @ ("s3" | "gs" | "az"), _)) => {
+                let feature = match scheme {
+                    "s3" => "s3",
+                    "gs" => "gcs",
+                    _ => "azure",
+                };
+                let reason = format!(
+                    "this build cannot speak to {scheme}://; build it with `--features {feature}`"
+                );
+                Err(unusable(location, reason))
+            }
+            Some(_) => Err(unusable(
+                location,
+                "expected a directory, file:///path, s3://bucket, gs://bucket or az://container",
+            )),
+        }
+    }
+}
+
+fn unusable(url: &str, reason: impl std::fmt::Display) -> ObjectError {
+    ObjectError::Location {
+        url: url.to_owned(),
+        reason: format!("{reason}"),
+    }
+}
+
+/// A store of a cloud provider, configured by the environment variables that begin with
+/// `variables`.
+#[cfg(feature = "cloud")]
+fn cloud(location: &str, variables: &str) -> Result<ObjectStore, ObjectError> {
+    // The build has one TLS implementation; whoever comes first makes it the default.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let url = reqwest::Url::parse(location).map_err(|error| unusable(location, error))?;
+    let configuration = std::env::vars()
+        .map(|(name, value)| (name.to_ascii_lowercase(), value))
+        .filter(|(name, _)| name.starts_with(variables));
+    let (store, prefix) = object_store::parse_url_opts(&url, configuration)
+        .map_err(|error| unusable(location, error))?;
+    Ok(ObjectStore {
+        store: Arc::new(object_store::prefix::PrefixStore::new(store, prefix)),
+        directory: None,
+    })
+}
