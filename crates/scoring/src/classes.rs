@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Class indices are stored as PostgreSQL's `int2`.
+/// Class indices are stored as `PostgreSQL`'s `int2`.
 pub const MAX_CLASSES: usize = 32_767;
 
 /// A class: its index from 0 in the challenge's class list.

@@ -100,10 +100,6 @@ impl Findings {
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// The error that reports what was found, if anything was.
     pub(crate) fn finish(self) -> Result<(), FormatError> {
         match self.0.first() {

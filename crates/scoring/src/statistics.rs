@@ -6,6 +6,7 @@ mod ranks;
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::Bitmap;
+pub(crate) use distributions::binomial_tail;
 use distributions::{beta_quantile, binomial_half, normal_quantile};
 pub use ranks::rank_ranges;
 

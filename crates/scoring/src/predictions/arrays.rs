@@ -1,9 +1,7 @@
 //! NPY arrays: ranked classes, scores, or the canonical record.
 
-use half::f16;
-
 use super::ranked::{Ranking, Refused};
-use super::scores::{Score, row_of_scores};
+use super::scores::{Score, half_precision, row_of};
 use super::{Expected, Format, Predictions};
 use crate::classes::{Class, MAX_CLASSES};
 use crate::format_error::{At, Findings, FormatError};
@@ -28,8 +26,12 @@ pub(super) fn read(
         big_endian: big,
     } = header.dtype;
     let rows = match (kind, bytes, big) {
-        (Kind::Float, 2, false) => array.scores(stream, |bytes| f16::from_le_bytes(bytes).to_f32()),
-        (Kind::Float, 2, true) => array.scores(stream, |bytes| f16::from_be_bytes(bytes).to_f32()),
+        (Kind::Float, 2, false) => {
+            array.scores(stream, |bytes| half_precision(u16::from_le_bytes(bytes)))
+        }
+        (Kind::Float, 2, true) => {
+            array.scores(stream, |bytes| half_precision(u16::from_be_bytes(bytes)))
+        }
         (Kind::Float, 4, false) => array.scores(stream, f32::from_le_bytes),
         (Kind::Float, 4, true) => array.scores(stream, f32::from_be_bytes),
         (Kind::Float, _, false) => array.scores(stream, f64::from_le_bytes),
@@ -104,14 +106,11 @@ impl Array<'_> {
     fn scores<S: Score, const BYTES: usize>(
         &self,
         stream: &mut Stream<'_>,
-        decode: impl Fn([u8; BYTES]) -> S,
+        decode: impl Fn([u8; BYTES]) -> S + Copy,
     ) -> Result<Vec<Row>, FormatError> {
-        let mut scores = Vec::with_capacity(self.columns);
         self.rows(stream, |bytes| {
             let (cells, _) = bytes.as_chunks::<BYTES>();
-            scores.clear();
-            scores.extend(cells.iter().map(|&cell| decode(cell)));
-            row_of_scores(&scores).map_err(|error| {
+            row_of(cells, decode).map_err(|error| {
                 format!("{error}; scores must be numbers (infinities are allowed)")
             })
         })
@@ -188,9 +187,9 @@ fn integer(cell: &[u8], dtype: Dtype) -> i64 {
     if dtype.big_endian {
         bytes[..cell.len()].reverse();
     }
-    let unused = 64 - 8 * cell.len() as u32;
+    let unused = 8 * (8 - cell.len());
     match dtype.kind {
-        Kind::Signed => i64::from_le_bytes(bytes) << unused >> unused,
+        Kind::Signed => (i64::from_le_bytes(bytes) << unused) >> unused,
         _ => i64::try_from(u64::from_le_bytes(bytes)).unwrap_or(i64::MAX),
     }
 }

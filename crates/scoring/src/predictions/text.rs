@@ -37,13 +37,13 @@ struct Reader<'e> {
 
 impl Reader<'_> {
     fn block(&mut self, block: &[u8]) -> Result<(), FormatError> {
-        let careful_only = self.expected.boxes || self.expected.devkit;
         let classes = u32::try_from(self.expected.classes.len()).unwrap_or(u32::MAX);
         let mut rest = block;
         while !rest.is_empty() {
-            let room = self.rows.len() < self.expected.images.len();
-            if let Some((row, length)) = plain_line(rest, classes).filter(|_| room && !careful_only)
-            {
+            let plain = self.rows.len() < self.expected.images.len()
+                && self.blank_tail.is_none()
+                && !self.expected.boxes;
+            if let Some((row, length)) = plain_line(rest, classes).filter(|_| plain) {
                 self.rows.push(row);
                 self.line += 1;
                 rest = &rest[length..];
@@ -194,11 +194,10 @@ impl Reader<'_> {
             if number.is_nan() {
                 return Err("NaN is not a class number".to_owned());
             }
-            let class = (1..=self.expected.classes.len())
-                .contains(&(number as usize))
-                .then(|| self.expected.classes.class(number as usize - 1))
-                .flatten()
-                .filter(|_| number.fract() == 0.0);
+            // An integer prints as one, so that `7` and `7.0` are the same class and `7.5` is none.
+            let number: Option<usize> = number.to_string().parse().ok();
+            let index = number.and_then(|number| number.checked_sub(1));
+            let class = index.and_then(|index| self.expected.classes.class(index));
             if let Some(class) = class {
                 // A repeated class only wastes a guess.
                 let _ = ranking.push(class);
