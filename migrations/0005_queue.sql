@@ -1,4 +1,4 @@
--- The only two doors to the queue. graphile_worker's own tables belong to the migrating owner: a role that could write
+-- The only doors to the queue. graphile_worker's own tables belong to the migrating owner: a role that could write
 -- there, or be a member of their owner, could plant a trigger that runs as the scorer.
 
 -- Wakes a worker of the kind that the submission needs next. The priority (lower runs first) is the number of the team's
@@ -42,7 +42,20 @@ BEGIN
 END;
 $$;
 
-REVOKE ALL ON FUNCTION enqueue(uuid), enqueue_challenge(uuid, timestamptz) FROM PUBLIC;
+-- Whether a job is there that will wake a worker for the submission. The watchdog asks.
+CREATE FUNCTION has_job(submission_id uuid) RETURNS boolean
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT
+        FROM graphile_worker._private_jobs
+        WHERE key = 'submission:' || submission_id
+          AND (locked_at IS NOT NULL OR attempts < max_attempts));
+END;
+$$;
+
+REVOKE ALL ON FUNCTION enqueue(uuid), enqueue_challenge(uuid, timestamptz), has_job(uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION has_job(uuid) TO referee_scorer;
 GRANT EXECUTE ON FUNCTION enqueue(uuid), enqueue_challenge(uuid, timestamptz) TO referee_api, referee_scorer;
 GRANT EXECUTE ON FUNCTION enqueue(uuid) TO referee_inference;
 REVOKE ALL ON FUNCTION notify_board(), notify_submission(), raise_submission_revision() FROM PUBLIC;

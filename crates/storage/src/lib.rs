@@ -3,9 +3,21 @@
 //! The only crate with SQL in it. Every function takes the pool of the role that may do what it does ([`ApiDb`],
 //! [`ScorerDb`], [`InferenceDb`]), so that a query that oversteps the wall fails in the test that runs it.
 
+mod migrate;
 mod pools;
 
+pub mod accounts;
 pub mod cluster;
+pub mod events;
+pub mod leaderboard;
 pub mod objects;
+pub mod operations;
+pub mod presence;
+pub mod queue;
+pub mod scorer;
+pub mod submissions;
+#[cfg(feature = "testing")]
+pub mod testing;
 
+pub use migrate::{MigrateError, RolePasswords, migrate};
 pub use pools::{ApiDb, InferenceDb, ScorerDb, StorageError};

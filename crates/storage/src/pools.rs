@@ -10,6 +10,8 @@ pub enum StorageError {
     Database(#[from] sqlx::Error),
     #[error("a stored document cannot be read: {0}")]
     Document(#[from] serde_json::Error),
+    #[error("the database holds what it should not: {0}")]
+    Corrupt(&'static str),
 }
 
 impl StorageError {

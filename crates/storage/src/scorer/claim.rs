@@ -1,0 +1,142 @@
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::{ScorerDb, StorageError};
+
+/// How often work on one submission is started before it ends as failed.
+pub const MAX_ATTEMPTS: i32 = 5;
+
+/// A submission that is this worker's to score, until someone else claims it.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    pub submission: Uuid,
+    pub attempt: i32,
+    pub challenge: Uuid,
+    pub team: Uuid,
+    /// An organizer's: scored exactly, never gated by the ladder.
+    pub is_baseline: bool,
+    /// The upload, or for a model the canonical record that inference wrote.
+    pub object_key: String,
+    pub bytes: i64,
+    /// ILSVRC text with boxes.
+    pub boxes: bool,
+}
+
+/// Why a submission failed through no fault of its submitter: the whole list, so that no error's text can leak a label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureReason {
+    WorkerLost,
+    FileUnreadable,
+    Internal,
+}
+
+impl FailureReason {
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::WorkerLost => {
+                "The scorer stopped five times while it worked on this submission. It did not count against your quota; please tell the organizers."
+            }
+            Self::FileUnreadable => {
+                "The server could not read the uploaded file back from its storage. It did not count against your quota; please submit again."
+            }
+            Self::Internal => {
+                "The server made a mistake while scoring this submission. It did not count against your quota; please submit again later."
+            }
+        }
+    }
+}
+
+/// Takes a queued submission, or one whose worker died. `None`: it is finished, withdrawn or gone.
+///
+/// The claim is not worth waiting for the disk: if it is lost in a crash, the submission is simply still queued.
+pub async fn claim(db: &ScorerDb, submission: Uuid) -> Result<Option<Claim>, StorageError> {
+    let mut transaction = db.pool().begin().await?;
+    sqlx::query!("SELECT set_config('synchronous_commit', 'off', true)")
+        .fetch_one(&mut *transaction)
+        .await?;
+    let claim = sqlx::query_as!(
+        Claim,
+        r#"UPDATE submissions
+           SET status = 'running', attempt = attempt + 1, stage = 'scoring', progress_at = clock_timestamp(),
+               progress_done = NULL, progress_total = NULL
+           WHERE id = $1
+             AND status IN ('queued', 'running')
+             AND withdrawn_at IS NULL
+             AND (kind = 'predictions' OR record_key IS NOT NULL)
+           RETURNING id AS submission, attempt, challenge, team, entry = 'baseline' AS "is_baseline!",
+                     coalesce(record_key, object_key) AS "object_key!", bytes,
+                     coalesce((form ->> 'boxes')::boolean, false) AS "boxes!""#,
+        submission
+    )
+    .fetch_optional(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(claim)
+}
+
+/// A sign of life, in bytes read. `false`: someone else has claimed the submission, or it was withdrawn; stop.
+pub async fn record_progress(
+    db: &ScorerDb,
+    claim: &Claim,
+    done: i64,
+) -> Result<bool, StorageError> {
+    let mine = sqlx::query!(
+        "UPDATE submissions
+         SET progress_done = $3, progress_total = $4, progress_at = clock_timestamp()
+         WHERE id = $1 AND attempt = $2 AND status = 'running' AND withdrawn_at IS NULL",
+        claim.submission,
+        claim.attempt,
+        done,
+        claim.bytes
+    )
+    .execute(db.pool())
+    .await?;
+    Ok(mine.rows_affected() == 1)
+}
+
+/// The submitter's fault: `problem` says what and where. Returns whether the claim still stood.
+pub async fn reject(
+    db: &ScorerDb,
+    claim: &Claim,
+    problem: &impl Serialize,
+) -> Result<bool, StorageError> {
+    end(
+        db,
+        claim.submission,
+        claim.attempt,
+        "rejected",
+        serde_json::to_value(problem)?,
+    )
+    .await
+}
+
+/// Ours: reported with one of a fixed list of reasons, quota given back. Returns whether the claim still stood.
+pub async fn fail(
+    db: &ScorerDb,
+    claim: &Claim,
+    reason: FailureReason,
+) -> Result<bool, StorageError> {
+    let problem = serde_json::json!({ "detail": reason.sentence() });
+    end(db, claim.submission, claim.attempt, "failed", problem).await
+}
+
+async fn end(
+    db: &ScorerDb,
+    submission: Uuid,
+    attempt: i32,
+    status: &str,
+    problem: serde_json::Value,
+) -> Result<bool, StorageError> {
+    let ended = sqlx::query!(
+        "UPDATE submissions
+         SET status = $3, problem = $4, stage = NULL, progress_done = NULL, progress_total = NULL
+         WHERE id = $1 AND attempt = $2 AND status = 'running'",
+        submission,
+        attempt,
+        status,
+        problem
+    )
+    .execute(db.pool())
+    .await?;
+    Ok(ended.rows_affected() == 1)
+}

@@ -1,0 +1,75 @@
+//! What the scorer asks of the database, as `referee_scorer`: the only role that sees labels and predictions together.
+//!
+//! Locks, always taken in this order: the challenge's (shared while a submission is scored, exclusive while the label
+//! version flips or private scores are released), then the team's (one scoring at a time, so that the ladder advances in
+//! the order of `scored_seq`).
+
+mod claim;
+mod close;
+mod outcome;
+mod ranks;
+
+mod versions;
+mod watchdog;
+
+pub use claim::{Claim, FailureReason, MAX_ATTEMPTS, claim, fail, record_progress, reject};
+pub use close::{due_closings, release_private_scores};
+pub use outcome::{Judged, Stored, store_outcome};
+pub use ranks::{RankRange, Ranking, hits, ranking, store_rank_ranges};
+pub use versions::{
+    ChallengeFacts, LabelVersion, add_outcome, add_split, copy_labels, current_version, facts,
+    flip, labels, mark_leak, refuse, seal, split, unscored, untended_challenges, versions_in_work,
+    wake,
+};
+pub use watchdog::{WatchdogReport, watch};
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// Holds the challenge's label version and release state still until the transaction ends.
+async fn lock_challenge_shared(
+    connection: &mut PgConnection,
+    challenge: Uuid,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "SELECT pg_advisory_xact_lock_shared(hashtextextended('challenge:' || $1::text, 0))",
+        challenge.to_string()
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Waits for scorings under way, and keeps others out until the transaction ends.
+async fn lock_challenge(connection: &mut PgConnection, challenge: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "SELECT pg_advisory_xact_lock(hashtextextended('challenge:' || $1::text, 0))",
+        challenge.to_string()
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn lock_team(connection: &mut PgConnection, team: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "SELECT pg_advisory_xact_lock(hashtextextended('team:' || $1::text, 0))",
+        team.to_string()
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Raises the board's revision: the api's processes hear of it and rebuild the document.
+async fn touch_board(connection: &mut PgConnection, challenge: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE boards
+         SET revision = revision + 1, changed_at = clock_timestamp()
+         WHERE challenge = $1",
+        challenge
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,224 @@
+//! The wall between the web process and the hidden labels, tried from the outside: as each role, over its own connection.
+
+use referee_storage::testing::TestDatabase;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
+use uuid::Uuid;
+
+const ROLES: [&str; 3] = ["referee_api", "referee_scorer", "referee_inference"];
+
+async fn connect(url: &str) -> PgConnection {
+    PgConnection::connect(url).await.expect("connect")
+}
+
+/// SQLSTATE of the refusal, or what happened instead.
+async fn attempt(connection: &mut PgConnection, statement: &str) -> String {
+    match connection
+        .execute(AssertSqlSafe(statement.to_owned()))
+        .await
+    {
+        Ok(done) => format!("went through, {} rows", done.rows_affected()),
+        Err(sqlx::Error::Database(error)) => error.code().map_or_else(String::new, Into::into),
+        Err(other) => other.to_string(),
+    }
+}
+
+/// `insufficient_privilege`
+const REFUSED: &str = "42501";
+
+/// A challenge with one label version and sealed labels, written by the owner.
+async fn sealed_challenge(database: &TestDatabase) -> Uuid {
+    let challenge = Uuid::now_v7();
+    let mut owner = connect(database.owner_url()).await;
+    owner
+        .execute(AssertSqlSafe(format!(
+            "INSERT INTO users (id, handle, password_hash) VALUES ('{challenge}', 'organizer', 'x');
+             INSERT INTO challenges (id, slug, title, classes, primary_error, created_by)
+                 VALUES ('{challenge}', 'wall', 'Wall', '[]', 'top1', '{challenge}');
+             INSERT INTO label_versions (challenge, version, images, digest, created_by)
+                 VALUES ('{challenge}', 1, 2, sha256('x'), '{challenge}');
+             INSERT INTO sealed.labels VALUES ('{challenge}', 1, 0, '{{7}}'), ('{challenge}', 1, 1, '{{3,4}}');"
+        )))
+        .await
+        .expect("insert the challenge");
+    challenge
+}
+
+#[tokio::test]
+async fn the_api_role_adds_labels_and_can_do_nothing_else_behind_the_wall() {
+    let database = TestDatabase::new().await;
+    let challenge = sealed_challenge(&database).await;
+    let mut api = connect(&database.role_url("referee_api")).await;
+
+    let added = attempt(
+        &mut api,
+        &format!("INSERT INTO sealed.labels VALUES ('{challenge}', 1, 2, '{{1}}')"),
+    )
+    .await;
+    assert_eq!(added, "went through, 1 rows");
+    for statement in [
+        "SELECT * FROM sealed.labels",
+        "SELECT count(*) FROM sealed.labels",
+        "INSERT INTO sealed.labels SELECT * FROM sealed.labels",
+        "UPDATE sealed.labels SET labels = '{}'",
+        "DELETE FROM sealed.labels",
+        "TRUNCATE sealed.labels",
+        "COPY sealed.labels TO STDOUT",
+        "SELECT * FROM sealed.splits",
+        "SELECT * FROM sealed.outcomes",
+        "SELECT * FROM sealed.scores",
+        "SELECT nextval('sealed.scored_seq')",
+        "INSERT INTO released_scores VALUES (gen_random_uuid(), 1, 'public', 1, 0, 0)",
+        "UPDATE released_scores SET top1_misses = 0",
+        "UPDATE rank_ranges SET rank_low = 1",
+        "UPDATE submissions SET status = 'scored'",
+        "UPDATE submissions SET scored_at = now()",
+        "UPDATE label_versions SET state = 'current'",
+        "SELECT * FROM graphile_worker._private_jobs",
+        "SELECT graphile_worker.add_job('score')",
+        "CREATE TABLE public.mine (x int)",
+        "CREATE SCHEMA mine",
+        "CREATE TEMPORARY TABLE mine (x int)",
+        "CREATE FUNCTION sealed.f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "ALTER TABLE sealed.labels DISABLE ROW LEVEL SECURITY",
+        "GRANT SELECT ON sealed.labels TO referee_api",
+        "SET ROLE referee_scorer",
+        "SET ROLE referee_owner",
+    ] {
+        assert_eq!(attempt(&mut api, statement).await, REFUSED, "{statement}");
+    }
+    let returning =
+        format!("INSERT INTO sealed.labels VALUES ('{challenge}', 1, 3, '{{1}}') RETURNING labels");
+    assert_eq!(attempt(&mut api, &returning).await, REFUSED, "{returning}");
+    let conflict = format!(
+        "INSERT INTO sealed.labels VALUES ('{challenge}', 1, 0, '{{1}}') ON CONFLICT (challenge, version, ordinal) DO NOTHING"
+    );
+    assert_eq!(attempt(&mut api, &conflict).await, REFUSED, "{conflict}");
+}
+
+#[tokio::test]
+async fn the_workers_see_no_account_and_inference_sees_no_label() {
+    let database = TestDatabase::new().await;
+    sealed_challenge(&database).await;
+    for role in ["referee_scorer", "referee_inference"] {
+        let mut worker = connect(&database.role_url(role)).await;
+        for statement in [
+            "SELECT * FROM users",
+            "SELECT * FROM sessions",
+            "SELECT * FROM tokens",
+            "UPDATE submissions SET hidden_reason = 'x'",
+            "UPDATE submissions SET team = gen_random_uuid()",
+            "CREATE TABLE public.mine (x int)",
+            "CREATE SCHEMA mine",
+            "CREATE TEMPORARY TABLE mine (x int)",
+            "CREATE TABLE graphile_worker.mine (x int)",
+            "DELETE FROM submissions",
+        ] {
+            assert_eq!(
+                attempt(&mut worker, statement).await,
+                REFUSED,
+                "{role}: {statement}"
+            );
+        }
+    }
+    let mut inference = connect(&database.role_url("referee_inference")).await;
+    for statement in [
+        "SELECT * FROM sealed.labels",
+        "INSERT INTO sealed.labels VALUES (gen_random_uuid(), 1, 0, '{}')",
+        "SELECT * FROM sealed.splits",
+        "SELECT * FROM sealed.outcomes",
+        "SELECT * FROM sealed.scores",
+        "SELECT * FROM released_scores",
+        "UPDATE submissions SET scored_at = now()",
+    ] {
+        assert_eq!(
+            attempt(&mut inference, statement).await,
+            REFUSED,
+            "{statement}"
+        );
+    }
+    let mut scorer = connect(&database.role_url("referee_scorer")).await;
+    assert_eq!(
+        attempt(&mut scorer, "SELECT * FROM sealed.labels").await,
+        "went through, 2 rows"
+    );
+    for statement in [
+        "UPDATE sealed.labels SET labels = '{}'",
+        "DELETE FROM sealed.labels",
+        "DELETE FROM sealed.outcomes",
+    ] {
+        assert_eq!(
+            attempt(&mut scorer, statement).await,
+            REFUSED,
+            "{statement}"
+        );
+    }
+}
+
+/// Tried in an experiment, and it worked while the roles were members of the queue's owner: a trigger on a queue table
+/// runs with the rights of whoever works on the queue, and the scorer may read the labels.
+#[tokio::test]
+async fn a_trigger_on_the_queue_cannot_be_planted() {
+    let database = TestDatabase::new().await;
+    for role in ROLES {
+        let mut attacker = connect(&database.role_url(role)).await;
+        let function = "CREATE FUNCTION public.leak() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN INSERT INTO public.users SELECT gen_random_uuid(), labels::text, NULL, '' FROM sealed.labels; RETURN NEW; END $$";
+        assert_eq!(attempt(&mut attacker, function).await, REFUSED, "{role}");
+        // With a function that exists, so that the privilege on the table alone decides.
+        let trigger = "CREATE TRIGGER leak BEFORE UPDATE ON graphile_worker._private_jobs
+             FOR EACH ROW EXECUTE FUNCTION pg_catalog.suppress_redundant_updates_trigger()";
+        assert_eq!(attempt(&mut attacker, trigger).await, REFUSED, "{role}");
+        let on_ours = "CREATE TRIGGER leak BEFORE UPDATE ON public.submissions
+             FOR EACH ROW EXECUTE FUNCTION pg_catalog.suppress_redundant_updates_trigger()";
+        assert_eq!(attempt(&mut attacker, on_ours).await, REFUSED, "{role}");
+        let rule =
+            "CREATE RULE leak AS ON UPDATE TO graphile_worker._private_jobs DO INSTEAD NOTHING";
+        assert_eq!(attempt(&mut attacker, rule).await, REFUSED, "{role}");
+    }
+}
+
+/// The second known attack: a schema named after a role comes first in the default `search_path`.
+#[tokio::test]
+async fn a_schema_named_after_a_role_cannot_be_made_and_would_not_be_searched() {
+    let database = TestDatabase::new().await;
+    for attacker in ROLES {
+        let mut connection = connect(&database.role_url(attacker)).await;
+        for victim in ROLES {
+            let statement = format!("CREATE SCHEMA {victim}");
+            assert_eq!(
+                attempt(&mut connection, &statement).await,
+                REFUSED,
+                "{attacker}: {statement}"
+            );
+        }
+        let search_path: String = sqlx::query_scalar("SHOW search_path")
+            .fetch_one(&mut connection)
+            .await
+            .expect("show");
+        assert_eq!(search_path, "public", "{attacker}");
+    }
+}
+
+/// Everything that anyone but the owner may do, in one committed table: what is new must be added there by hand.
+#[tokio::test]
+async fn every_privilege_membership_and_owner_is_as_listed() {
+    let database = TestDatabase::new().await;
+    let mut owner = connect(database.owner_url()).await;
+    let lines: Vec<String> = sqlx::query(include_str!("wall.sql"))
+        .fetch_all(&mut owner)
+        .await
+        .expect("list privileges")
+        .iter()
+        .map(|row| row.get::<String, _>("line"))
+        .collect();
+    let found = lines.join("\n") + "\n";
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/wall.txt");
+    if std::env::var_os("UPDATE_WALL").is_some() {
+        std::fs::write(path, &found).expect("write the list");
+    }
+    let listed = std::fs::read_to_string(path).expect("read the list");
+    assert_eq!(
+        found, listed,
+        "privileges differ from tests/wall.txt; if every new line is meant, renew it with UPDATE_WALL=1 and review the diff"
+    );
+}

@@ -1,0 +1,62 @@
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use referee_storage::presence::Presence;
+use referee_storage::{ScorerDb, StorageError, scorer};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// What a scorer does by the clock: it says that it lives, looks for stuck submissions and challenges that have closed,
+/// and has the ranks of changed boards computed anew.
+#[derive(Clone, Debug)]
+pub(super) struct Rounds {
+    db: ScorerDb,
+    presence: Presence,
+    deadline: Duration,
+    changed: Arc<Mutex<HashSet<Uuid>>>,
+}
+
+impl Rounds {
+    pub fn new(db: ScorerDb, deadline: Duration) -> Self {
+        Self { presence: Presence::of_scorer(&db), db, deadline, changed: Arc::default() }
+    }
+
+    /// The board of a challenge changed: its rank ranges are due in the next round, once for however many changes.
+    pub fn board_changed(&self, challenge: Uuid) {
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner).insert(challenge);
+    }
+
+    /// A round a second until `shutdown`.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let mut tick = interval(Duration::from_secs(1));
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                _ = tick.tick() => if let Err(error) = self.round().await {
+                    tracing::warn!(%error, "a round of the scorer did not come to its end; the next is in a second");
+                },
+            }
+        }
+        if let Err(error) = self.presence.leave().await {
+            tracing::warn!(%error, "the scorer could not say that it leaves");
+        }
+    }
+
+    async fn round(&self) -> Result<(), StorageError> {
+        self.presence.renew().await?;
+        let watched = scorer::watch(&self.db, self.deadline).await?;
+        if watched.requeued + watched.failed > 0 {
+            tracing::warn!(requeued = watched.requeued, failed = watched.failed, "the watchdog acted on stuck submissions");
+        }
+        let changed = std::mem::take(&mut *self.changed.lock().unwrap_or_else(PoisonError::into_inner));
+        let due = scorer::due_closings(&self.db).await?;
+        let untended = scorer::untended_challenges(&self.db).await?;
+        for challenge in changed.into_iter().chain(due).chain(untended).collect::<HashSet<_>>() {
+            scorer::wake(&self.db, challenge).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,131 @@
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use futures::StreamExt;
+use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext};
+use referee_scoring::{leaks, split};
+use referee_storage::StorageError;
+use referee_storage::scorer::{self, Claim, LabelVersion};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::Scorer;
+use super::judge::NotJudged;
+
+/// Submissions read and compared at the same time during a rescore.
+const RESCORED_AT_ONCE: usize = 4;
+const RESCORED_PER_QUERY: i64 = 500;
+
+/// Brings a challenge up to date: seals new labels, rescores, releases private scores after the close, ranks the board.
+/// Each step looks at the rows for whether it is due, so the job may come too often, or be repeated after a crash.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct Tend {
+    challenge: Uuid,
+}
+
+impl TaskHandler for Tend {
+    const IDENTIFIER: &'static str = "tend";
+
+    async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
+        let Some(scorer) = context.get_ext::<Scorer>().cloned() else {
+            return Err("the scorer was started without its tools".to_owned());
+        };
+        scorer.tend(self.challenge).await.map_err(|error| {
+            tracing::warn!(challenge = %self.challenge, %error, "a challenge will be looked after again");
+            error.to_string()
+        })
+    }
+}
+
+impl Scorer {
+    async fn tend(&self, challenge: Uuid) -> Result<(), StorageError> {
+        let versions = scorer::versions_in_work(&self.db, challenge).await?;
+        for version in versions.iter().filter(|version| !version.is_sealed) {
+            self.seal(challenge, version).await?;
+        }
+        self.check_for_leaks(challenge).await?;
+        let newest = scorer::versions_in_work(&self.db, challenge).await?.pop();
+        if let Some(newest) = newest.filter(|version| version.is_sealed) {
+            self.rescore(challenge, newest.version).await?;
+        }
+        if scorer::release_private_scores(&self.db, challenge).await? {
+            tracing::info!(%challenge, "released the private scores");
+        }
+        self.rank(challenge).await
+    }
+
+    async fn seal(&self, challenge: Uuid, version: &LabelVersion) -> Result<(), StorageError> {
+        if let Some(original) = version.copy_of {
+            scorer::copy_labels(&self.db, challenge, original, version.version).await?;
+        }
+        let Some(facts) = scorer::facts(&self.db, challenge).await? else {
+            return Err(StorageError::Corrupt("labels without a test set"));
+        };
+        let Some(labels) = scorer::labels(&self.db, challenge, version.version).await? else {
+            let problem = "the labels did not arrive whole; upload the file again";
+            return scorer::refuse(&self.db, challenge, version.version, problem).await;
+        };
+        if labels.len() != facts.images.len() {
+            let problem = format!("{} labels for {} test images; upload one row per image", labels.len(), facts.images.len());
+            return scorer::refuse(&self.db, challenge, version.version, &problem).await;
+        }
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).map_err(|_| StorageError::Corrupt("the system gave no random bytes"))?;
+        let images = u32::try_from(labels.len()).map_err(|_| StorageError::Corrupt("more images than an ordinal can number"))?;
+        let public = split::choose(&key, facts.public_fraction, images);
+        scorer::add_split(&self.db, challenge, &key, &public).await?;
+        scorer::seal(&self.db, challenge, version.version).await
+    }
+
+    async fn check_for_leaks(&self, challenge: Uuid) -> Result<(), StorageError> {
+        let Some(facts) = scorer::facts(&self.db, challenge).await? else { return Ok(()) };
+        if facts.leak_checked {
+            return Ok(());
+        }
+        let newest = scorer::versions_in_work(&self.db, challenge).await?.pop().map(|version| version.version);
+        let Some(version) = newest.or(scorer::current_version(&self.db, challenge).await?) else { return Ok(()) };
+        let Some(labels) = scorer::labels(&self.db, challenge, version).await? else { return Ok(()) };
+        let finding = leaks::finding(&labels, &facts.images, facts.image_sizes.as_deref(), &facts.classes);
+        scorer::mark_leak(&self.db, challenge, finding.as_deref()).await
+    }
+
+    /// Scores every scored submission under `version`, then shows it. Submissions that are scored meanwhile are taken in.
+    async fn rescore(&self, challenge: Uuid, version: i32) -> Result<(), StorageError> {
+        while !scorer::flip(&self.db, challenge, version).await? {
+            loop {
+                let claims = scorer::unscored(&self.db, challenge, version, RESCORED_PER_QUERY).await?;
+                if claims.is_empty() {
+                    break;
+                }
+                self.rescore_some(version, claims).await?;
+            }
+        }
+        tracing::info!(%challenge, version, "the board shows a new version of the labels");
+        Ok(())
+    }
+
+    /// In order, because a ladder depends on what came before; reading and comparing run ahead.
+    async fn rescore_some(&self, version: i32, claims: Vec<Claim>) -> Result<(), StorageError> {
+        let mut judged = futures::stream::iter(claims)
+            .map(|claim| async move {
+                let judged = self.judge.judge(&claim, version, Arc::new(AtomicU64::new(0))).await;
+                (claim, judged)
+            })
+            .buffered(RESCORED_AT_ONCE);
+        while let Some((claim, judged)) = judged.next().await {
+            match judged {
+                Ok((judged, _)) => scorer::add_outcome(&self.db, &claim, &judged).await?,
+                Err(NotJudged::Storage(error)) => return Err(error),
+                Err(NotJudged::Unreadable(error)) => {
+                    tracing::error!(submission = %claim.submission, %error, "a scored submission cannot be read back");
+                    return Err(StorageError::Corrupt("a scored submission cannot be read back"));
+                }
+                Err(NotJudged::Rejected(problem)) => {
+                    tracing::error!(submission = %claim.submission, %problem, "a scored submission is no longer accepted");
+                    return Err(StorageError::Corrupt("a scored submission is no longer accepted"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
