@@ -25,6 +25,7 @@ CREATE TABLE challenges (
     images              integer CHECK (images > 0),     -- test images; known once labels or images are uploaded
     image_names         text[],                         -- ordinal -> name, where images have names
     image_sizes         bigint[],                       -- encoded bytes of each image, where they are files of a tar
+    image_names_changed_at timestamptz,                 -- when other names took the place of these; labels from before were read with those
     label_version       integer,                        -- the version that the board shows
     label_leak          text,                           -- the scorer's finding that something public predicts the labels
     label_leak_checked  boolean NOT NULL DEFAULT false, -- false again after every change of images or labels
@@ -90,7 +91,11 @@ END;
 $$;
 CREATE TRIGGER notify_board AFTER INSERT OR UPDATE ON boards FOR EACH ROW EXECUTE FUNCTION notify_board();
 
-GRANT SELECT, INSERT, UPDATE ON challenges TO referee_api;
+GRANT SELECT, INSERT ON challenges TO referee_api;
+GRANT UPDATE (title, series, description, classes, public_images, opens, closes, after_close, per_day, per_week, total, upload_mb,
+              primary_error, public_fraction, feedback, ranking, final_selections, outside_data, images, image_names, image_sizes,
+              label_leak_checked, known_labels, published_at)
+    ON challenges TO referee_api;
 GRANT SELECT, INSERT, DELETE ON challenge_organizers TO referee_api;
 GRANT SELECT, INSERT, UPDATE, DELETE ON challenge_files TO referee_api;
 GRANT SELECT, INSERT ON label_versions TO referee_api;

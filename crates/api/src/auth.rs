@@ -1,0 +1,255 @@
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use referee_storage::accounts::{self, Role, User};
+use sha2::{Digest, Sha256};
+
+use crate::app::App;
+use crate::problem::Problem;
+
+/// The name of the session cookie.
+pub const COOKIE: &str = "referee_session";
+
+/// Who sends the request, by bearer token or session cookie; 401 where nobody is signed in, 403 for a disabled account.
+#[derive(Clone, Debug)]
+pub struct SignedIn(pub User);
+
+impl SignedIn {
+    pub fn is_administrator(&self) -> bool {
+        self.0.role == Role::Administrator
+    }
+
+    /// # Errors
+    /// 403 unless an administrator asks.
+    pub fn require_administrator(&self) -> Result<(), Problem> {
+        if self.is_administrator() {
+            return Ok(());
+        }
+        Err(Problem::forbidden("only an administrator may do this"))
+    }
+
+    /// # Errors
+    /// 403 unless an organizer or an administrator asks.
+    pub fn require_organizer(&self) -> Result<(), Problem> {
+        if self.0.role == Role::Competitor {
+            return Err(Problem::forbidden(
+                "only organizers may do this; ask an administrator for the role",
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl FromRequestParts<App> for SignedIn {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        MaybeSignedIn::from_request_parts(parts, app)
+            .await?
+            .required()
+    }
+}
+
+/// Who sends the request, if it says so. A credential that is not valid is refused, never ignored.
+#[derive(Clone, Debug)]
+pub struct MaybeSignedIn(pub Option<User>);
+
+impl MaybeSignedIn {
+    /// # Errors
+    /// 401 where nobody is signed in.
+    pub fn required(self) -> Result<SignedIn, Problem> {
+        self.0.map(SignedIn).ok_or_else(|| {
+            Problem::unauthorized("sign in, or send a token: `Authorization: Bearer …`")
+        })
+    }
+}
+
+impl FromRequestParts<App> for MaybeSignedIn {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let user = if let Some(token) = bearer_token(&parts.headers) {
+            let user = accounts::user_of_token(&app.db, &secret_hash(token)).await?;
+            Some(user.ok_or_else(|| {
+                Problem::unauthorized("this token is not known here; make one with `referee token`")
+            })?)
+        } else if let Some(secret) = session_secret(&parts.headers) {
+            accounts::user_of_session(&app.db, &secret_hash(secret)).await?
+        } else {
+            None
+        };
+        if user.as_ref().is_some_and(|user| user.disabled) {
+            return Err(disabled());
+        }
+        Ok(Self(user))
+    }
+}
+
+/// The answer to whoever proved to be the holder of a disabled account.
+pub fn disabled() -> Problem {
+    Problem::forbidden("this account is disabled; ask an administrator of this server")
+}
+
+/// A new secret of 256 random bits, in hexadecimal after `prefix`.
+pub fn new_secret(prefix: &str) -> Result<String, Problem> {
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes).map_err(|error| Problem::internal(&error))?;
+    Ok(bytes.iter().fold(prefix.to_owned(), |secret, byte| {
+        secret + &format!("{byte:02x}")
+    }))
+}
+
+/// What is stored of a secret. Without salt or stretching: it is as random as the hash itself.
+pub fn secret_hash(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret).into()
+}
+
+/// The secret in the session cookie.
+pub fn session_secret(headers: &HeaderMap) -> Option<&str> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(';'))
+        .find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+}
+
+fn bearer_token(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// Refuses what another site makes a browser send: a change whose `Origin` is not this server's. A bearer token is
+/// never sent by a browser on its own, so it needs no such check.
+pub async fn refuse_other_origins(
+    State(app): State<App>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let reads = matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS
+    );
+    if !reads && bearer_token(request.headers()).is_none() && !same_origin(&app, request.headers())
+    {
+        return Err(Problem::forbidden(
+            "this request comes from another site; where that is this server's own address, set REFEREE_PUBLIC_URL to it",
+        ));
+    }
+    Ok(next.run(request).await)
+}
+
+fn same_origin(app: &App, headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else {
+        return true;
+    };
+    let Ok(origin) = origin.to_str() else {
+        return false;
+    };
+    if let Some(public_url) = &app.config.public_url {
+        return origin.eq_ignore_ascii_case(public_url);
+    }
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    let authority = origin.split_once("://").map(|(_, authority)| authority);
+    authority.is_some() && authority == host
+}
+
+/// The address that the request comes from: of the last proxy's peer where a proxy on this machine forwards it.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub Option<IpAddr>);
+
+impl<S: Sync> FromRequestParts<S> for Peer {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let peer = parts
+            .extensions
+            .get::<ConnectInfo<SocketAddr>>()
+            .map(|info| info.0.ip());
+        let forwarded = || {
+            let line = parts
+                .headers
+                .get_all("x-forwarded-for")
+                .iter()
+                .next_back()?;
+            line.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
+        };
+        Ok(Self(match peer {
+            Some(address) if address.is_loopback() => forwarded().or(peer),
+            _ => peer,
+        }))
+    }
+}
+
+/// Failed sign-ins by handle and address, in this process's memory: guessing is slowed down, and nobody can lock
+/// somebody else out from elsewhere.
+#[derive(Default)]
+pub struct FailedSignIns {
+    failures: Mutex<HashMap<(String, Option<IpAddr>), (u32, Instant)>>,
+}
+
+impl FailedSignIns {
+    const ALLOWED: u32 = 10;
+    const WINDOW: Duration = Duration::from_secs(15 * 60);
+    /// Past this many entries the ones whose time is up are forgotten.
+    const MANY: usize = 10_000;
+
+    /// # Errors
+    /// 429 after too many failures, until the window that began with the first of them is over.
+    pub fn check(&self, handle: &str, peer: Peer) -> Result<(), Problem> {
+        let failures = self
+            .failures
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let Some((count, since)) = failures.get(&(handle.to_ascii_lowercase(), peer.0)) else {
+            return Ok(());
+        };
+        let left = Self::WINDOW.saturating_sub(since.elapsed());
+        if *count < Self::ALLOWED || left.is_zero() {
+            return Ok(());
+        }
+        let seconds = left.as_secs() + 1;
+        Err(Problem::too_many(
+            seconds,
+            format!("too many failed attempts to sign in; try again in {seconds} s"),
+        ))
+    }
+
+    pub fn record(&self, handle: &str, peer: Peer) {
+        let mut failures = self
+            .failures
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if failures.len() >= Self::MANY {
+            failures.retain(|_, (_, since)| since.elapsed() < Self::WINDOW);
+        }
+        let (count, since) = failures
+            .entry((handle.to_ascii_lowercase(), peer.0))
+            .or_insert((0, Instant::now()));
+        if since.elapsed() >= Self::WINDOW {
+            (*count, *since) = (0, Instant::now());
+        }
+        *count += 1;
+    }
+
+    pub fn forget(&self, handle: &str, peer: Peer) {
+        let mut failures = self
+            .failures
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        failures.remove(&(handle.to_ascii_lowercase(), peer.0));
+    }
+}

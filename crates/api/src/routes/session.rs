@@ -1,0 +1,82 @@
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chrono::{Duration, Utc};
+use referee_client::documents;
+use referee_storage::accounts;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::auth::{self, Peer};
+use crate::extract::Json;
+use crate::problem::Problem;
+use crate::routes::me;
+
+/// How long a browser stays signed in.
+const LIFETIME: Duration = Duration::days(30);
+
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(sign_in, sign_out))
+}
+
+/// Sign a browser in: the answer sets the session cookie (`HttpOnly`, `SameSite=Lax`).
+#[utoipa::path(post, path = "/session", tag = "accounts", request_body = documents::NewSession, responses(
+    (status = 200, description = "The account; with the session cookie", body = documents::Me),
+    (status = 401, description = "The handle or the password is wrong", body = documents::Problem),
+    (status = 403, description = "The account is disabled", body = documents::Problem),
+    (status = 429, description = "Too many failed attempts; `Retry-After` says when the next is allowed", body = documents::Problem)
+))]
+async fn sign_in(
+    State(app): State<App>,
+    peer: Peer,
+    Json(credentials): Json<documents::NewSession>,
+) -> Result<Response, Problem> {
+    app.failed_sign_ins.check(&credentials.handle, peer)?;
+    let (user, hash) = accounts::user_with_password_hash(&app.db, &credentials.handle)
+        .await?
+        .unzip();
+    let matches = app.passwords.verify(credentials.password, hash).await?;
+    let Some(user) = user.filter(|_| matches) else {
+        app.failed_sign_ins.record(&credentials.handle, peer);
+        return Err(Problem::unauthorized("the handle or the password is wrong"));
+    };
+    if user.disabled {
+        return Err(auth::disabled());
+    }
+    app.failed_sign_ins.forget(&credentials.handle, peer);
+    let secret = auth::new_secret("")?;
+    let expires_at = Utc::now() + LIFETIME;
+    accounts::open_session(&app.db, user.id, &auth::secret_hash(&secret), expires_at).await?;
+    let cookie = cookie(&app, &secret, LIFETIME);
+    Ok((
+        [(header::SET_COOKIE, cookie)],
+        Json(me::document(&app, user).await?),
+    )
+        .into_response())
+}
+
+/// Sign the browser out: its session ends here, whatever becomes of the cookie.
+#[utoipa::path(delete, path = "/session", tag = "accounts", security(("session" = [])), responses(
+    (status = 204, description = "There is no session any more")
+))]
+async fn sign_out(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
+    if let Some(secret) = auth::session_secret(&headers) {
+        accounts::close_session(&app.db, &auth::secret_hash(secret)).await?;
+    }
+    let cookie = cookie(&app, "", Duration::zero());
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
+}
+
+fn cookie(app: &App, secret: &str, lifetime: Duration) -> String {
+    let secure = if app.config.is_https() {
+        "; Secure"
+    } else {
+        ""
+    };
+    let seconds = lifetime.num_seconds();
+    format!(
+        "{}={secret}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}",
+        auth::COOKIE
+    )
+}

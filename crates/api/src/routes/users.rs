@@ -1,0 +1,141 @@
+use axum::extract::State;
+use axum::http::StatusCode;
+use referee_client::documents;
+use referee_storage::accounts::{self, Role, User};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::auth::SignedIn;
+use crate::extract::{Json, Path};
+use crate::problem::Problem;
+
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(register))
+        .routes(routes!(change))
+}
+
+/// Open an account. On a server that only its own machine can reach, the first one becomes administrator.
+#[utoipa::path(post, path = "/users", tag = "accounts", request_body = documents::NewUser, responses(
+    (status = 201, description = "The account", body = documents::User),
+    (status = 409, description = "The handle is taken", body = documents::Problem),
+    (status = 422, description = "The handle, password or e-mail address is not acceptable", body = documents::Problem)
+))]
+async fn register(
+    State(app): State<App>,
+    Json(new): Json<documents::NewUser>,
+) -> Result<(StatusCode, Json<documents::User>), Problem> {
+    check_handle(&new.handle)?;
+    check_password(&new.password)?;
+    check_email(new.email.as_deref())?;
+    let password_hash = app.passwords.hash(new.password).await?;
+    let new_user = accounts::NewUser {
+        handle: &new.handle,
+        email: new.email.as_deref(),
+        password_hash: &password_hash,
+        first_is_administrator: app.config.listens_on_loopback,
+    };
+    let created = accounts::create_user(&app.db, new_user).await?;
+    let user = created.ok_or_else(|| {
+        Problem::conflict(format!(
+            "the handle {} is taken; choose another",
+            new.handle
+        ))
+    })?;
+    Ok((StatusCode::CREATED, Json(document(user))))
+}
+
+/// Give an account another role, disable it or enable it again. For administrators.
+#[utoipa::path(patch, path = "/users/{handle}", tag = "accounts", params(("handle" = String, Path, description = "Whatever its case")),
+    request_body = documents::UserPatch, security(("token" = []), ("session" = [])), responses(
+    (status = 200, description = "The account as it is now", body = documents::User),
+    (status = 401, description = "Nobody is signed in", body = documents::Problem),
+    (status = 403, description = "Only administrators may", body = documents::Problem),
+    (status = 404, description = "There is no such account", body = documents::Problem),
+    (status = 409, description = "An administrator cannot disable or demote the own account", body = documents::Problem)
+))]
+async fn change(
+    State(app): State<App>,
+    user: SignedIn,
+    Path(handle): Path<String>,
+    Json(patch): Json<documents::UserPatch>,
+) -> Result<Json<documents::User>, Problem> {
+    user.require_administrator()?;
+    let demoted = patch
+        .role
+        .is_some_and(|role| role != documents::Role::Administrator);
+    if handle.eq_ignore_ascii_case(&user.0.handle) && (demoted || patch.disabled == Some(true)) {
+        return Err(Problem::conflict(
+            "you cannot take your own administration away; ask another administrator",
+        ));
+    }
+    let role = patch.role.map(|role| match role {
+        documents::Role::Competitor => Role::Competitor,
+        documents::Role::Organizer => Role::Organizer,
+        documents::Role::Administrator => Role::Administrator,
+    });
+    let changed = accounts::change_user(&app.db, &handle, role, patch.disabled).await?;
+    changed
+        .map(|user| Json(document(user)))
+        .ok_or_else(|| Problem::not_found(format!("there is no account {handle}")))
+}
+
+fn document(user: User) -> documents::User {
+    documents::User {
+        id: user.id,
+        handle: user.handle,
+        role: role_document(user.role),
+        disabled: user.disabled,
+        created_at: user.created_at,
+    }
+}
+
+pub fn role_document(role: Role) -> documents::Role {
+    match role {
+        Role::Competitor => documents::Role::Competitor,
+        Role::Organizer => documents::Role::Organizer,
+        Role::Administrator => documents::Role::Administrator,
+    }
+}
+
+fn check_handle(handle: &str) -> Result<(), Problem> {
+    let mut bytes = handle.bytes();
+    let starts_well = bytes
+        .next()
+        .is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let goes_on_well =
+        bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    if starts_well && goes_on_well && (2..=39).contains(&handle.len()) {
+        return Ok(());
+    }
+    Err(Problem::unprocessable(
+        "a handle is 2 to 39 letters, digits, `-` and `_`, and starts with a letter or a digit",
+    ))
+}
+
+/// Length is what makes a password strong (NIST SP 800-63B: at least 8, at least 64 allowed, no rules of composition).
+fn check_password(password: &str) -> Result<(), Problem> {
+    if password.chars().count() >= 8 && password.len() <= 1024 {
+        return Ok(());
+    }
+    Err(Problem::unprocessable(
+        "a password has at least 8 characters and at most 1024 bytes",
+    ))
+}
+
+fn check_email(email: Option<&str>) -> Result<(), Problem> {
+    let plausible = |email: &str| {
+        email.len() <= 254
+            && !email.contains(char::is_whitespace)
+            && email
+                .split_once('@')
+                .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty())
+    };
+    if email.is_none_or(plausible) {
+        return Ok(());
+    }
+    Err(Problem::unprocessable(
+        "this is not an e-mail address; leave it out if there is none",
+    ))
+}

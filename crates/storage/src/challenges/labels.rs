@@ -1,0 +1,257 @@
+//! Hidden labels on their way in. The api role may add them and can never read them back.
+
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Utc};
+use referee_scoring::images::ImageList;
+use referee_scoring::labels::Labels;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{lock, touch_board, wake_scorer};
+use crate::{ApiDb, StorageError};
+
+/// Where a version of the labels is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum LabelState {
+    /// The scorer has not looked at it yet.
+    Uploaded,
+    /// Checked and split; submissions are being scored under it.
+    Sealed,
+    /// The board shows it.
+    Current,
+    Superseded,
+    /// Could not be used; `problem` says why.
+    Refused,
+}
+
+/// What is public about a version of the labels.
+#[derive(Clone, Debug)]
+pub struct LabelVersion {
+    pub version: i32,
+    pub images: i32,
+    pub state: LabelState,
+    pub problem: Option<String>,
+    pub created_at: DateTime<Utc>,
+}
+
+/// The version that was uploaded last.
+pub async fn newest(db: &ApiDb, challenge: Uuid) -> Result<Option<LabelVersion>, StorageError> {
+    Ok(sqlx::query_as!(
+        LabelVersion,
+        r#"
+        SELECT version, images, state AS "state: LabelState", problem, created_at
+        FROM label_versions
+        WHERE challenge = $1
+        ORDER BY version DESC
+        LIMIT 1
+        "#,
+        challenge,
+    )
+    .fetch_optional(db.pool())
+    .await?)
+}
+
+/// Whether the labels last uploaded were read with the image names that hold now.
+pub async fn newest_fits_images(db: &ApiDb, challenge: Uuid) -> Result<bool, StorageError> {
+    Ok(sqlx::query_scalar!(
+        r#"
+        SELECT image_names_changed_at IS NULL
+               OR image_names_changed_at < (SELECT max(created_at) FROM label_versions WHERE challenge = challenges.id)
+               AS "fits!"
+        FROM challenges
+        WHERE id = $1
+        "#,
+        challenge,
+    )
+    .fetch_one(db.pool())
+    .await?)
+}
+
+/// What became of uploaded labels.
+pub enum Added {
+    New(LabelVersion),
+    /// The newest version was read from the same file.
+    Same(LabelVersion),
+    /// The challenge's images changed after the file was read; read it again.
+    ImagesChanged,
+}
+
+/// Adds a version of the labels and wakes the scorer, in one transaction. `images` are those that the labels were read
+/// with, or that their file defined; `digest` fingerprints the file and what it was read with.
+pub async fn add(
+    db: &ApiDb,
+    slug: &str,
+    uploader: Uuid,
+    digest: &[u8; 32],
+    labels: &Labels,
+    images: &ImageList,
+) -> Result<Added, StorageError> {
+    let mut transaction = db.pool().begin().await?;
+    let challenge = lock(&mut transaction, slug)
+        .await?
+        .ok_or(StorageError::Corrupt(
+            "a challenge is gone, which nothing deletes",
+        ))?;
+    if let Some(same) = newest_with_digest(&mut transaction, challenge.id, digest).await? {
+        return Ok(Added::Same(same));
+    }
+    let count = i32::try_from(labels.len())
+        .map_err(|_| StorageError::Corrupt("more test images than a challenge can have"))?;
+    let agreed = sqlx::query_scalar!(
+        r#"
+        UPDATE challenges
+        SET images = $2,
+            image_names = $3,
+            label_leak_checked = false
+        WHERE id = $1
+          AND (images IS NULL OR (images = $2 AND image_names IS NOT DISTINCT FROM $3))
+        RETURNING id
+        "#,
+        challenge.id,
+        count,
+        images.names(),
+    )
+    .fetch_optional(&mut *transaction)
+    .await?;
+    if agreed.is_none() {
+        return Ok(Added::ImagesChanged);
+    }
+    let version = add_version(
+        &mut transaction,
+        challenge.id,
+        count,
+        digest,
+        None,
+        uploader,
+    )
+    .await?;
+    copy_in(&mut transaction, challenge.id, version.version, labels).await?;
+    touch_board(&mut transaction, challenge.id).await?;
+    wake_scorer(&mut transaction, challenge.id).await?;
+    transaction.commit().await?;
+    Ok(Added::New(version))
+}
+
+/// Adds a version with the labels that the board shows, so that everything is scored anew; `None` where it shows none.
+pub async fn rescore(
+    db: &ApiDb,
+    slug: &str,
+    organizer: Uuid,
+) -> Result<Option<LabelVersion>, StorageError> {
+    let mut transaction = db.pool().begin().await?;
+    let challenge = lock(&mut transaction, slug)
+        .await?
+        .ok_or(StorageError::Corrupt(
+            "a challenge is gone, which nothing deletes",
+        ))?;
+    let current = sqlx::query!(
+        r#"
+        SELECT version, images, digest
+        FROM label_versions
+        WHERE challenge = $1
+          AND version = $2
+        "#,
+        challenge.id,
+        challenge.label_version,
+    )
+    .fetch_optional(&mut *transaction)
+    .await?;
+    let Some(current) = current else {
+        return Ok(None);
+    };
+    let version = add_version(
+        &mut transaction,
+        challenge.id,
+        current.images,
+        &current.digest,
+        Some(current.version),
+        organizer,
+    )
+    .await?;
+    touch_board(&mut transaction, challenge.id).await?;
+    wake_scorer(&mut transaction, challenge.id).await?;
+    transaction.commit().await?;
+    Ok(Some(version))
+}
+
+async fn newest_with_digest(
+    connection: &mut PgConnection,
+    challenge: Uuid,
+    digest: &[u8; 32],
+) -> Result<Option<LabelVersion>, StorageError> {
+    Ok(sqlx::query_as!(
+        LabelVersion,
+        r#"
+        SELECT version, images, state AS "state: LabelState", problem, created_at
+        FROM label_versions
+        WHERE challenge = $1
+          AND version = (SELECT max(version) FROM label_versions WHERE challenge = $1)
+          AND digest = $2
+          AND state <> 'refused'
+        "#,
+        challenge,
+        digest,
+    )
+    .fetch_optional(connection)
+    .await?)
+}
+
+async fn add_version(
+    connection: &mut PgConnection,
+    challenge: Uuid,
+    images: i32,
+    digest: &[u8],
+    copy_of: Option<i32>,
+    creator: Uuid,
+) -> Result<LabelVersion, StorageError> {
+    Ok(sqlx::query_as!(
+        LabelVersion,
+        r#"
+        INSERT INTO label_versions (challenge, version, images, digest, copy_of, created_by)
+        SELECT $1, coalesce(max(version), 0) + 1, $2, $3, $4, $5
+        FROM label_versions
+        WHERE challenge = $1
+        RETURNING version, images, state AS "state: LabelState", problem, created_at
+        "#,
+        challenge,
+        images,
+        digest,
+        copy_of,
+        creator,
+    )
+    .fetch_one(connection)
+    .await?)
+}
+
+/// PostgreSQL's text format, sent in pieces of about this many bytes.
+const PIECE: usize = 1 << 20;
+
+async fn copy_in(
+    connection: &mut PgConnection,
+    challenge: Uuid,
+    version: i32,
+    labels: &Labels,
+) -> Result<(), StorageError> {
+    let mut copy = connection
+        .copy_in_raw("COPY sealed.labels (challenge, version, ordinal, labels) FROM STDIN")
+        .await?;
+    let mut piece = String::with_capacity(PIECE + 1024);
+    for (ordinal, set) in labels.iter().enumerate() {
+        let classes: Vec<String> = set.iter().map(|class| class.0.to_string()).collect();
+        writeln!(
+            piece,
+            "{challenge}\t{version}\t{ordinal}\t{{{}}}",
+            classes.join(",")
+        )
+        .expect("writing to a String never fails");
+        if piece.len() >= PIECE {
+            copy.send(piece.as_bytes()).await?;
+            piece.clear();
+        }
+    }
+    copy.send(piece.as_bytes()).await?;
+    copy.finish().await?;
+    Ok(())
+}

@@ -1,0 +1,209 @@
+//! What organizers decide: a challenge is made as a draft, changed, and published once.
+
+use chrono::{DateTime, Utc};
+use referee_scoring::classes::ClassEntry;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::{Challenge, lock, touch_board, wake_scorer};
+use crate::{ApiDb, StorageError};
+
+/// What happens to a submission whose first byte arrives after the close.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum AfterClose {
+    Reject,
+    /// Scored, marked late, never ranked.
+    Score,
+}
+
+/// The error that ranks, that the ladder gates and that ties are tested on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum Primary {
+    Top1,
+    Top5,
+}
+
+/// How much of a score its team learns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum Feedback {
+    Exact,
+    /// The last accepted submission's errors.
+    Ladder,
+}
+
+/// Which of a team's submissions stands on the public board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum Ranking {
+    Best,
+    Latest,
+}
+
+/// Whether data from elsewhere may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum OutsideData {
+    Declared,
+    Forbidden,
+}
+
+/// Everything that an organizer decides about a challenge, its slug and its files apart.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    pub title: String,
+    pub series: Option<String>,
+    /// Markdown.
+    pub description: String,
+    /// Position = class index.
+    pub classes: Vec<ClassEntry>,
+    pub public_images: bool,
+    pub opens: Option<DateTime<Utc>>,
+    pub closes: Option<DateTime<Utc>>,
+    pub after_close: AfterClose,
+    pub per_day: Option<i32>,
+    pub per_week: Option<i32>,
+    pub total: Option<i32>,
+    pub upload_mb: i32,
+    pub primary: Primary,
+    pub public_fraction: f64,
+    pub feedback: Feedback,
+    pub ranking: Ranking,
+    pub final_selections: i32,
+    pub outside_data: OutsideData,
+}
+
+/// Makes a draft with its board, and its maker its organizer; `false` where the slug is taken.
+pub async fn create(
+    db: &ApiDb,
+    slug: &str,
+    settings: &Settings,
+    creator: Uuid,
+) -> Result<bool, StorageError> {
+    let mut transaction = db.pool().begin().await?;
+    let id = Uuid::now_v7();
+    let created = sqlx::query!(
+        r#"
+        INSERT INTO challenges (id, slug, title, series, description, classes, public_images, opens, closes, after_close,
+                                per_day, per_week, total, upload_mb, primary_error, public_fraction, feedback, ranking,
+                                final_selections, outside_data, created_by)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+        ON CONFLICT (slug) DO NOTHING
+        "#,
+        id,
+        slug,
+        settings.title,
+        settings.series,
+        settings.description,
+        Json(&settings.classes) as _,
+        settings.public_images,
+        settings.opens,
+        settings.closes,
+        settings.after_close as AfterClose,
+        settings.per_day,
+        settings.per_week,
+        settings.total,
+        settings.upload_mb,
+        settings.primary as Primary,
+        settings.public_fraction,
+        settings.feedback as Feedback,
+        settings.ranking as Ranking,
+        settings.final_selections,
+        settings.outside_data as OutsideData,
+        creator,
+    )
+    .execute(&mut *transaction)
+    .await?;
+    if created.rows_affected() == 0 {
+        return Ok(false);
+    }
+    sqlx::query!(
+        "INSERT INTO challenge_organizers (challenge, user_id) VALUES ($1, $2)",
+        id,
+        creator,
+    )
+    .execute(&mut *transaction)
+    .await?;
+    sqlx::query!("INSERT INTO boards (challenge) VALUES ($1)", id)
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(true)
+}
+
+/// A challenge as an organizer's change leaves it.
+pub struct Change {
+    pub settings: Settings,
+    pub publish: bool,
+    pub known_labels: bool,
+}
+
+/// Changes a challenge by what `decide` makes of it as it stands, while nobody else can change it; `None` where there is
+/// no such challenge. `decide` is also told whether labels were ever uploaded.
+///
+/// # Errors
+/// Whatever `decide` refuses with; then nothing changes.
+pub async fn change<E: From<StorageError>>(
+    db: &ApiDb,
+    slug: &str,
+    decide: impl FnOnce(&Challenge, bool) -> Result<Change, E>,
+) -> Result<Option<()>, E> {
+    let mut transaction = db.pool().begin().await.map_err(StorageError::from)?;
+    let Some(challenge) = lock(&mut transaction, slug).await? else {
+        return Ok(None);
+    };
+    let has_labels = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM label_versions WHERE challenge = $1) AS "exists!""#,
+        challenge.id,
+    )
+    .fetch_one(&mut *transaction)
+    .await
+    .map_err(StorageError::from)?;
+    let Change {
+        settings,
+        publish,
+        known_labels,
+    } = decide(&challenge, has_labels)?;
+    sqlx::query!(
+        r#"
+        UPDATE challenges
+        SET title = $2, series = $3, description = $4, classes = $5, public_images = $6, opens = $7, closes = $8,
+            after_close = $9, per_day = $10, per_week = $11, total = $12, upload_mb = $13, primary_error = $14,
+            public_fraction = $15, feedback = $16, ranking = $17, final_selections = $18, outside_data = $19,
+            known_labels = $20,
+            published_at = CASE WHEN $21 THEN coalesce(published_at, now()) ELSE published_at END,
+            label_leak_checked = label_leak_checked AND classes = $5
+        WHERE id = $1
+        "#,
+        challenge.id,
+        settings.title,
+        settings.series,
+        settings.description,
+        Json(&settings.classes) as _,
+        settings.public_images,
+        settings.opens,
+        settings.closes,
+        settings.after_close as AfterClose,
+        settings.per_day,
+        settings.per_week,
+        settings.total,
+        settings.upload_mb,
+        settings.primary as Primary,
+        settings.public_fraction,
+        settings.feedback as Feedback,
+        settings.ranking as Ranking,
+        settings.final_selections,
+        settings.outside_data as OutsideData,
+        known_labels,
+        publish,
+    )
+    .execute(&mut *transaction)
+    .await
+    .map_err(StorageError::from)?;
+    touch_board(&mut transaction, challenge.id).await?;
+    wake_scorer(&mut transaction, challenge.id).await?;
+    transaction.commit().await.map_err(StorageError::from)?;
+    Ok(Some(()))
+}

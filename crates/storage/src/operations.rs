@@ -1,0 +1,76 @@
+//! What an operator watches: whether the schema is there, how much waits, who is at work, what the watchdog did.
+
+use crate::{ApiDb, StorageError};
+
+/// A count with the value of the label that it is reported under.
+pub struct Labelled {
+    pub label: String,
+    pub count: i64,
+}
+
+/// The state of the pipeline at one moment.
+pub struct Pipeline {
+    /// By status.
+    pub submissions: Vec<Labelled>,
+    /// Seconds since the oldest submission that still waits was received.
+    pub oldest_waiting_seconds: Option<f64>,
+    /// Seen within the last 10 seconds, by kind of submission.
+    pub workers_alive: Vec<Labelled>,
+    /// By action, since the installation began.
+    pub watchdog_actions: Vec<Labelled>,
+}
+
+/// Whether the database answers and holds the migrated schema.
+pub async fn is_ready(db: &ApiDb) -> bool {
+    sqlx::query_scalar!("SELECT EXISTS (SELECT FROM boards) AS \"any!\"")
+        .fetch_one(db.pool())
+        .await
+        .is_ok()
+}
+
+/// The figures of the pipeline, as the metrics report them.
+pub async fn pipeline(db: &ApiDb) -> Result<Pipeline, StorageError> {
+    let submissions = sqlx::query_as!(
+        Labelled,
+        r#"
+        SELECT CASE WHEN withdrawn_at IS NULL THEN status ELSE 'withdrawn' END AS "label!", count(*) AS "count!"
+        FROM submissions
+        GROUP BY 1
+        "#
+    )
+    .fetch_all(db.pool())
+    .await?;
+    let oldest_waiting_seconds = sqlx::query_scalar!(
+        r#"
+        SELECT extract(epoch FROM now() - min(received_at))::double precision
+        FROM submissions
+        WHERE status = 'queued'
+          AND withdrawn_at IS NULL
+        "#
+    )
+    .fetch_one(db.pool())
+    .await?;
+    let workers_alive = sqlx::query_as!(
+        Labelled,
+        r#"
+        SELECT kinds.kind AS "label!", count(workers.id) AS "count!"
+        FROM (VALUES ('predictions'), ('model')) AS kinds (kind)
+        LEFT JOIN workers ON workers.kind = kinds.kind AND seen_at > now() - interval '10 seconds'
+        GROUP BY kinds.kind
+        "#
+    )
+    .fetch_all(db.pool())
+    .await?;
+    let watchdog_actions = sqlx::query_as!(
+        Labelled,
+        r#"SELECT action AS label, count(*) AS "count!" FROM watchdog_actions GROUP BY action"#
+    )
+    .fetch_all(db.pool())
+    .await?;
+    Ok(Pipeline {
+        submissions,
+        oldest_waiting_seconds,
+        workers_alive,
+        watchdog_actions,
+    })
+}
