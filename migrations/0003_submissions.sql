@@ -73,6 +73,8 @@ CREATE INDEX submissions_challenge ON submissions (challenge, id);
 CREATE INDEX submissions_team ON submissions (team, received_at);
 CREATE INDEX submissions_unfinished ON submissions (kind, priority, created_at) WHERE status IN ('queued', 'running');
 CREATE INDEX submissions_objects ON submissions (object_key);
+CREATE INDEX submissions_records ON submissions (record_key) WHERE record_key IS NOT NULL;
+CREATE INDEX submissions_pace ON submissions (kind, scored_at) WHERE scored_at IS NOT NULL;
 
 CREATE FUNCTION raise_submission_revision() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
