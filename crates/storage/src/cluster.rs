@@ -77,9 +77,8 @@ impl PrivateCluster {
 
     fn start_blocking(data_dir: &Path) -> Result<Self, ClusterError> {
         let account = Account::of_this_process()?;
-        let data_dir = make_data_dir(data_dir)?;
+        let data_dir = make_data_dir(data_dir, &account)?;
         let lock = lock(&data_dir)?;
-        account.check_can_enter(&data_dir)?;
 
         let cluster = data_dir.join("postgres");
         let is_new = !exists(&data_dir);
@@ -153,16 +152,25 @@ fn exists(data_dir: &Path) -> bool {
     data_dir.join("postgres/PG_VERSION").exists()
 }
 
-/// The data directory as a canonical path. One that has to be made can be entered by everyone,
-/// as PostgreSQL's account may be another; what is private in it says so itself.
-fn make_data_dir(path: &Path) -> Result<PathBuf, ClusterError> {
-    if !path.exists() {
-        fs::create_dir_all(path)
-            .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o711)))
-            .map_err(ClusterError::file("create", path))?;
+/// The data directory as a canonical path, in a place where PostgreSQL's account can go. One that
+/// has to be made can be entered by everyone; what is private in it says so itself.
+fn make_data_dir(path: &Path, account: &Account) -> Result<PathBuf, ClusterError> {
+    let open = |path: &Path| {
+        let canonical = path.canonicalize();
+        let canonical = canonical.map_err(ClusterError::file("open", path))?;
+        account.check_can_enter(&canonical).map(|()| canonical)
+    };
+    if path.exists() {
+        return open(path);
     }
-    path.canonicalize()
-        .map_err(ClusterError::file("open", path))
+    let absolute = std::path::absolute(path).map_err(ClusterError::file("create", path))?;
+    if let Some(place) = absolute.ancestors().find(|ancestor| ancestor.exists()) {
+        open(place)?;
+    }
+    fs::create_dir_all(path)
+        .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o711)))
+        .map_err(ClusterError::file("create", path))?;
+    open(path)
 }
 
 /// The lock is the kernel's, on the open file: it ends with this process, however that ends.

@@ -8,6 +8,7 @@ mod sweep;
 mod upload;
 
 use std::{
+    fmt,
     fs::File,
     io::{self, Read, Seek, SeekFrom},
     ops::Range,
@@ -24,7 +25,7 @@ use tokio_util::io::{ReaderStream, StreamReader, SyncIoBridge};
 pub use upload::{Stored, Upload};
 
 /// A place for files. Cloning shares it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ObjectStore {
     store: Arc<dyn object_store::ObjectStore>,
     /// Where a local store lies.
@@ -117,6 +118,12 @@ impl ObjectStore {
     }
 }
 
+impl fmt::Debug for ObjectStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ObjectStore({})", self.store)
+    }
+}
+
 fn path(key: &str) -> Result<Path, ObjectError> {
     Path::parse(key).map_err(|error| failed("use the key", key, error.into()))
 }
@@ -180,5 +187,56 @@ impl Read for ObjectReader {
             Source::File(file) => file.read(buffer),
             Source::Stream(stream) => stream.read(buffer),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Read, sync::Arc};
+
+    use bytes::Bytes;
+    use futures::TryStreamExt;
+    use object_store::memory::InMemory;
+
+    use super::{ByteStream, ObjectStore};
+
+    async fn collect(stream: ByteStream) -> Bytes {
+        let pieces: Vec<Bytes> = stream.try_collect().await.unwrap();
+        pieces.concat().into()
+    }
+
+    /// As a provider's store, this one answers with streams, not with files, and takes parts.
+    #[tokio::test]
+    async fn a_store_that_is_not_a_directory_works_too() {
+        let store = ObjectStore {
+            store: Arc::new(InMemory::new()),
+            directory: None,
+        };
+        let content: Bytes = (0..251).cycle().take(20 << 20).collect::<Vec<u8>>().into();
+        let mut upload = store.upload(u64::MAX);
+        for chunk in content.chunks(3 << 20) {
+            upload.write(content.slice_ref(chunk)).await.unwrap();
+        }
+        let key = upload.finish().await.unwrap().key;
+        assert!(collect(store.read(&key).await.unwrap()).await == content);
+        let range = store.read_range(&key, 7..99).await.unwrap();
+        assert_eq!(collect(range).await, content[7..99]);
+        let mut reader = store.reader(&key).await.unwrap();
+        let read = tokio::task::spawn_blocking(move || {
+            let mut bytes = Vec::new();
+            reader.read_to_end(&mut bytes).unwrap();
+            bytes
+        });
+        assert!(read.await.unwrap() == content);
+
+        let mut given_up = store.upload(u64::MAX);
+        given_up.write(content).await.unwrap();
+        given_up.abort().await.unwrap();
+        let mut left = Vec::new();
+        let mut objects = store.store.list(None);
+        while let Some(object) = objects.try_next().await.unwrap() {
+            left.push(object.location.to_string());
+        }
+        assert_eq!(left, [key]);
     }
 }

@@ -231,13 +231,17 @@ async fn server_to_be_killed() {
     std::future::pending::<()>().await;
 }
 
-fn start_server_to_be_killed(data: &Path) -> Child {
-    let mut server = Command::new(std::env::current_exe().unwrap())
+fn spawn_server_to_be_killed(data: &Path) -> Child {
+    Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "server_to_be_killed", "--ignored", "--nocapture"])
         .env("CLUSTER_TEST_DATA", data)
         .stdout(Stdio::piped())
         .spawn()
-        .unwrap();
+        .unwrap()
+}
+
+fn start_server_to_be_killed(data: &Path) -> Child {
+    let mut server = spawn_server_to_be_killed(data);
     let output = BufReader::new(server.stdout.as_mut().unwrap());
     assert!(
         output.lines().any(|line| line.unwrap() == "started"),
@@ -328,18 +332,30 @@ async fn a_pid_file_that_names_a_stranger_is_not_believed() {
     stranger.wait().unwrap();
 }
 
+/// Killed before `initdb`, while it runs, and after it, while the database is made.
 #[tokio::test]
-async fn an_interrupted_first_start_is_made_good() {
-    let data = data_dir();
-    let unfinished = data.path().join("postgres.new");
-    fs::create_dir_all(unfinished.join("base")).unwrap();
-    fs::write(unfinished.join("PG_VERSION"), "15\n").unwrap();
-    fs::write(data.path().join("postgres.password"), "old").unwrap();
-    let cluster = start(data.path()).await;
-    assert!(cluster.is_new());
-    leave_a_mark(&cluster).await;
-    assert!(!unfinished.exists() && !data.path().join("postgres.password").exists());
-    cluster.stop().await.unwrap();
+async fn a_server_killed_in_its_first_start_can_start_again() {
+    for moment in [
+        "secrets/inference",
+        "postgres.new/postmaster.pid",
+        "postgres.new/base/5",
+    ] {
+        let data = data_dir();
+        let mut server = spawn_server_to_be_killed(data.path());
+        while !data.path().join(moment).exists() {
+            assert!(server.try_wait().unwrap().is_none(), "it ended early");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        server.kill().unwrap();
+        server.wait().unwrap();
+
+        let cluster = start(data.path()).await;
+        assert!(cluster.is_new(), "killed before the end of the creation");
+        leave_a_mark(&cluster).await;
+        assert!(!data.path().join("postgres.new").exists());
+        assert!(!data.path().join("postgres.password").exists());
+        cluster.stop().await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -405,6 +421,7 @@ async fn root_is_told_where_postgres_cannot_go() {
     set_mode(closed.path(), 0o700);
     let data = closed.path().join("referee");
     let sentence = refusal(&data).await.to_string();
+    assert!(!data.exists(), "nothing is left where it cannot be used");
     let barrier = closed.path().display();
     assert!(
         sentence.contains(&format!("chmod o+x {barrier}`")),

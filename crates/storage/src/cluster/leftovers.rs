@@ -27,6 +27,8 @@ pub(super) fn stop(cluster: &Path) -> Result<(), ClusterError> {
     let first_process = fs::read_to_string(&pid_file)
         .ok()
         .and_then(|text| text.lines().next()?.parse().ok())
+        // PostgreSQL in single-user mode writes its number as a negative one.
+        .filter(|&pid: &i32| pid > 0)
         .and_then(Pid::from_raw)
         .filter(|&pid| works_in(pid, cluster));
     if let Some(pid) = first_process {

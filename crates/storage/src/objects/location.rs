@@ -34,32 +34,35 @@ impl ObjectStore {
     /// feature, `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`, with the
     /// credentials in the provider's usual environment variables.
     pub fn from_url(location: &str) -> Result<Self, ObjectError> {
-        match location.split_once("://") {
-            None => Self::local(Path::new(location)),
-            Some(("file", path)) if path.starts_with('/') => {
-                let decoded = object_store::path::Path::from_url_path(path)
+        let Some((scheme, rest)) = location.split_once("://") else {
+            return Self::local(Path::new(location));
+        };
+        let missing_feature = match scheme {
+            "s3" if !cfg!(feature = "s3") => Some("s3"),
+            "gs" if !cfg!(feature = "gcs") => Some("gcs"),
+            "az" if !cfg!(feature = "azure") => Some("azure"),
+            _ => None,
+        };
+        if let Some(feature) = missing_feature {
+            let reason = format!(
+                "this build cannot speak to {scheme}://; build it with `--features {feature}`"
+            );
+            return Err(unusable(location, reason));
+        }
+        match scheme {
+            "file" if rest.starts_with('/') => {
+                let decoded = object_store::path::Path::from_url_path(rest)
                     .map_err(|error| unusable(location, error))?;
                 Self::local(&Path::new("/").join(decoded.as_ref()))
             }
-            Some(("file", _)) => Err(unusable(location, "write it as file:///absolute/path")),
+            "file" => Err(unusable(location, "write it as file:///absolute/path")),
             #[cfg(feature = "s3")]
-            Some(("s3", _)) => cloud(location, "aws_"),
+            "s3" => cloud(location, "aws_"),
             #[cfg(feature = "gcs")]
-            Some(("gs", _)) => cloud(location, "google_"),
+            "gs" => cloud(location, "google_"),
             #[cfg(feature = "azure")]
-            Some(("az", _)) => cloud(location, "azure_"),
-            Some((scheme @ ("s3" | "gs" | "az"), _)) => {
-                let feature = match scheme {
-                    "s3" => "s3",
-                    "gs" => "gcs",
-                    _ => "azure",
-                };
-                let reason = format!(
-                    "this build cannot speak to {scheme}://; build it with `--features {feature}`"
-                );
-                Err(unusable(location, reason))
-            }
-            Some(_) => Err(unusable(
+            "az" => cloud(location, "azure_"),
+            _ => Err(unusable(
                 location,
                 "expected a directory, file:///path, s3://bucket, gs://bucket or az://container",
             )),
