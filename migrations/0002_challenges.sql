@@ -94,6 +94,7 @@ CREATE TRIGGER notify_board AFTER INSERT OR UPDATE ON boards FOR EACH ROW EXECUT
 GRANT SELECT, INSERT ON challenges TO referee_api;
 GRANT UPDATE (title, series, description, classes, public_images, opens, closes, after_close, per_day, per_week, total, upload_mb,
               primary_error, public_fraction, feedback, ranking, final_selections, outside_data, images, image_names, image_sizes,
+              image_names_changed_at,
               label_leak_checked, known_labels, published_at)
     ON challenges TO referee_api;
 GRANT SELECT, INSERT, DELETE ON challenge_organizers TO referee_api;

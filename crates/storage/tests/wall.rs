@@ -73,6 +73,8 @@ async fn the_api_role_adds_labels_and_can_do_nothing_else_behind_the_wall() {
         "UPDATE submissions SET status = 'scored'",
         "UPDATE submissions SET scored_at = now()",
         "UPDATE label_versions SET state = 'current'",
+        "UPDATE challenges SET label_version = 1",
+        "UPDATE challenges SET private_released_at = now()",
         "SELECT * FROM graphile_worker._private_jobs",
         "SELECT graphile_worker.add_job('score')",
         "CREATE TABLE public.mine (x int)",
@@ -80,7 +82,6 @@ async fn the_api_role_adds_labels_and_can_do_nothing_else_behind_the_wall() {
         "CREATE TEMPORARY TABLE mine (x int)",
         "CREATE FUNCTION sealed.f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
         "ALTER TABLE sealed.labels DISABLE ROW LEVEL SECURITY",
-        "GRANT SELECT ON sealed.labels TO referee_api",
         "SET ROLE referee_scorer",
         "SET ROLE referee_owner",
     ] {

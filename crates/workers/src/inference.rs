@@ -9,7 +9,11 @@ use crate::WorkerError;
 
 /// Stands by as an inference worker until `shutdown`: holds its place among the living, takes no job. Models are refused
 /// at the door for as long as no engine runs them.
-pub async fn run_inference(db: InferenceDb, device: &str, shutdown: CancellationToken) -> Result<(), WorkerError> {
+pub async fn run_inference(
+    db: InferenceDb,
+    device: &str,
+    shutdown: CancellationToken,
+) -> Result<(), WorkerError> {
     let presence = Presence::of_inference(&db, device);
     let mut beat = interval(Duration::from_secs(2));
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -74,11 +74,19 @@ impl From<StorageError> for NotJudged {
 
 impl Judge {
     pub fn new(db: ScorerDb, objects: ObjectStore) -> Self {
-        Self { db, objects, sealed: Arc::default() }
+        Self {
+            db,
+            objects,
+            sealed: Arc::default(),
+        }
     }
 
     /// The labels of a version that the scorer has sealed.
-    pub async fn answer_key(&self, challenge: Uuid, version: i32) -> Result<Arc<AnswerKey>, StorageError> {
+    pub async fn answer_key(
+        &self,
+        challenge: Uuid,
+        version: i32,
+    ) -> Result<Arc<AnswerKey>, StorageError> {
         if let Some(key) = self.cache().get(&(challenge, version)) {
             return Ok(key.clone());
         }
@@ -90,7 +98,12 @@ impl Judge {
         ) else {
             return Err(missing);
         };
-        let key = Arc::new(AnswerKey { scored: labels.scored_mask(), facts, labels, public });
+        let key = Arc::new(AnswerKey {
+            scored: labels.scored_mask(),
+            facts,
+            labels,
+            public,
+        });
         let mut cache = self.cache();
         let cached: usize = cache.values().map(|key| key.labels.len()).sum();
         if cached + key.labels.len() > CACHED_IMAGES {
@@ -105,18 +118,34 @@ impl Judge {
     }
 
     /// Reads the submission's file and compares it with the labels of `version`. `read` counts the bytes as they go by.
-    pub async fn judge(&self, claim: &Claim, version: i32, read: Arc<AtomicU64>) -> Result<(Judged, Vec<Notice>), NotJudged> {
+    pub async fn judge(
+        &self,
+        claim: &Claim,
+        version: i32,
+        read: Arc<AtomicU64>,
+    ) -> Result<(Judged, Vec<Notice>), NotJudged> {
         let key = self.answer_key(claim.challenge, version).await?;
-        let file = self.objects.reader(&claim.object_key).await.map_err(|error| NotJudged::Unreadable(io::Error::other(error)))?;
+        let file = self
+            .objects
+            .reader(&claim.object_key)
+            .await
+            .map_err(|error| NotJudged::Unreadable(io::Error::other(error)))?;
         let boxes = claim.boxes;
         let judging = tokio::task::spawn_blocking(move || {
-            let expected = Expected { classes: &key.facts.classes, images: &key.facts.images, boxes, devkit: false };
+            let expected = Expected {
+                classes: &key.facts.classes,
+                images: &key.facts.images,
+                boxes,
+                devkit: false,
+            };
             let predictions = predictions::read(Counted { inner: file, read }, &expected)?;
             let outcome = judge(&predictions.record, &key.labels);
             let judged = Judged {
                 label_version: version,
                 public: outcome.tally(&key.scored, Some(&key.public)),
-                private: key.has_private().then(|| outcome.tally(&key.scored, Some(&key.public.not()))),
+                private: key
+                    .has_private()
+                    .then(|| outcome.tally(&key.scored, Some(&key.public.not()))),
                 public_mask: key.mask(Split::Public),
                 outcome,
             };

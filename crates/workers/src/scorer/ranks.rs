@@ -15,21 +15,44 @@ const ALPHA: f64 = 0.05;
 impl Scorer {
     /// Computes the rank ranges of both splits' boards.
     pub(super) async fn rank(&self, challenge: Uuid) -> Result<(), StorageError> {
-        for (board, split) in [(BoardSplit::Public, Split::Public), (BoardSplit::Private, Split::Private)] {
+        for (board, split) in [
+            (BoardSplit::Public, Split::Public),
+            (BoardSplit::Private, Split::Private),
+        ] {
             if let Some(ranking) = scorer::ranking(&self.db, challenge, board).await? {
                 let ranges = self.ranges(challenge, &ranking, split).await?;
-                scorer::store_rank_ranges(&self.db, challenge, board, ranking.label_version, &ranges).await?;
+                scorer::store_rank_ranges(
+                    &self.db,
+                    challenge,
+                    board,
+                    ranking.label_version,
+                    &ranges,
+                )
+                .await?;
             }
         }
         Ok(())
     }
 
-    async fn ranges(&self, challenge: Uuid, ranking: &Ranking, split: Split) -> Result<Vec<RankRange>, StorageError> {
+    async fn ranges(
+        &self,
+        challenge: Uuid,
+        ranking: &Ranking,
+        split: Split,
+    ) -> Result<Vec<RankRange>, StorageError> {
         let mut ranges = by_interval(&ranking.entries, ranking.ranks_top5);
         // With a ladder on the public split, only what it let out may shape what is shown.
         if !(ranking.uses_ladder && split == Split::Public) {
-            let family: Vec<Uuid> = ranking.entries.iter().take(FAMILY).map(|(submission, _)| *submission).collect();
-            let key = self.judge.answer_key(challenge, ranking.label_version).await?;
+            let family: Vec<Uuid> = ranking
+                .entries
+                .iter()
+                .take(FAMILY)
+                .map(|(submission, _)| *submission)
+                .collect();
+            let key = self
+                .judge
+                .answer_key(challenge, ranking.label_version)
+                .await?;
             let hits = scorer::hits(&self.db, ranking, &family, key.labels.len()).await?;
             let mask = key.mask(split);
             let tested = tokio::task::spawn_blocking(move || {
@@ -42,7 +65,11 @@ impl Scorer {
             for (range, (low, high)) in ranges.iter_mut().zip(tested) {
                 range.low = rank(low);
                 // Ranks past the family are open to those that may be tied with its last.
-                range.high = if high == family.len() && others > 0 { range.high.max(rank(high)) } else { rank(high) };
+                range.high = if high == family.len() && others > 0 {
+                    range.high.max(rank(high))
+                } else {
+                    rank(high)
+                };
             }
         }
         Ok(ranges)
@@ -54,7 +81,13 @@ impl Scorer {
 fn by_interval(entries: &[(Uuid, Tally)], ranks_top5: bool) -> Vec<RankRange> {
     let intervals: Vec<(f64, f64)> = entries
         .iter()
-        .map(|(_, tally)| if ranks_top5 { tally.top5_interval() } else { tally.top1_interval() })
+        .map(|(_, tally)| {
+            if ranks_top5 {
+                tally.top5_interval()
+            } else {
+                tally.top1_interval()
+            }
+        })
         .collect();
     let sorted = |ends: fn(&(f64, f64)) -> f64| {
         let mut ends: Vec<f64> = intervals.iter().map(ends).collect();
@@ -68,7 +101,11 @@ fn by_interval(entries: &[(Uuid, Tally)], ranks_top5: bool) -> Vec<RankRange> {
         .map(|((submission, _), (low, high))| {
             let better = highs.partition_point(|end| end < low);
             let not_worse = lows.partition_point(|start| start <= high);
-            RankRange { submission: *submission, low: rank(better + 1), high: rank(not_worse) }
+            RankRange {
+                submission: *submission,
+                low: rank(better + 1),
+                high: rank(not_worse),
+            }
         })
         .collect()
 }
@@ -83,7 +120,14 @@ mod tests {
     use super::*;
 
     fn entry(misses: u32) -> (Uuid, Tally) {
-        (Uuid::now_v7(), Tally { images: 10_000, top1_misses: misses, top5_misses: 0 })
+        (
+            Uuid::now_v7(),
+            Tally {
+                images: 10_000,
+                top1_misses: misses,
+                top5_misses: 0,
+            },
+        )
     }
 
     /// 95 % Wilson intervals of 1000, 1050 and 2000 of 10,000: about ±0.6, ±0.6 and ±0.8 points.

@@ -20,12 +20,20 @@ pub(super) struct Rounds {
 
 impl Rounds {
     pub fn new(db: ScorerDb, deadline: Duration) -> Self {
-        Self { presence: Presence::of_scorer(&db), db, deadline, changed: Arc::default() }
+        Self {
+            presence: Presence::of_scorer(&db),
+            db,
+            deadline,
+            changed: Arc::default(),
+        }
     }
 
     /// The board of a challenge changed: its rank ranges are due in the next round, once for however many changes.
     pub fn board_changed(&self, challenge: Uuid) {
-        self.changed.lock().unwrap_or_else(PoisonError::into_inner).insert(challenge);
+        self.changed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(challenge);
     }
 
     /// A round a second until `shutdown`.
@@ -49,12 +57,22 @@ impl Rounds {
         self.presence.renew().await?;
         let watched = scorer::watch(&self.db, self.deadline).await?;
         if watched.requeued + watched.failed > 0 {
-            tracing::warn!(requeued = watched.requeued, failed = watched.failed, "the watchdog acted on stuck submissions");
+            tracing::warn!(
+                requeued = watched.requeued,
+                failed = watched.failed,
+                "the watchdog acted on stuck submissions"
+            );
         }
-        let changed = std::mem::take(&mut *self.changed.lock().unwrap_or_else(PoisonError::into_inner));
+        let changed =
+            std::mem::take(&mut *self.changed.lock().unwrap_or_else(PoisonError::into_inner));
         let due = scorer::due_closings(&self.db).await?;
         let untended = scorer::untended_challenges(&self.db).await?;
-        for challenge in changed.into_iter().chain(due).chain(untended).collect::<HashSet<_>>() {
+        for challenge in changed
+            .into_iter()
+            .chain(due)
+            .chain(untended)
+            .collect::<HashSet<_>>()
+        {
             scorer::wake(&self.db, challenge).await?;
         }
         Ok(())

@@ -3,8 +3,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext};
-use referee_storage::scorer::{self, Claim, FailureReason, MAX_ATTEMPTS, Stored};
 use referee_storage::StorageError;
+use referee_storage::scorer::{self, Claim, FailureReason, MAX_ATTEMPTS, Stored};
 use serde::{Deserialize, Serialize};
 use tokio::time::{MissedTickBehavior, interval_at};
 use uuid::Uuid;
@@ -42,7 +42,10 @@ impl Scorer {
             Err(error) if claim.attempt >= MAX_ATTEMPTS => {
                 tracing::error!(%submission, attempt = claim.attempt, error = error.cause(), "gave a submission up");
                 metrics::counter!("referee_submissions_failed_total").increment(1);
-                scorer::fail(&self.db, &claim, error.reason()).await.map(drop).map_err(|error| error.to_string())
+                scorer::fail(&self.db, &claim, error.reason())
+                    .await
+                    .map(drop)
+                    .map_err(|error| error.to_string())
             }
             Err(error) => {
                 tracing::warn!(%submission, attempt = claim.attempt, error = error.cause(), "scoring will be tried again");
@@ -54,7 +57,9 @@ impl Scorer {
     async fn score_claimed(&self, claim: &Claim) -> Result<(), Trouble> {
         loop {
             let Some(version) = scorer::current_version(&self.db, claim.challenge).await? else {
-                return Err(StorageError::Corrupt("a submission to a challenge without labels").into());
+                return Err(
+                    StorageError::Corrupt("a submission to a challenge without labels").into(),
+                );
             };
             let (judged, notices) = match self.judge_with_progress(claim, version).await {
                 Ok(judged) => judged,

@@ -66,26 +66,46 @@ impl Scorer {
             return scorer::refuse(&self.db, challenge, version.version, problem).await;
         };
         if labels.len() != facts.images.len() {
-            let problem = format!("{} labels for {} test images; upload one row per image", labels.len(), facts.images.len());
+            let problem = format!(
+                "{} labels for {} test images; upload one row per image",
+                labels.len(),
+                facts.images.len()
+            );
             return scorer::refuse(&self.db, challenge, version.version, &problem).await;
         }
         let mut key = [0; 32];
-        getrandom::fill(&mut key).map_err(|_| StorageError::Corrupt("the system gave no random bytes"))?;
-        let images = u32::try_from(labels.len()).map_err(|_| StorageError::Corrupt("more images than an ordinal can number"))?;
+        getrandom::fill(&mut key)
+            .map_err(|_| StorageError::Corrupt("the system gave no random bytes"))?;
+        let images = u32::try_from(labels.len())
+            .map_err(|_| StorageError::Corrupt("more images than an ordinal can number"))?;
         let public = split::choose(&key, facts.public_fraction, images);
         scorer::add_split(&self.db, challenge, &key, &public).await?;
         scorer::seal(&self.db, challenge, version.version).await
     }
 
     async fn check_for_leaks(&self, challenge: Uuid) -> Result<(), StorageError> {
-        let Some(facts) = scorer::facts(&self.db, challenge).await? else { return Ok(()) };
+        let Some(facts) = scorer::facts(&self.db, challenge).await? else {
+            return Ok(());
+        };
         if facts.leak_checked {
             return Ok(());
         }
-        let newest = scorer::versions_in_work(&self.db, challenge).await?.pop().map(|version| version.version);
-        let Some(version) = newest.or(scorer::current_version(&self.db, challenge).await?) else { return Ok(()) };
-        let Some(labels) = scorer::labels(&self.db, challenge, version).await? else { return Ok(()) };
-        let finding = leaks::finding(&labels, &facts.images, facts.image_sizes.as_deref(), &facts.classes);
+        let newest = scorer::versions_in_work(&self.db, challenge)
+            .await?
+            .pop()
+            .map(|version| version.version);
+        let Some(version) = newest.or(scorer::current_version(&self.db, challenge).await?) else {
+            return Ok(());
+        };
+        let Some(labels) = scorer::labels(&self.db, challenge, version).await? else {
+            return Ok(());
+        };
+        let finding = leaks::finding(
+            &labels,
+            &facts.images,
+            facts.image_sizes.as_deref(),
+            &facts.classes,
+        );
         scorer::mark_leak(&self.db, challenge, finding.as_deref()).await
     }
 
@@ -93,7 +113,8 @@ impl Scorer {
     async fn rescore(&self, challenge: Uuid, version: i32) -> Result<(), StorageError> {
         while !scorer::flip(&self.db, challenge, version).await? {
             loop {
-                let claims = scorer::unscored(&self.db, challenge, version, RESCORED_PER_QUERY).await?;
+                let claims =
+                    scorer::unscored(&self.db, challenge, version, RESCORED_PER_QUERY).await?;
                 if claims.is_empty() {
                     break;
                 }
@@ -108,7 +129,10 @@ impl Scorer {
     async fn rescore_some(&self, version: i32, claims: Vec<Claim>) -> Result<(), StorageError> {
         let mut judged = futures::stream::iter(claims)
             .map(|claim| async move {
-                let judged = self.judge.judge(&claim, version, Arc::new(AtomicU64::new(0))).await;
+                let judged = self
+                    .judge
+                    .judge(&claim, version, Arc::new(AtomicU64::new(0)))
+                    .await;
                 (claim, judged)
             })
             .buffered(RESCORED_AT_ONCE);
@@ -118,11 +142,15 @@ impl Scorer {
                 Err(NotJudged::Storage(error)) => return Err(error),
                 Err(NotJudged::Unreadable(error)) => {
                     tracing::error!(submission = %claim.submission, %error, "a scored submission cannot be read back");
-                    return Err(StorageError::Corrupt("a scored submission cannot be read back"));
+                    return Err(StorageError::Corrupt(
+                        "a scored submission cannot be read back",
+                    ));
                 }
                 Err(NotJudged::Rejected(problem)) => {
                     tracing::error!(submission = %claim.submission, %problem, "a scored submission is no longer accepted");
-                    return Err(StorageError::Corrupt("a scored submission is no longer accepted"));
+                    return Err(StorageError::Corrupt(
+                        "a scored submission is no longer accepted",
+                    ));
                 }
             }
         }

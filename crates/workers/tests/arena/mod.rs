@@ -1,0 +1,374 @@
+//! A challenge with a running scorer, on a database of its own.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use chrono::Utc;
+use referee_scoring::classes::ClassEntry;
+use referee_scoring::images::ImageList;
+use referee_scoring::labels::Labels;
+use referee_storage::accounts::{NewUser, create_user};
+use referee_storage::challenges::labels::{Added, add, rescore};
+use referee_storage::challenges::settings::{
+    AfterClose, Feedback, OutsideData, Primary, Ranking, Settings, create,
+};
+use referee_storage::challenges::{challenge, public_facts};
+use referee_storage::objects::ObjectStore;
+use referee_storage::submissions::intake::{Intake, NewSubmission, accept};
+use referee_storage::submissions::{Entry, Kind, Status, Submission, submission};
+use referee_storage::testing::TestDatabase;
+use referee_workers::{ScorerConfig, run_scorer};
+use sqlx::{Connection, PgConnection, Row};
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+const SLUG: &str = "arena";
+
+/// What differs between the tests' challenges.
+pub struct Rules {
+    pub public_fraction: f64,
+    pub ladder: bool,
+    pub images: usize,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            public_fraction: 1.0,
+            ladder: false,
+            images: super::IMAGES,
+        }
+    }
+}
+
+pub struct Person {
+    id: Uuid,
+    handle: String,
+}
+
+pub struct Arena {
+    pub database: TestDatabase,
+    objects: ObjectStore,
+    challenge: Uuid,
+    organizer: Uuid,
+    images: usize,
+    running: Mutex<Option<(CancellationToken, JoinHandle<()>)>>,
+    _directory: tempfile::TempDir,
+}
+
+/// ILSVRC text with one guess per image: classes are numbered from 1 there.
+pub fn text(guesses: impl Iterator<Item = usize>) -> String {
+    guesses.map(|class| format!("{}\n", class + 1)).collect()
+}
+
+impl Arena {
+    /// With labels: image i is of class i mod 10.
+    pub async fn start(rules: Rules) -> Self {
+        let arena = Self::without_labels(rules).await;
+        let labels: String = std::iter::once("image,label\n".to_owned())
+            .chain((0..arena.images).map(|i| format!("{i},{}\n", super::truth(i))))
+            .collect();
+        arena.upload_labels(&labels).await;
+        arena.version_shown(1).await;
+        arena
+    }
+
+    pub async fn without_labels(rules: Rules) -> Self {
+        let database = TestDatabase::new().await;
+        let directory = tempfile::tempdir().expect("a directory");
+        let objects = ObjectStore::local(directory.path()).expect("an object store");
+        let organizer = person(&database, "organizer").await.id;
+        let settings = Settings {
+            title: "Arena".to_owned(),
+            series: None,
+            description: String::new(),
+            classes: (0..10)
+                .map(|class| ClassEntry {
+                    name: format!("class {class}"),
+                    id: None,
+                })
+                .collect(),
+            public_images: true,
+            opens: None,
+            closes: None,
+            after_close: AfterClose::Score,
+            per_day: None,
+            per_week: None,
+            total: None,
+            upload_mb: 1,
+            primary: Primary::Top1,
+            public_fraction: rules.public_fraction,
+            feedback: if rules.ladder {
+                Feedback::Ladder
+            } else {
+                Feedback::Exact
+            },
+            ranking: Ranking::Best,
+            final_selections: 1,
+            outside_data: OutsideData::Declared,
+        };
+        assert!(
+            create(&database.api, SLUG, &settings, organizer)
+                .await
+                .expect("create")
+        );
+        let created = challenge(&database.api, SLUG)
+            .await
+            .expect("read")
+            .expect("a challenge");
+        let arena = Self {
+            database,
+            objects,
+            challenge: created.id,
+            organizer,
+            images: rules.images,
+            running: Mutex::new(None),
+            _directory: directory,
+        };
+        arena
+            .sql("UPDATE challenges SET published_at = now()")
+            .await;
+        arena.start_scorer().await;
+        arena
+    }
+
+    pub fn slug(&self) -> &'static str {
+        SLUG
+    }
+
+    pub async fn start_scorer(&self) {
+        let shutdown = CancellationToken::new();
+        let config = ScorerConfig {
+            deadline: Duration::from_millis(500),
+            ..ScorerConfig::default()
+        };
+        let run = run_scorer(
+            self.database.scorer.clone(),
+            self.objects.clone(),
+            config,
+            shutdown.clone(),
+        );
+        let task = tokio::spawn(async move { run.await.expect("the scorer runs") });
+        *self.running.lock().await = Some((shutdown, task));
+    }
+
+    pub async fn stop_scorer(&self) {
+        let (shutdown, task) = self.running.lock().await.take().expect("a running scorer");
+        shutdown.cancel();
+        task.await.expect("the scorer stops");
+    }
+
+    pub async fn competitor(&self, handle: &str) -> Person {
+        person(&self.database, handle).await
+    }
+
+    pub async fn upload_labels(&self, csv: &str) {
+        let (classes, known) = public_facts(&self.database.api, self.challenge)
+            .await
+            .expect("facts");
+        let ordinals = ImageList::ordinals(self.images);
+        let (labels, images) =
+            Labels::parse_csv(csv.as_bytes(), &classes, known.as_ref().or(Some(&ordinals)))
+                .expect("valid labels");
+        let digest = *Uuid::now_v7().as_bytes();
+        let digest: [u8; 32] = [digest, digest].concat().try_into().expect("32 bytes");
+        let added = add(
+            &self.database.api,
+            SLUG,
+            self.organizer,
+            &digest,
+            &labels,
+            &images,
+        )
+        .await
+        .expect("add");
+        assert!(matches!(added, Added::New(_)));
+    }
+
+    pub async fn rescore(&self) {
+        rescore(&self.database.api, SLUG, self.organizer)
+            .await
+            .expect("rescore")
+            .expect("a version to score anew");
+    }
+
+    /// Stores a file and its submission, as the api does at the end of an upload.
+    pub async fn submit(&self, person: &Person, file: &str) -> Uuid {
+        let mut upload = self.objects.upload(1 << 20);
+        upload
+            .write(Bytes::copy_from_slice(file.as_bytes()))
+            .await
+            .expect("write");
+        let stored = upload.finish().await.expect("store");
+        let id = Uuid::now_v7();
+        let accepted = accept(
+            &self.database.api,
+            &NewSubmission {
+                id,
+                challenge: self.challenge,
+                submitter: person.id,
+                handle: &person.handle,
+                kind: Kind::Predictions,
+                entry: Entry::Competitor,
+                method: "guesses",
+                description: "",
+                paper_url: None,
+                code_url: None,
+                outside_data: false,
+                form: &serde_json::json!({}),
+                object_key: &stored.key,
+                filename: "guesses.txt",
+                bytes: i64::try_from(stored.bytes).expect("small"),
+                sha256: &stored.sha256,
+                idempotency_key: None,
+                received_at: Utc::now(),
+                late: false,
+            },
+        )
+        .await
+        .expect("accept");
+        assert!(matches!(accepted, Intake::Accepted));
+        id
+    }
+
+    /// The submission once it has reached a final state.
+    pub async fn finished(&self, id: Uuid) -> Submission {
+        self.eventually("a final state", async || {
+            !matches!(self.read(id).await.status, Status::Queued | Status::Running)
+        })
+        .await;
+        self.read(id).await
+    }
+
+    async fn read(&self, id: Uuid) -> Submission {
+        submission(&self.database.api, id)
+            .await
+            .expect("read")
+            .expect("a submission")
+    }
+
+    pub async fn version_shown(&self, version: i32) {
+        self.eventually("the label version", async || {
+            let shown = challenge(&self.database.api, SLUG)
+                .await
+                .expect("read")
+                .expect("a challenge");
+            shown.label_version == Some(version)
+        })
+        .await;
+    }
+
+    pub async fn eventually(&self, what: &str, mut holds: impl AsyncFnMut() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !holds().await {
+            assert!(Instant::now() < deadline, "{what} did not come within 30 s");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// (images, top-1 misses, top-5 misses) that may be seen, under the version that the board shows.
+    pub async fn released(&self, id: Uuid, split: &str) -> Option<(i32, i32, i32)> {
+        self.counts("released_scores", id, split).await
+    }
+
+    /// The same behind the wall.
+    pub async fn sealed(&self, id: Uuid, split: &str) -> Option<(i32, i32, i32)> {
+        self.counts("sealed.scores", id, split).await
+    }
+
+    async fn counts(&self, table: &str, id: Uuid, split: &str) -> Option<(i32, i32, i32)> {
+        let query = format!(
+            "SELECT t.images, t.top1_misses, t.top5_misses
+             FROM {table} t
+             JOIN challenges USING (label_version)
+             WHERE t.submission = '{id}' AND t.split = '{split}'"
+        );
+        let rows = self.rows(&query).await;
+        rows.first().map(|row| (row.get(0), row.get(1), row.get(2)))
+    }
+
+    pub async fn public_top1_misses_in_order(&self) -> Vec<i32> {
+        let query = "SELECT top1_misses FROM released_scores JOIN challenges USING (label_version)
+                     JOIN submissions ON submissions.id = submission ORDER BY scored_seq";
+        self.rows(query)
+            .await
+            .iter()
+            .map(|row| row.get(0))
+            .collect()
+    }
+
+    pub async fn label_states(&self) -> Vec<String> {
+        self.rows("SELECT state FROM label_versions ORDER BY version")
+            .await
+            .iter()
+            .map(|row| row.get(0))
+            .collect()
+    }
+
+    pub async fn watchdog_actions(&self) -> Vec<String> {
+        self.rows("SELECT action FROM watchdog_actions ORDER BY id")
+            .await
+            .iter()
+            .map(|row| row.get(0))
+            .collect()
+    }
+
+    pub async fn leak(&self) -> Option<String> {
+        self.rows("SELECT label_leak FROM challenges").await[0].get(0)
+    }
+
+    pub async fn close(&self) {
+        self.sql("UPDATE challenges SET closes = now()").await;
+    }
+
+    /// What a queue that lost its jobs looks like.
+    pub async fn forget_jobs(&self) {
+        self.sql("DELETE FROM graphile_worker._private_jobs").await;
+    }
+
+    pub async fn lose_file(&self, id: Uuid) {
+        let key = self.read(id).await.object_key;
+        self.objects.delete(&key).await.expect("delete");
+    }
+
+    async fn owner(&self) -> PgConnection {
+        PgConnection::connect(self.database.owner_url())
+            .await
+            .expect("connect as the owner")
+    }
+
+    async fn sql(&self, statement: &'static str) {
+        sqlx::query(statement)
+            .execute(&mut self.owner().await)
+            .await
+            .expect(statement);
+    }
+
+    async fn rows(&self, query: &str) -> Vec<sqlx::postgres::PgRow> {
+        sqlx::query(sqlx::AssertSqlSafe(query.to_owned()))
+            .fetch_all(&mut self.owner().await)
+            .await
+            .expect("query")
+    }
+}
+
+async fn person(database: &TestDatabase, handle: &str) -> Person {
+    let user = create_user(
+        &database.api,
+        NewUser {
+            handle,
+            email: None,
+            password_hash: "not a hash",
+            first_is_administrator: false,
+        },
+    )
+    .await
+    .expect("create")
+    .expect("a free handle");
+    Person {
+        id: user.id,
+        handle: handle.to_owned(),
+    }
+}

@@ -1,0 +1,338 @@
+//! The scorer against a real database: from a stored submission to released scores, and through what can go wrong.
+
+mod arena;
+
+use arena::{Arena, Rules, text};
+use referee_storage::leaderboard::{Split, board};
+use referee_storage::scorer::{self, FailureReason, MAX_ATTEMPTS};
+use referee_storage::submissions::Status;
+
+/// 10 classes, 40 images; image i is of class i mod 10.
+const IMAGES: usize = 40;
+
+fn truth(image: usize) -> usize {
+    image % 10
+}
+
+/// One guess per image, the first `wrong` of them wrong.
+fn wrong_first(wrong: usize) -> String {
+    text((0..IMAGES).map(|image| {
+        if image < wrong {
+            (truth(image) + 1) % 10
+        } else {
+            truth(image)
+        }
+    }))
+}
+
+#[tokio::test]
+async fn a_submission_is_scored_and_its_private_half_stays_sealed() {
+    let arena = Arena::start(Rules {
+        public_fraction: 0.5,
+        ..Rules::default()
+    })
+    .await;
+    let ann = arena.competitor("ann").await;
+    let submission = arena.submit(&ann, &wrong_first(10)).await;
+    let scored = arena.finished(submission).await;
+
+    assert_eq!(scored.status, Status::Scored);
+    let public = arena
+        .released(submission, "public")
+        .await
+        .expect("public score");
+    assert_eq!(public.0, 20, "half of 40 images");
+    assert_eq!(arena.released(submission, "private").await, None);
+    let private = arena
+        .sealed(submission, "private")
+        .await
+        .expect("sealed private score");
+    assert_eq!(private.0, 20);
+    assert_eq!(
+        public.1 + private.1,
+        10,
+        "every wrong image is in one of the halves"
+    );
+}
+
+#[tokio::test]
+async fn a_bad_file_is_rejected_with_its_line() {
+    let arena = Arena::start(Rules::default()).await;
+    let ann = arena.competitor("ann").await;
+    let good = wrong_first(0);
+    let bad = good.replacen("\n4\n", "\n11\n", 1);
+    let submission = arena.submit(&ann, &bad).await;
+    let rejected = arena.finished(submission).await;
+
+    assert_eq!(rejected.status, Status::Rejected);
+    let problem = rejected.problem.expect("a problem");
+    assert_eq!(problem["errors"][0]["line"], 4, "{problem}");
+    assert!(
+        problem["detail"]
+            .as_str()
+            .expect("a sentence")
+            .contains("line 4"),
+        "{problem}"
+    );
+}
+
+#[tokio::test]
+async fn skipped_images_do_not_count_and_any_of_several_labels_is_right() {
+    let arena = Arena::without_labels(Rules::default()).await;
+    // Image 0 is skipped, image 1 is of class 1 or 2; all else is of class 0.
+    let labels = std::iter::once("image,label\n0,\n1,1|2\n".to_owned())
+        .chain((2..IMAGES).map(|i| format!("{i},0\n")))
+        .collect::<String>();
+    arena.upload_labels(&labels).await;
+    arena.version_shown(1).await;
+    let ann = arena.competitor("ann").await;
+    let guesses = text((0..IMAGES).map(|image| if image == 1 { 2 } else { 0 }));
+    let submission = arena.submit(&ann, &guesses).await;
+    arena.finished(submission).await;
+    assert_eq!(arena.released(submission, "public").await, Some((39, 0, 0)));
+}
+
+#[tokio::test]
+async fn new_labels_rescore_everything_before_the_board_shows_any_of_it() {
+    let arena = Arena::start(Rules::default()).await;
+    let ann = arena.competitor("ann").await;
+    let bob = arena.competitor("bob").await;
+    let first = arena.submit(&ann, &wrong_first(10)).await;
+    let second = arena.submit(&bob, &wrong_first(20)).await;
+    arena.finished(first).await;
+    arena.finished(second).await;
+
+    // The correction makes the shifted guesses of the first 20 images the right ones.
+    let corrected: String = std::iter::once("image,label\n".to_owned())
+        .chain((0..IMAGES).map(|i| {
+            format!(
+                "{i},{}\n",
+                if i < 20 {
+                    (truth(i) + 1) % 10
+                } else {
+                    truth(i)
+                }
+            )
+        }))
+        .collect();
+    arena.upload_labels(&corrected).await;
+    arena.version_shown(2).await;
+
+    let (standing, places) = board(&arena.database.api, arena.slug(), Split::Public)
+        .await
+        .expect("read")
+        .expect("a board");
+    assert_eq!(standing.label_version, Some(2));
+    let errors: Vec<_> = places
+        .iter()
+        .map(|place| (place.team.as_str(), place.tally.top1_misses))
+        .collect();
+    assert_eq!(errors, [("bob", 0), ("ann", 10)]);
+    assert_eq!(arena.label_states().await, ["superseded", "current"]);
+}
+
+#[tokio::test]
+async fn the_same_labels_can_be_scored_anew() {
+    let arena = Arena::start(Rules::default()).await;
+    let ann = arena.competitor("ann").await;
+    let submission = arena.submit(&ann, &wrong_first(7)).await;
+    arena.finished(submission).await;
+    arena.rescore().await;
+    arena.version_shown(2).await;
+    assert_eq!(arena.released(submission, "public").await, Some((40, 7, 7)));
+}
+
+#[tokio::test]
+async fn the_ladder_repeats_the_last_accepted_score() {
+    let arena = Arena::start(Rules {
+        ladder: true,
+        ..Rules::default()
+    })
+    .await;
+    let ann = arena.competitor("ann").await;
+    let mut released = Vec::new();
+    // z = 2: better by b images and worse by none is accepted when b² > 4b, from 5 on.
+    for wrong in [20, 17, 24, 12] {
+        let submission = arena.submit(&ann, &wrong_first(wrong)).await;
+        arena.finished(submission).await;
+        released.push(
+            arena
+                .released(submission, "public")
+                .await
+                .expect("released")
+                .1,
+        );
+    }
+    assert_eq!(released, [20, 20, 20, 12]);
+
+    arena.rescore().await;
+    arena.version_shown(2).await;
+    assert_eq!(
+        arena.public_top1_misses_in_order().await,
+        released,
+        "the replay ends as it went"
+    );
+}
+
+#[tokio::test]
+async fn the_close_releases_private_scores_and_ranks_the_private_board() {
+    let arena = Arena::start(Rules {
+        public_fraction: 0.5,
+        ..Rules::default()
+    })
+    .await;
+    let ann = arena.competitor("ann").await;
+    let submission = arena.submit(&ann, &wrong_first(10)).await;
+    arena.finished(submission).await;
+    arena.close().await;
+    arena
+        .eventually("private scores", async || {
+            arena.released(submission, "private").await.is_some()
+        })
+        .await;
+    assert_eq!(
+        arena.released(submission, "private").await,
+        arena.sealed(submission, "private").await
+    );
+
+    // What was received in time but is scored after the close has its private score released at once.
+    let bob = arena.competitor("bob").await;
+    let delayed = arena.submit(&bob, &wrong_first(0)).await;
+    arena.finished(delayed).await;
+    assert_eq!(arena.released(delayed, "private").await, Some((20, 0, 0)));
+    arena
+        .eventually("rank ranges", async || {
+            let (_, places) = board(&arena.database.api, arena.slug(), Split::Private)
+                .await
+                .expect("read")
+                .expect("a board");
+            places.len() == 2 && places.iter().all(|place| place.rank_range.is_some())
+        })
+        .await;
+}
+
+/// 40 images, paired: 0 against 38 errors is significant (mid-p = 2·½³⁸/2), 0 against 1 is not (mid-p = ½).
+#[tokio::test]
+async fn the_board_says_which_ranks_are_tied() {
+    let arena = Arena::start(Rules::default()).await;
+    for (team, wrong) in [("ann", 0), ("bob", 1), ("cyd", 38)] {
+        let user = arena.competitor(team).await;
+        let submission = arena.submit(&user, &wrong_first(wrong)).await;
+        arena.finished(submission).await;
+    }
+    arena
+        .eventually("rank ranges", async || {
+            let (_, places) = board(&arena.database.api, arena.slug(), Split::Public)
+                .await
+                .expect("read")
+                .expect("a board");
+            let ranges: Vec<_> = places.iter().map(|place| place.rank_range).collect();
+            ranges == [Some((1, 2)), Some((1, 2)), Some((3, 3))]
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_dead_workers_submission_is_started_again() {
+    let arena = Arena::start(Rules::default()).await;
+    let ann = arena.competitor("ann").await;
+    arena.stop_scorer().await;
+    let submission = arena.submit(&ann, &wrong_first(3)).await;
+    // A worker claimed it and died: no job, no sign of life.
+    let claim = scorer::claim(&arena.database.scorer, submission)
+        .await
+        .expect("claim")
+        .expect("claimed");
+    arena.forget_jobs().await;
+    arena.start_scorer().await;
+    let scored = arena.finished(submission).await;
+    assert_eq!(scored.status, Status::Scored);
+    assert!(
+        arena
+            .watchdog_actions()
+            .await
+            .contains(&"requeued".to_owned())
+    );
+
+    // The first worker comes back: its claim no longer stands.
+    let stands = scorer::fail(&arena.database.scorer, &claim, FailureReason::Internal)
+        .await
+        .expect("ask");
+    assert!(!stands);
+    assert_eq!(arena.finished(submission).await.status, Status::Scored);
+}
+
+#[tokio::test]
+async fn a_submission_without_a_job_is_queued_again() {
+    let arena = Arena::start(Rules::default()).await;
+    let ann = arena.competitor("ann").await;
+    arena.stop_scorer().await;
+    let submission = arena.submit(&ann, &wrong_first(3)).await;
+    arena.forget_jobs().await;
+    arena.start_scorer().await;
+    assert_eq!(arena.finished(submission).await.status, Status::Scored);
+}
+
+#[tokio::test]
+async fn a_submission_that_kills_its_worker_every_time_fails_with_a_reason() {
+    let arena = Arena::start(Rules::default()).await;
+    let ann = arena.competitor("ann").await;
+    arena.stop_scorer().await;
+    let submission = arena.submit(&ann, &wrong_first(3)).await;
+    for _ in 0..MAX_ATTEMPTS {
+        scorer::claim(&arena.database.scorer, submission)
+            .await
+            .expect("claim")
+            .expect("claimed");
+    }
+    arena.forget_jobs().await;
+    arena.start_scorer().await;
+    let failed = arena.finished(submission).await;
+    assert_eq!(failed.status, Status::Failed);
+    assert_eq!(
+        failed.problem.expect("a reason")["detail"],
+        FailureReason::WorkerLost.sentence()
+    );
+    assert_eq!(arena.watchdog_actions().await, ["failed"]);
+}
+
+#[tokio::test]
+async fn a_lost_file_fails_after_every_try_and_says_so() {
+    let arena = Arena::start(Rules::default()).await;
+    let ann = arena.competitor("ann").await;
+    arena.stop_scorer().await;
+    let submission = arena.submit(&ann, &wrong_first(3)).await;
+    // All but the last try are behind it, so that the test need not sit through the back-off.
+    for _ in 1..MAX_ATTEMPTS {
+        scorer::claim(&arena.database.scorer, submission)
+            .await
+            .expect("claim")
+            .expect("claimed");
+    }
+    arena.lose_file(submission).await;
+    arena.start_scorer().await;
+    let failed = arena.finished(submission).await;
+    assert_eq!(failed.status, Status::Failed);
+    assert_eq!(
+        failed.problem.expect("a reason")["detail"],
+        FailureReason::FileUnreadable.sentence()
+    );
+}
+
+#[tokio::test]
+async fn labels_in_the_order_of_their_classes_are_found_out() {
+    let arena = Arena::without_labels(Rules {
+        images: 1000,
+        ..Rules::default()
+    })
+    .await;
+    let sorted: String = std::iter::once("image,label\n".to_owned())
+        .chain((0..1000).map(|i| format!("{i},{}\n", i / 100)))
+        .collect();
+    arena.upload_labels(&sorted).await;
+    arena
+        .eventually("a finding", async || arena.leak().await.is_some())
+        .await;
+    let sentence = arena.leak().await.expect("a finding");
+    assert!(sentence.contains("referee challenge shuffle"), "{sentence}");
+}
