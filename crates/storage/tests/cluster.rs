@@ -332,17 +332,18 @@ async fn a_pid_file_that_names_a_stranger_is_not_believed() {
     stranger.wait().unwrap();
 }
 
-/// Killed before `initdb`, while it runs, and after it, while the database is made.
 #[tokio::test]
 async fn a_server_killed_in_its_first_start_can_start_again() {
-    for moment in [
-        "secrets/inference",
-        "postgres.new/postmaster.pid",
-        "postgres.new/base/5",
-    ] {
+    let before_initdb = |data: &Path| data.join("secrets/inference").exists();
+    let in_initdb = |data: &Path| data.join("postgres.new/postmaster.pid").exists();
+    let making_the_database = |data: &Path| {
+        !data.join("postgres.password").exists() && data.join("postgres.new/base/1").exists()
+    };
+    let moments: [fn(&Path) -> bool; 3] = [before_initdb, in_initdb, making_the_database];
+    for has_come in moments {
         let data = data_dir();
         let mut server = spawn_server_to_be_killed(data.path());
-        while !data.path().join(moment).exists() {
+        while !has_come(data.path()) {
             assert!(server.try_wait().unwrap().is_none(), "it ended early");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
