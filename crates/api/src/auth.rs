@@ -101,9 +101,14 @@ pub fn disabled() -> Problem {
 pub fn new_secret(prefix: &str) -> Result<String, Problem> {
     let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes).map_err(|error| Problem::internal(&error))?;
-    Ok(bytes.iter().fold(prefix.to_owned(), |secret, byte| {
-        secret + &format!("{byte:02x}")
-    }))
+    Ok(prefix.to_owned() + &hexadecimal(&bytes))
+}
+
+/// Two lower-case digits a byte.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// What is stored of a secret. Without salt or stretching: it is as random as the hash itself.

@@ -3,16 +3,23 @@
 //! [`router`] turns an [`App`] into an axum router; [`serve`] runs it until told to stop. The api role of the database
 //! cannot read a hidden label, so nothing in this crate can leak one.
 
+mod access;
 mod app;
 mod auth;
+mod board;
 mod config;
+mod downloads;
 mod extract;
 mod health;
+mod hub;
+mod image_files;
 mod openapi;
+mod page;
 mod passwords;
 mod problem;
 mod router;
 mod routes;
+mod uploads;
 mod web;
 
 pub use app::App;

@@ -2,6 +2,7 @@ use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, Que
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use referee_client::documents;
+use referee_scoring::format_error::{At, FormatError, LineError};
 use referee_storage::StorageError;
 
 /// An error as it leaves the server: `application/problem+json` (RFC 9457).
@@ -125,6 +126,28 @@ impl IntoResponse for Problem {
 impl From<StorageError> for Problem {
     fn from(error: StorageError) -> Self {
         Self::internal(&error)
+    }
+}
+
+impl From<FormatError> for Problem {
+    fn from(error: FormatError) -> Self {
+        if error.is_unreadable() {
+            return Self::internal(&error);
+        }
+        let line = |found: LineError| documents::ProblemLine {
+            line: if let At::Line(line) = found.at {
+                Some(line)
+            } else {
+                None
+            },
+            row: if let At::Row(row) = found.at {
+                Some(row)
+            } else {
+                None
+            },
+            detail: found.detail,
+        };
+        Self::unprocessable(error.detail).with_errors(error.errors.into_iter().map(line))
     }
 }
 

@@ -10,6 +10,7 @@ use axum::response::{Html, IntoResponse, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
 use sha2::{Digest, Sha256};
 
+use crate::auth::hexadecimal;
 use crate::problem::Problem;
 
 #[derive(RustEmbed)]
@@ -56,7 +57,7 @@ fn wants_html(headers: &HeaderMap) -> bool {
 }
 
 fn file_response(name: &str, file: &EmbeddedFile, headers: &HeaderMap) -> Response {
-    let etag = format!("\"{}\"", hex(&file.metadata.sha256_hash()[..16]));
+    let etag = format!("\"{}\"", hexadecimal(&file.metadata.sha256_hash()[..16]));
     // Kit names these after their content.
     let caching = if name.starts_with("_app/immutable/") {
         "public, max-age=31536000, immutable"
@@ -127,12 +128,6 @@ fn inline_scripts(page: &str) -> impl Iterator<Item = &str> {
         let (text, _) = rest.split_once("</script>")?;
         (!attributes.contains("src=")).then_some(text)
     })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// Standard base64 with padding (RFC 4648, section 4).

@@ -1,7 +1,16 @@
 //! A file per resource: its handlers, what they answer, and their tests.
 
+mod challenges;
+mod events;
+mod files;
+mod images;
+mod intake;
+mod labels;
+mod leaderboard;
 mod me;
+mod organizers;
 mod session;
+mod submissions;
 mod users;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -14,4 +23,13 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(users::routes())
         .merge(session::routes())
         .merge(me::routes())
+        .merge(challenges::routes())
+        .merge(organizers::routes())
+        .merge(labels::routes())
+        .merge(images::routes())
+        .merge(files::routes())
+        .merge(intake::routes())
+        .merge(submissions::routes())
+        .merge(leaderboard::routes())
+        .merge(events::routes())
 }

@@ -18,6 +18,18 @@ pub enum Purpose {
     ValidationLabels,
 }
 
+impl Purpose {
+    /// The key of the only file of this purpose; a download has one of its own.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Download => "download",
+            Self::TestImages => "test-images",
+            Self::ValidationImages => "validation-images",
+            Self::ValidationLabels => "validation-labels",
+        }
+    }
+}
+
 /// A file in the object store.
 #[derive(Clone, Debug)]
 pub struct File {

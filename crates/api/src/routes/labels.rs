@@ -1,0 +1,144 @@
+//! Hidden labels: they come in here, go behind the wall, and nothing of them comes back.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use hmac::{Hmac, KeyInit, Mac};
+use referee_client::documents;
+use referee_scoring::classes::ClassList;
+use referee_scoring::images::ImageList;
+use referee_scoring::labels::Labels;
+use referee_storage::challenges::labels::{self, Added};
+use referee_storage::challenges::{self, Challenge};
+use sha2::Sha256;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::auth::SignedIn;
+use crate::config::ServerKey;
+use crate::extract::{Json, Path};
+use crate::problem::Problem;
+use crate::routes::challenges::label_version_document;
+use crate::uploads;
+
+/// 10 million images of a dozen bytes each, twice. All of it is held in memory.
+const LARGEST_FILE: usize = 256 << 20;
+
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(upload))
+        .routes(routes!(rescore))
+}
+
+/// Upload the hidden labels, or a corrected version of them: CSV with the header `image,label`; an image is its ordinal
+/// from 0 or its name, a label a class index from 0, a name or an id, several joined by `|`, none where the image is
+/// skipped. Everything is scored anew, then the board changes over at once. For the challenge's organizers.
+#[utoipa::path(put, path = "/challenges/{slug}/labels", tag = "challenges", params(("slug" = String, Path)),
+    request_body(content = String, content_type = "text/csv"), security(("token" = []), ("session" = [])), responses(
+    (status = 201, description = "A new version", body = documents::LabelVersion),
+    (status = 200, description = "The same file as before: no new version", body = documents::LabelVersion),
+    (status = 401, description = "Nobody is signed in", body = documents::Problem),
+    (status = 403, description = "Only its organizers may", body = documents::Problem),
+    (status = 404, description = "There is no such challenge", body = documents::Problem),
+    (status = 409, description = "The images changed meanwhile", body = documents::Problem),
+    (status = 413, description = "The file is too long", body = documents::Problem),
+    (status = 422, description = "The file is not what it should be; `errors` says where", body = documents::Problem),
+    (status = 503, description = "Every upload slot is taken", body = documents::Problem)
+))]
+async fn upload(
+    State(app): State<App>,
+    user: SignedIn,
+    Path(slug): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<(StatusCode, Json<documents::LabelVersion>), Problem> {
+    let challenge = app.organized_challenge(&slug, &user).await?;
+    let file = uploads::hold(&app, &headers, body, LARGEST_FILE).await?;
+    let read = read(&app, &challenge, file).await?;
+    let added = labels::add(
+        &app.db,
+        &slug,
+        user.0.id,
+        &read.digest,
+        &read.labels,
+        &read.images,
+    )
+    .await?;
+    match added {
+        Added::New(version) => Ok((StatusCode::CREATED, Json(label_version_document(version)))),
+        Added::Same(version) => Ok((StatusCode::OK, Json(label_version_document(version)))),
+        Added::ImagesChanged => Err(Problem::conflict(
+            "the test images changed while the labels were being read; upload the labels again",
+        )),
+    }
+}
+
+/// Score every submission anew under the labels that the board shows, as a new version of them. For the challenge's
+/// organizers.
+#[utoipa::path(post, path = "/challenges/{slug}/rescore", tag = "challenges", params(("slug" = String, Path)),
+    security(("token" = []), ("session" = [])), responses(
+    (status = 202, description = "The scorer is on it", body = documents::LabelVersion),
+    (status = 401, description = "Nobody is signed in", body = documents::Problem),
+    (status = 403, description = "Only its organizers may", body = documents::Problem),
+    (status = 404, description = "There is no such challenge", body = documents::Problem),
+    (status = 409, description = "The board shows no labels yet", body = documents::Problem)
+))]
+async fn rescore(
+    State(app): State<App>,
+    user: SignedIn,
+    Path(slug): Path<String>,
+) -> Result<(StatusCode, Json<documents::LabelVersion>), Problem> {
+    app.organized_challenge(&slug, &user).await?;
+    let version = labels::rescore(&app.db, &slug, user.0.id).await?;
+    let none = || {
+        Problem::conflict(
+            "the board shows no labels yet, so there is nothing to score anew; upload labels first",
+        )
+    };
+    Ok((
+        StatusCode::ACCEPTED,
+        Json(label_version_document(version.ok_or_else(none)?)),
+    ))
+}
+
+struct Read {
+    labels: Labels,
+    images: ImageList,
+    digest: [u8; 32],
+}
+
+async fn read(app: &App, challenge: &Challenge, file: Vec<u8>) -> Result<Read, Problem> {
+    let (classes, known_images) = challenges::public_facts(&app.db, challenge.id).await?;
+    let config = app.config.clone();
+    let reading = tokio::task::spawn_blocking(move || {
+        let (labels, images) = Labels::parse_csv(file.as_slice(), &classes, known_images.as_ref())?;
+        let digest = digest(&config.server_key, &classes, &images, &file);
+        Ok::<_, Problem>(Read {
+            labels,
+            images,
+            digest,
+        })
+    });
+    reading.await.map_err(|error| Problem::internal(&error))?
+}
+
+/// The fingerprint of a label file together with what gives it its meaning, the classes and the images' names: the same
+/// file read with other names is another version. Keyed, because labels could be guessed from a plain hash.
+fn digest(key: &ServerKey, classes: &ClassList, images: &ImageList, file: &[u8]) -> [u8; 32] {
+    let mut mac =
+        <Hmac<Sha256> as KeyInit>::new_from_slice(&key.0).expect("HMAC takes keys of any length");
+    let mut field = |text: &[u8]| {
+        mac.update(&(text.len() as u64).to_le_bytes());
+        mac.update(text);
+    };
+    for entry in classes.entries() {
+        field(entry.name.as_bytes());
+        field(entry.id.as_deref().unwrap_or_default().as_bytes());
+    }
+    for name in images.names().unwrap_or_default() {
+        field(name.as_bytes());
+    }
+    field(file);
+    mac.finalize().into_bytes().into()
+}
