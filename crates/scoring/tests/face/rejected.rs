@@ -1,0 +1,521 @@
+//! Every rule by which a file is rejected: where, and in which words.
+
+use std::io::{self, Read};
+
+use referee_scoring::predictions::refuse_by_leading_bytes;
+use referee_scoring::{At, ClassList, Expected, FormatError, ImageList, predictions};
+
+use crate::{gzip, npy, read, read_as, zstd};
+
+/// A challenge of 3 images and 10 classes.
+fn detail(bytes: impl AsRef<[u8]>) -> String {
+    read(bytes.as_ref(), 3, 10).expect_err("rejected").detail
+}
+
+fn integers(cells: &[i32]) -> Vec<u8> {
+    cells.iter().flat_map(|cell| cell.to_le_bytes()).collect()
+}
+
+#[test]
+fn text() {
+    for (text, expected) in [
+        (
+            "",
+            "the file is empty; expected 3 lines, one for each test image",
+        ),
+        (
+            "1\n2\n",
+            "line 3: missing; the file has 2 lines, expected 3, one for each test image",
+        ),
+        (
+            "1\n2\n3\n4\n",
+            "line 4: a line after the last; expected 3 lines, one for each test image",
+        ),
+        (
+            "1\n2\n3\n\n",
+            "line 4: a blank line after the last; expected 3 lines, one for each test image",
+        ),
+        (
+            "1\n\n3\n",
+            "line 2: blank; expected 1 to 5 class numbers, best first",
+        ),
+        (
+            "1\n \t \n3\n",
+            "line 2: blank; expected 1 to 5 class numbers, best first",
+        ),
+        (
+            "1\n2 0\n3\n",
+            "line 2: class 0; text files count from 1. This one looks numbered from 0: add 1, or send CSV or NPY",
+        ),
+        (
+            "1\n11\n3\n",
+            "line 2: class 11, but this challenge has 10 (ids run from 1 to 10)",
+        ),
+        (
+            "99999999999999999999999\n2\n3\n",
+            "line 1: class 99999999999999999999999, but this challenge has 10 (ids run from 1 to 10)",
+        ),
+        (
+            "1\n2\n3 4 3\n",
+            "line 3: class 3 is repeated; expected up to 5 different classes",
+        ),
+        (
+            "1\n1 2 3 4 5 6\n3\n",
+            "line 2: 6 classes; expected at most 5",
+        ),
+        (
+            "1\n1 2 3 4 5 6 7 8 9 10\n3\n",
+            "line 2: 10 classes; expected at most 5; if each class is followed by a box, say so with boxes=true",
+        ),
+        (
+            "1\n+2\n3\n",
+            "line 2: `+2` has a sign or a leading zero; expected a class number from 1 to 10",
+        ),
+        (
+            "1\n-1\n3\n",
+            "line 2: `-1` has a sign or a leading zero; expected a class number from 1 to 10",
+        ),
+        (
+            "1\n02\n3\n",
+            "line 2: `02` has a sign or a leading zero; expected a class number from 1 to 10",
+        ),
+        (
+            "1.0e+00\n2\n3\n",
+            "line 1: `1.0e+00` is not an integer; expected a class number from 1 to 10 (np.savetxt writes them with fmt='%d')",
+        ),
+        (
+            "1\n２\n3\n",
+            "line 2: `２` is not written in ASCII digits; expected a class number from 1 to 10",
+        ),
+        (
+            "1\ncat\n3\n",
+            "line 2: `cat` is not a class number; expected 1 to 10",
+        ),
+        (
+            "1\r2\r3\r",
+            "line 1: `1\u{fffd}2\u{fffd}3` is not a class number; expected 1 to 10",
+        ),
+        (
+            "\u{feff}1\n2\n3\n",
+            "line 1: the file starts with a byte-order mark before `1`; save it as plain ASCII",
+        ),
+    ] {
+        assert_eq!(detail(text), expected, "{text:?}");
+    }
+    assert_eq!(
+        detail(b"1\n\xff\n3\n"),
+        "line 2: not ASCII; expected up to 5 class numbers"
+    );
+    assert_eq!(
+        detail("1 ".repeat(9000)),
+        "line 1: longer than 16384 bytes; expected up to 5 class numbers"
+    );
+}
+
+#[test]
+fn text_with_boxes() {
+    let (classes, images) = (ClassList::numbered(10), ImageList::ordinals(1));
+    let expected = Expected {
+        classes: &classes,
+        images: &images,
+        boxes: true,
+        devkit: false,
+    };
+    let detail = |text: &str| {
+        predictions::read(text.as_bytes(), &expected)
+            .expect_err("rejected")
+            .detail
+    };
+    assert_eq!(
+        detail("1 2 3\n"),
+        "line 1: 3 numbers; with boxes=true expected groups of five: class xmin ymin xmax ymax"
+    );
+    assert_eq!(
+        detail("1 0 0 x 1\n"),
+        "line 1: `x` is not a coordinate; expected class xmin ymin xmax ymax"
+    );
+    assert_eq!(
+        detail(&"1 0 0 1 1 ".repeat(2)),
+        "line 1: class 1 is repeated; expected up to 5 different classes"
+    );
+    let six = "1 0 0 1 1 2 0 0 1 1 3 0 0 1 1 4 0 0 1 1 5 0 0 1 1 6 0 0 1 1";
+    assert_eq!(detail(six), "line 1: 6 classes; expected at most 5");
+}
+
+#[test]
+fn rows_of_csv() {
+    for (text, expected) in [
+        (
+            "0,1,2\n",
+            "line 1: expected the header `image,label1` (up to label5) or `ImageId,PredictionString`, found `0,1,2`; \
+             add the header, or write class numbers from 1 separated by blanks (the text format)",
+        ),
+        (
+            "image;label1\n",
+            "line 1: expected the header `image,label1` (up to label5) or `ImageId,PredictionString`, found `image;label1`; \
+             separate the columns by commas",
+        ),
+        (
+            "image,label1,label3\n",
+            "line 1: expected the header `image,label1` (up to label5) or `ImageId,PredictionString`, found `image,label1,label3`",
+        ),
+        (
+            "image,label1\n0,1\n\n1,1\n2,1\n",
+            "line 3: blank; expected an image and its labels",
+        ),
+        (
+            "image,label1\n0,1\n1,1\n2,1\n\n",
+            "line 5: blank; expected an image and its labels",
+        ),
+        (
+            "image,label1\n0,1\n1,1\n",
+            "line 4: the file ends and image 2 is missing; each of the 3 test images needs a line",
+        ),
+        (
+            "image,label1\n1,1\n",
+            "line 3: the file ends and image 0 is missing, and 1 more; each of the 3 test images needs a line",
+        ),
+        (
+            "image,label1\n0,1\n1,1\n0,1\n",
+            "line 4: image 0 has a line already",
+        ),
+        (
+            "image,label1\n3,1\n",
+            "line 2: no image `3`; there are 3 test images: expected an ordinal from 0 to 2",
+        ),
+        (
+            "image,label1\ncat,1\n",
+            "line 2: no image `cat`; there are 3 test images: expected an ordinal from 0 to 2",
+        ),
+        (
+            "image,label1\n01,1\n",
+            "line 2: no image `01`; there are 3 test images: expected an ordinal from 0 to 2",
+        ),
+        (
+            "image,label1\n,1\n",
+            "line 2: no image; expected its ordinal from 0 or its name",
+        ),
+        (
+            "image,label1\n0,\n",
+            "line 2: no guess; expected at least one class",
+        ),
+        (
+            "image,label1\n0\n",
+            "line 2: no guess; expected at least one class",
+        ),
+        (
+            "image,label1,label2\n0,,1\n",
+            "line 2: guess 1 is empty and a later one is not; leave only trailing cells empty",
+        ),
+    ] {
+        assert_eq!(detail(text), expected, "{text:?}");
+    }
+}
+
+#[test]
+fn classes_in_csv() {
+    for (text, expected) in [
+        (
+            "image,label1\n0,10\n",
+            "line 2: class 10, but class indices run from 0 to 9",
+        ),
+        (
+            "image,label1\n0,cat\n",
+            "line 2: no class is called `cat`; expected a class index from 0 to 9, a name or an id",
+        ),
+        (
+            "image,label1\n0,-1\n",
+            "line 2: no class is called `-1`; expected a class index from 0 to 9, a name or an id",
+        ),
+        (
+            "image,label1\n0,１\n",
+            "line 2: no class is called `１`; expected a class index from 0 to 9, a name or an id",
+        ),
+        (
+            "image,label1,label2\n0,3,3\n",
+            "line 2: class `3` is repeated; expected up to 5 different classes",
+        ),
+        ("image,label1\n0,1,2\n", "line 2: 3 cells; the header has 2"),
+        (
+            "image,label1\n\"0,1\n",
+            "line 2: a quote is opened and not closed on the same line",
+        ),
+        (
+            "image,label1\n\"0\"1,1\n",
+            "line 2: a closing quote must be followed by a comma",
+        ),
+        (
+            "ImageId,PredictionString\n0,\n",
+            "line 2: no guess; expected at least one class",
+        ),
+        (
+            "ImageId,PredictionString\n0,1 2 3 4 5 6\n",
+            "line 2: 6 classes; expected at most 5",
+        ),
+    ] {
+        assert_eq!(detail(text), expected, "{text:?}");
+    }
+    assert_eq!(
+        detail(b"image,label1\n0,\xe9\n"),
+        "line 2: not UTF-8; save the file as CSV in UTF-8"
+    );
+}
+
+#[test]
+fn a_name_that_several_images_share_is_no_name() {
+    let names = ["a/1.png", "b/1.png", "b/2.png"].map(str::to_owned);
+    let images = ImageList::named(names.to_vec()).expect("valid");
+    let error = read_as(
+        b"image,label1\n1.png,1\n",
+        &images,
+        &ClassList::numbered(10),
+    )
+    .expect_err("ambiguous");
+    assert_eq!(
+        error.detail,
+        "line 2: no image `1.png`; there are 3 test images: expected an ordinal from 0 to 2 or a name that only one image can have"
+    );
+}
+
+#[test]
+fn arrays() {
+    for (file, expected) in [
+        (
+            npy("<i4", "(4,)", &[0; 16]),
+            "int32 [4]: 4 rows, expected 3, one for each test image",
+        ),
+        (
+            npy("<i4", "(3, 10)", &[0; 120]),
+            "int32 [3, 10]: expected at most 5 ranked classes per image (the canonical record has 6 columns); \
+             for scores use array.astype(np.float32)",
+        ),
+        (
+            npy("<f4", "(3,)", &[0; 12]),
+            "float32 [3]: expected integers [3] or [3,k] with k <= 5, or scores [3,10]",
+        ),
+        (
+            npy("<f4", "(3, 10, 1)", &[0; 120]),
+            "float32 [3, 10, 1]: expected integers [3] or [3,k] with k <= 5, or scores [3,10]",
+        ),
+        (
+            npy("<f4", "(3, 9)", &[0; 108]),
+            "float32 [3, 9]: 9 columns, expected 10, one for each class",
+        ),
+        (
+            npy("<f8", "(3, 5)", &[0; 120]),
+            "float64 [3, 5]: expected scores [3,10]; if these are class indices, send array.astype(np.int32)",
+        ),
+        (
+            npy("<f4", "(3, 11)", &[0; 132]),
+            "float32 [3, 11]: 11 columns for 10 classes; TensorFlow puts 'background' first: send array[:, 1:]",
+        ),
+        (
+            npy("|b1", "(3,)", &[0; 3]),
+            "dtype `|b1` is not accepted: save integers or float16, float32 or float64, for example array.astype(np.float32)",
+        ),
+        (
+            npy("<f16", "(3, 10)", &[0; 480]),
+            "dtype `<f16` is not accepted: save integers or float16, float32 or float64, for example array.astype(np.float32)",
+        ),
+        (
+            npy("|O", "(3,)", b"\x80\x04"),
+            "the array holds Python objects, which only pickle can read: save numbers, for example array.astype(np.int32)",
+        ),
+        (
+            npy("<i4", "(3,)", &[0; 8]),
+            "row 2: the file ends here; its header promises 3 rows: it is incomplete",
+        ),
+        (
+            npy("<i4", "(3,)", &[0; 13]),
+            "there are bytes after the last of the 3 rows; save one array with np.save",
+        ),
+        (
+            npy("<i4", "(3,)", &integers(&[0, 10, 1])),
+            "row 1: class 10, but class indices run from 0 to 9 (-1 after the last guess)",
+        ),
+        (
+            npy("<i4", "(3,)", &integers(&[0, -2, 1])),
+            "row 1: class -2, but class indices run from 0 to 9 (-1 after the last guess)",
+        ),
+        (
+            npy("<i4", "(3,)", &integers(&[0, -1, 1])),
+            "row 1: no guess; expected at least one class",
+        ),
+        (
+            npy("<i4", "(3, 2)", &integers(&[0, 1, 2, 2, 0, 1])),
+            "row 1: class 2 is repeated; expected up to 5 different classes",
+        ),
+        (
+            npy("<i4", "(3, 3)", &integers(&[0, -1, 2, 2, 0, 1, 1, 2, 3])),
+            "row 0: class 2 after -1; -1 may only follow the last guess",
+        ),
+        (
+            npy(
+                "<i4",
+                "(3, 6)",
+                &integers(&[[3, 1, 2, -1, -1, -1], [-1; 6], [-1; 6]].concat()),
+            ),
+            "row 0: top 1 is 3, which is not among the top 5 in columns 1 to 5",
+        ),
+    ] {
+        assert_eq!(detail(&file), expected);
+    }
+    let mut fortran = npy("<f4", "(3, 10)", &[0; 120]);
+    let at = fortran
+        .windows(5)
+        .position(|word| word == b"False")
+        .expect("in the header");
+    fortran[at..at + 5].copy_from_slice(b"True ");
+    assert_eq!(
+        detail(&fortran),
+        "the array is stored in Fortran order: save np.ascontiguousarray(array)"
+    );
+    assert_eq!(
+        detail(b"\x93NUMPY\x01\x00\xff"),
+        "the NPY header is cut off or damaged: write the file again with np.save"
+    );
+}
+
+#[test]
+fn not_a_number_is_named_by_row_and_column() {
+    for position in [0, 31, 32, 99] {
+        let mut scores = vec![0.0_f32; 300];
+        scores[100 + position] = f32::NAN;
+        let data: Vec<u8> = scores
+            .iter()
+            .flat_map(|score| score.to_le_bytes())
+            .collect();
+        let error = read(&npy("<f4", "(3, 100)", &data), 3, 100).expect_err("NaN");
+        assert_eq!(
+            error.detail,
+            format!(
+                "row 1: column {position} is NaN; scores must be numbers (infinities are allowed)"
+            )
+        );
+    }
+}
+
+#[test]
+fn at_most_ten_errors_in_the_contracts_shape() {
+    let text = "0\n".repeat(100);
+    let error = read(text.as_bytes(), 100, 10).expect_err("rejected");
+    assert_eq!(error.errors.len(), 10);
+    assert_eq!(error.errors[9].at, At::Line(10));
+    let json = serde_json::to_value(&error).expect("serialisable");
+    assert_eq!(json["errors"][1]["line"], 2);
+    assert_eq!(
+        json["errors"][1]["detail"],
+        "class 0; text files count from 1. This one looks numbered from 0: add 1, or send CSV or NPY"
+    );
+    assert_eq!(
+        serde_json::from_value::<FormatError>(json).expect("read back"),
+        error
+    );
+    let rows = read(&npy("<i4", "(3,)", &integers(&[0, 10, 11])), 3, 10).expect_err("rejected");
+    let json = serde_json::to_value(&rows.errors).expect("serialisable");
+    assert_eq!(json[1]["row"], 2);
+}
+
+#[test]
+fn other_files_are_refused_with_a_remedy() {
+    let refused = |head: &[u8], name: Option<&str>, remedy: &str| {
+        let sentence = refuse_by_leading_bytes(head, name).unwrap_or_default();
+        assert!(sentence.contains(remedy), "{sentence}");
+        if name.is_none() {
+            let read = read(head, 3, 10).expect_err("rejected").detail;
+            assert_eq!(read, sentence);
+        }
+    };
+    refused(b"\x80\x04\x95\x10\x00", None, "np.save");
+    refused(
+        b"PK\x03\x04\x14\x00\x00\x00\x00\x00arr_0.npy",
+        None,
+        "np.savez",
+    );
+    refused(b"PK\x03\x04\x00\x00archive/data.pkl", None, "PyTorch");
+    refused(
+        b"PK\x03\x04\x00\x00[Content_Types].xml",
+        None,
+        "save it as CSV",
+    );
+    refused(b"PK\x03\x04\x00\x00predictions.csv", None, "zip archive");
+    refused(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", None, "save it as CSV");
+    refused(b"\x89HDF\r\n\x1a\n", None, "np.save");
+    refused(b"PAR1\x15\x04", None, "to_csv");
+    refused(b"\xff\xfe1\x00", None, "UTF-8");
+    refused(b"BZh91AY&SY", None, "gzip or zstd");
+    refused(
+        b"\x40\x01\x00\x00\x00\x00\x00\x00{\"fc.weight\":",
+        None,
+        "kind=model",
+    );
+    refused(b"{\"predictions\": []}", None, "JSON");
+    refused(b"1 2 3\n", Some("predictions.PKL"), "pickle");
+    refused(b"", Some("weights.onnx"), "kind=model");
+    assert_eq!(
+        refuse_by_leading_bytes(b"1 2 3\n", Some("predictions.txt")),
+        None
+    );
+    assert_eq!(
+        refuse_by_leading_bytes(&npy("<i4", "(3,)", &[0; 12]), Some("p.npy")),
+        None
+    );
+    assert_eq!(refuse_by_leading_bytes(&gzip(b"1\n"), None), None);
+}
+
+#[test]
+fn compression() {
+    let text = b"1\n2\n3\n";
+    let twice =
+        "the file is compressed twice; decompress it once (one layer of gzip or zstd is accepted)";
+    assert_eq!(detail(gzip(&gzip(text))), twice);
+    assert_eq!(detail(zstd(&gzip(text))), twice);
+    let early = "the compressed data ends early: the file is incomplete; compress it again and send all of it";
+    assert_eq!(detail(&gzip(text)[..15]), early);
+    assert_eq!(detail(&zstd(text)[..10]), early);
+    let mut damaged = gzip(text);
+    let last = damaged.len() - 6;
+    damaged[last] ^= 1;
+    assert!(detail(&damaged).starts_with("the compressed data is damaged ("));
+}
+
+/// A window of 16 MiB, as `zstd --ultra --long` may write.
+#[test]
+fn zstd_windows_are_bounded() {
+    let mut encoder = zstd::Encoder::new(Vec::new(), 1).expect("a level");
+    encoder.window_log(24).expect("a window");
+    io::copy(&mut io::repeat(b' ').take(20 << 20), &mut encoder).expect("to memory");
+    let file = encoder.finish().expect("to memory");
+    assert_eq!(
+        detail(&file),
+        "the zstd window is larger than 8 MiB: compress without --long and --ultra"
+    );
+}
+
+/// A disk error says nothing about the file: the submission is to be tried again, not rejected.
+#[test]
+fn failing_input_is_no_verdict() {
+    struct Broken;
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("the disk is gone"))
+        }
+    }
+    let (classes, images) = (ClassList::numbered(10), ImageList::ordinals(3));
+    let expected = Expected {
+        classes: &classes,
+        images: &images,
+        boxes: false,
+        devkit: false,
+    };
+    let start = gzip(b"1\n2\n3\n");
+    for start in [&b"1\n2\n"[..], &start[..12]] {
+        let error = predictions::read(start.chain(Broken), &expected).expect_err("unreadable");
+        assert!(error.is_unreadable());
+        assert_eq!(
+            error.detail,
+            "the file could not be read: the disk is gone; try again"
+        );
+    }
+    assert!(!read(b"", 3, 10).expect_err("empty").is_unreadable());
+}
