@@ -7,6 +7,7 @@ mod migrate;
 mod pools;
 
 pub mod accounts;
+pub mod challenges;
 pub mod cluster;
 pub mod events;
 pub mod leaderboard;

@@ -217,7 +217,11 @@ pub struct Relation {
 }
 
 /// What this user is to a submission, not counting that administrators may do what organizers may.
-pub async fn relation(db: &ApiDb, submission: &Submission, user: Uuid) -> Result<Relation, StorageError> {
+pub async fn relation(
+    db: &ApiDb,
+    submission: &Submission,
+    user: Uuid,
+) -> Result<Relation, StorageError> {
     Ok(sqlx::query_as!(
         Relation,
         r#"

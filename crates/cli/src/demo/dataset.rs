@@ -1,13 +1,11 @@
 //! Fashion-MNIST (Xiao, Rasul and Vollgraf 2017) as an organizer would hold it: 60,000 training and 10,000 test
 //! images of ten kinds of clothing, read from the original IDX files and written as a challenge directory.
 
-use std::{
-    env, fs,
-    io::{self, Read},
-    path::{Path, PathBuf},
-};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::{env, fs};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use flate2::read::MultiGzDecoder;
 use referee_scoring::{Class, ImageList, Labels, npy};
 

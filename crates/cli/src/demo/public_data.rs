@@ -1,20 +1,85 @@
-//! The demo's competitors read what the server lets anyone download, and nothing else.
+//! The demo's competitors know what the server lets anyone download, and nothing else.
 
-use anyhow::{Context, Result, ensure};
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
 use ndarray::Array2;
-use referee_scoring::{ClassList, ImageList, Labels, npy};
+use referee_client::Client;
+use referee_client::documents::{ChallengeDocument, StoredFile};
+use referee_client::http::{Asset, sha256_of};
+use referee_scoring::{ClassEntry, ClassList, ImageList, Labels, npy};
+use tokio::fs;
 
 use super::competitors::Training;
+use crate::progress;
+
+/// A challenge's public files, in memory.
+pub struct PublicData {
+    pub training: Training,
+    /// `[N, pixels]`, as in [`Training`].
+    pub test_images: Array2<f32>,
+}
+
+/// Downloads the public files of `challenge`, unless an earlier run left them in `directory`, and reads them.
+pub async fn download(
+    server: &Client,
+    challenge: &ChallengeDocument,
+    directory: &Path,
+) -> Result<PublicData> {
+    fs::create_dir_all(directory)
+        .await
+        .with_context(|| format!("cannot create {}", directory.display()))?;
+    let fetch = async |asset: Asset<'_>, stored: Option<&StoredFile>| {
+        let stored = stored.with_context(|| {
+            format!("{} is not public on this server; start over with another --data", name(asset))
+        })?;
+        let path = directory.join(&stored.filename);
+        if !path.exists() || sha256_of(&path).await? != stored.sha256 {
+            let bar = progress::transfer(name(asset), stored.bytes);
+            let watch = progress::watch(&bar);
+            server
+                .download_asset(&challenge.slug, asset, stored, &path, Some(&watch))
+                .await?;
+            bar.finish_and_clear();
+        }
+        fs::read(&path)
+            .await
+            .with_context(|| format!("cannot read {}", path.display()))
+    };
+    let file = async |key| fetch(Asset::File(key), challenge.files.get(key)).await;
+    let training_images = file("train-images").await?;
+    let training_labels = file("train-labels").await?;
+    let test_images = fetch(Asset::TestImages, challenge.test.file.as_ref()).await?;
+
+    let reading = progress::spinner("reading the images");
+    let classes = challenge.classes.iter().map(|class| ClassEntry {
+        name: class.name.clone(),
+        id: class.id.clone(),
+    });
+    let data = PublicData {
+        training: training(&training_images, &training_labels, &ClassList::new(classes.collect())?)?,
+        test_images: images(&test_images)?,
+    };
+    reading.finish_and_clear();
+    Ok(data)
+}
+
+fn name(asset: Asset<'_>) -> &str {
+    match asset {
+        Asset::File(key) => key,
+        _ => "test-images",
+    }
+}
 
 /// The examples in a challenge's `train-images` (NPY, uint8 `[N, H, W]`) and `train-labels` (CSV).
-pub fn training(images: &[u8], labels: &[u8], classes: &ClassList) -> Result<Training> {
+fn training(images: &[u8], labels: &[u8], classes: &ClassList) -> Result<Training> {
     let images = self::images(images)?;
     let (labels, _) =
         Labels::parse_csv(labels, classes, Some(&ImageList::ordinals(images.nrows())))?;
     let labels: Vec<usize> = labels
         .iter()
         .flatten()
-        .map(|class| class.0 as usize)
+        .map(|class| usize::from(class.0))
         .collect();
     ensure!(
         labels.len() == images.nrows(),
@@ -26,7 +91,7 @@ pub fn training(images: &[u8], labels: &[u8], classes: &ClassList) -> Result<Tra
 }
 
 /// An NPY file of uint8 `[N, H, W]` as `[N, H·W]`, 0 to 1.
-pub fn images(file: &[u8]) -> Result<Array2<f32>> {
+fn images(file: &[u8]) -> Result<Array2<f32>> {
     let header = npy::Header::parse(file)?;
     ensure!(
         header.dtype.to_string() == "uint8" && header.shape.len() == 3,

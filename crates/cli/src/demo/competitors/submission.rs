@@ -2,7 +2,8 @@
 
 use std::io::Write as _;
 
-use flate2::{Compression, write::GzEncoder};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use ndarray::{Array2, ArrayRef1};
 use referee_scoring::npy;
 

@@ -1,0 +1,321 @@
+//! How submissions come in: a form whose file goes straight to the object store, then one transaction that makes it a
+//! submission with a job, or leaves nothing.
+
+mod form;
+mod upload;
+
+use axum::extract::multipart::{Multipart, MultipartRejection};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, SecondsFormat, Utc};
+use referee_client::documents;
+use referee_storage::challenges::State as ChallengeState;
+use referee_storage::challenges::settings::{AfterClose, OutsideData};
+use referee_storage::submissions::intake::{self, Intake, NewSubmission, Refusal, Terms};
+use referee_storage::submissions::{Entry, Kind};
+use tracing::Instrument;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::auth::SignedIn;
+use crate::extract::Path;
+use crate::problem::Problem;
+use crate::routes::submissions::{document, stored};
+use form::Completed;
+use upload::{File, Rules, Upload};
+
+/// What a form may add to its file: fields, headers and boundaries.
+const FORM_BYTES: u64 = 1 << 20;
+
+pub fn routes() -> OpenApiRouter<App> {
+    // The file is limited by the challenge, as it streams.
+    OpenApiRouter::new()
+        .routes(routes!(submit))
+        .layer(DefaultBodyLimit::disable())
+}
+
+/// Submit predictions: `multipart/form-data`, parts in any order. What the form or the file's first bytes show is
+/// answered at once; what needs the whole file shows in the submission's status later.
+///
+/// A repeated `Idempotency-Key` is answered with the submission that it was first used for.
+#[utoipa::path(post, path = "/challenges/{slug}/submissions", tag = "submissions",
+    params(("slug" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
+    request_body(content = SubmissionForm, content_type = "multipart/form-data"),
+    security(("token" = []), ("session" = [])), responses(
+    (status = 202, description = "It is in the queue", body = documents::Submission,
+        headers(("location" = String, description = "Where the submission is"))),
+    (status = 401, description = "Nobody is signed in", body = documents::Problem),
+    (status = 403, description = "The challenge is not open", body = documents::Problem),
+    (status = 404, description = "There is no such challenge", body = documents::Problem),
+    (status = 409, description = "The challenge has no labels yet, or the key belongs to another submission", body = documents::Problem),
+    (status = 413, description = "The file is larger than the challenge allows", body = documents::Problem),
+    (status = 422, description = "The form or the file is not acceptable", body = documents::Problem),
+    (status = 429, description = "A limit is used up; says when the next is allowed", body = documents::Problem),
+    (status = 503, description = "Every upload slot is taken", body = documents::Problem)
+))]
+async fn submit(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    user: Result<SignedIn, Problem>,
+    headers: HeaderMap,
+    form: Result<Multipart, MultipartRejection>,
+) -> Result<Response, Problem> {
+    let received_at = Utc::now();
+    let form = form.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
+    let upload = Upload::new(form, &headers);
+    let admission = match user {
+        Ok(user) => admit(&app, &slug, user, &headers, received_at).await,
+        Err(problem) => Err(problem),
+    };
+    let id = match admission {
+        Ok(Admission::Granted(ticket)) => {
+            // Goes on when the client goes away, so that its end is orderly then, too.
+            let receiving = receive(app.clone(), *ticket, upload).in_current_span();
+            tokio::spawn(receiving)
+                .await
+                .map_err(|error| Problem::internal(&error))??
+        }
+        Ok(Admission::Repeated(id)) => {
+            upload.discard().await;
+            id
+        }
+        Err(problem) => {
+            upload.discard().await;
+            return Err(problem);
+        }
+    };
+    let document = document(&app, stored(&app, id).await?).await?;
+    let location = format!("/api/v1/submissions/{id}");
+    Ok((
+        StatusCode::ACCEPTED,
+        [(header::LOCATION, location)],
+        axum::Json(document),
+    )
+        .into_response())
+}
+
+/// The fields of the form.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "describes the form, which is read part by part")]
+struct SubmissionForm {
+    /// Predictions in any accepted format.
+    #[schema(value_type = String, format = Binary)]
+    file: String,
+    kind: Option<documents::Kind>,
+    /// What made the predictions, 1 to 100 characters.
+    method: String,
+    /// Markdown, at most 10,000 characters.
+    description: Option<String>,
+    /// ILSVRC text with four integers after every class.
+    boxes: Option<bool>,
+    /// Whether data from elsewhere was used.
+    outside_data: Option<bool>,
+    paper_url: Option<String>,
+    code_url: Option<String>,
+}
+
+/// What is known before a byte of the form is read.
+enum Admission {
+    Granted(Box<Ticket>),
+    /// The `Idempotency-Key` was used for this submission.
+    Repeated(Uuid),
+}
+
+struct Ticket {
+    user: SignedIn,
+    terms: Terms,
+    entry: Entry,
+    late: bool,
+    received_at: DateTime<Utc>,
+    idempotency_key: Option<String>,
+    _slot: tokio::sync::OwnedSemaphorePermit,
+}
+
+fn rules(terms: &Terms) -> Rules {
+    Rules {
+        upload_mb: terms.upload_mb.unsigned_abs(),
+        forbids_outside_data: terms.outside_data == OutsideData::Forbidden,
+    }
+}
+
+async fn admit(
+    app: &App,
+    slug: &str,
+    user: SignedIn,
+    headers: &HeaderMap,
+    received_at: DateTime<Utc>,
+) -> Result<Admission, Problem> {
+    let idempotency_key = idempotency_key(headers)?;
+    let terms = intake::terms(&app.db, slug, user.0.id).await?;
+    let organizes = |terms: &Terms| terms.organizes || user.is_administrator();
+    let terms = terms
+        .filter(|terms| terms.state_at(received_at) != ChallengeState::Draft || organizes(terms))
+        .ok_or_else(|| Problem::not_found(format!("there is no challenge `{slug}`")))?;
+    if let Some(key) = &idempotency_key
+        && let Some(earlier) = intake::submitted_under(&app.db, user.0.id, key).await?
+    {
+        return repeated(earlier, &terms).map(Admission::Repeated);
+    }
+    let entry = if organizes(&terms) {
+        Entry::Baseline
+    } else {
+        Entry::Competitor
+    };
+    let late = entry == Entry::Competitor && is_late(&terms, received_at)?;
+    if !terms.has_labels {
+        return Err(Problem::conflict(
+            "this challenge has no sealed labels to score by: upload them, wait a few seconds, and submit again",
+        ));
+    }
+    if announced_length(headers)
+        .is_some_and(|length| length > rules(&terms).most_bytes() + FORM_BYTES)
+    {
+        return Err(rules(&terms).too_large());
+    }
+    if entry == Entry::Competitor
+        && let Some(refusal) =
+            intake::refusal(&app.db, terms.challenge, user.0.id, received_at).await?
+    {
+        return Err(refused(&refusal, &terms));
+    }
+    let slot = app.upload_slot()?;
+    Ok(Admission::Granted(Box::new(Ticket {
+        user,
+        terms,
+        entry,
+        late,
+        received_at,
+        idempotency_key,
+        _slot: slot,
+    })))
+}
+
+/// Whether what arrives now is late.
+///
+/// # Errors
+/// 403 where the challenge is not open to it at all.
+fn is_late(terms: &Terms, now: DateTime<Utc>) -> Result<bool, Problem> {
+    let date = |date: Option<DateTime<Utc>>| {
+        date.map(|date| date.to_rfc3339_opts(SecondsFormat::Secs, true))
+            .unwrap_or_default()
+    };
+    match terms.state_at(now) {
+        ChallengeState::Draft | ChallengeState::Open => Ok(false),
+        ChallengeState::Upcoming => Err(Problem::forbidden(format!(
+            "this challenge opens at {}",
+            date(terms.opens)
+        ))),
+        ChallengeState::Closed if terms.after_close == AfterClose::Score => Ok(true),
+        ChallengeState::Closed => Err(Problem::forbidden(format!(
+            "this challenge closed at {}",
+            date(terms.closes)
+        ))),
+    }
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(key) = headers.get("idempotency-key") else {
+        return Ok(None);
+    };
+    let key = key
+        .to_str()
+        .ok()
+        .filter(|key| (1..=200).contains(&key.len()));
+    key.map(|key| Some(key.to_owned()))
+        .ok_or_else(|| Problem::bad_request("`Idempotency-Key` is 1 to 200 characters of ASCII"))
+}
+
+fn announced_length(headers: &HeaderMap) -> Option<u64> {
+    headers
+        .get(header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
+}
+
+fn repeated(earlier: intake::Earlier, terms: &Terms) -> Result<Uuid, Problem> {
+    if earlier.challenge == terms.challenge {
+        return Ok(earlier.submission);
+    }
+    Err(Problem::conflict(
+        "this `Idempotency-Key` was used for a submission to another challenge; use a new one for each submission",
+    ))
+}
+
+fn refused(refusal: &Refusal, terms: &Terms) -> Problem {
+    let Some(next) = refusal.next() else {
+        return match refusal {
+            Refusal::TeamName(_) => Problem::conflict(refusal.to_string()),
+            _ => Problem::new(StatusCode::TOO_MANY_REQUESTS, refusal.to_string()),
+        };
+    };
+    let seconds = (next - Utc::now()).num_seconds().max(0).unsigned_abs() + 1;
+    let closed_by_then = terms.after_close == AfterClose::Reject
+        && terms.closes.is_some_and(|closes| closes <= next);
+    let remark = if closed_by_then {
+        ", when the challenge will have closed"
+    } else {
+        ""
+    };
+    Problem::too_many(seconds, format!("{refusal}{remark}"))
+}
+
+/// Reads the form and makes it a submission. Where it does not become one, nothing is left of it.
+async fn receive(app: App, ticket: Ticket, mut upload: Upload) -> Result<Uuid, Problem> {
+    match upload.receive(&app.objects, rules(&ticket.terms)).await {
+        Ok((form, file)) => register(&app, &ticket, &form, file).await,
+        Err(problem) => {
+            upload.discard().await;
+            Err(problem)
+        }
+    }
+}
+
+async fn register(
+    app: &App,
+    ticket: &Ticket,
+    form: &Completed,
+    file: File,
+) -> Result<Uuid, Problem> {
+    let new = NewSubmission {
+        id: Uuid::now_v7(),
+        challenge: ticket.terms.challenge,
+        submitter: ticket.user.0.id,
+        handle: &ticket.user.0.handle,
+        kind: match form.kind {
+            documents::Kind::Predictions => Kind::Predictions,
+            documents::Kind::Model => Kind::Model,
+        },
+        entry: ticket.entry,
+        method: &form.method,
+        description: &form.description,
+        paper_url: form.paper_url.as_deref(),
+        code_url: form.code_url.as_deref(),
+        outside_data: form.outside_data,
+        form: &form.reading,
+        object_key: &file.stored.key,
+        filename: &file.filename,
+        bytes: file.stored.bytes.cast_signed(),
+        sha256: &file.stored.sha256,
+        idempotency_key: ticket.idempotency_key.as_deref(),
+        received_at: ticket.received_at,
+        late: ticket.late,
+    };
+    let id = new.id;
+    // After an error nobody knows whether it was committed: the sweep will see whether the file is needed.
+    match intake::accept(&app.db, &new).await? {
+        Intake::Accepted => Ok(id),
+        Intake::Repeated(earlier) => {
+            file.delete(&app.objects).await;
+            repeated(earlier, &ticket.terms)
+        }
+        Intake::Refused(refusal) => {
+            file.delete(&app.objects).await;
+            Err(refused(&refusal, &ticket.terms))
+        }
+    }
+}

@@ -1,0 +1,235 @@
+use referee_client::documents::Kind;
+use serde_json::json;
+
+use crate::routes::submissions::wording;
+
+/// The text fields of the form. `file` is no text, and `data` comes with models.
+const FIELDS: [&str; 13] = [
+    "kind",
+    "method",
+    "description",
+    "architecture",
+    "preprocess",
+    "class_order",
+    "class_offset",
+    "output",
+    "boxes",
+    "outside_data",
+    "paper_url",
+    "code_url",
+    "file",
+];
+
+/// What a submission's form says, checked field by field as it arrives.
+#[derive(Debug, Default)]
+pub struct Form {
+    forbids_outside_data: bool,
+    seen: Vec<&'static str>,
+    kind: Kind,
+    method: String,
+    description: String,
+    boxes: bool,
+    outside_data: bool,
+    paper_url: Option<String>,
+    code_url: Option<String>,
+    complaints: Vec<String>,
+}
+
+/// A form without faults.
+#[derive(Debug, PartialEq)]
+pub struct Completed {
+    pub kind: Kind,
+    pub method: String,
+    pub description: String,
+    pub outside_data: bool,
+    pub paper_url: Option<String>,
+    pub code_url: Option<String>,
+    /// How to read the file, as the workers find it in the submission's `form`.
+    pub reading: serde_json::Value,
+}
+
+impl Form {
+    /// The longest text that any field may have, in bytes.
+    pub const LONGEST: usize = 4 * wording::DESCRIPTION_CHARACTERS;
+
+    pub fn new(forbids_outside_data: bool) -> Self {
+        Self {
+            forbids_outside_data,
+            ..Self::default()
+        }
+    }
+
+    /// Takes a field; what is wrong with it is kept until [`Self::so_far`] or [`Self::complete`] tells.
+    pub fn add(&mut self, name: &str, text: String) {
+        if let Some(name) = self.expect(name)
+            && let Err(complaint) = self.set(name, text)
+        {
+            self.complaints.push(complaint);
+        }
+    }
+
+    /// Notes that a field is there; nothing if it is not expected.
+    pub fn expect(&mut self, name: &str) -> Option<&'static str> {
+        let Some(name) = FIELDS.into_iter().find(|field| *field == name) else {
+            let name: String = name.chars().take(40).collect();
+            self.complaints.push(format!(
+                "`{name}` is no field of a submission (there are {})",
+                FIELDS.join(", ")
+            ));
+            return None;
+        };
+        if self.seen.contains(&name) {
+            self.complaints
+                .push(format!("`{name}` is given twice; send it once"));
+            return None;
+        }
+        self.seen.push(name);
+        Some(name)
+    }
+
+    fn set(&mut self, name: &'static str, text: String) -> Result<(), String> {
+        match name {
+            "kind" => match text.parse()? {
+                Kind::Predictions => self.kind = Kind::Predictions,
+                // The one line that keeps models out until there is a worker that runs them.
+                Kind::Model => return Err("this server does not run models yet: submit their predictions, with kind=predictions".into()),
+            },
+            "method" => self.method = wording::method(&text)?,
+            "description" => self.description = wording::description(text)?,
+            "paper_url" => self.paper_url = web_address(name, &text)?,
+            "code_url" => self.code_url = web_address(name, &text)?,
+            "boxes" => self.boxes = truth(name, &text)?,
+            "outside_data" => {
+                self.outside_data = truth(name, &text)?;
+                if self.outside_data && self.forbids_outside_data {
+                    return Err("this challenge forbids data from elsewhere, and `outside_data` says that some was used".into());
+                }
+            }
+            _ if text.is_empty() => {}
+            _ => return Err(format!("`{name}` describes a model; leave it out for predictions")),
+        }
+        Ok(())
+    }
+
+    /// What is wrong with the fields that have arrived.
+    pub fn so_far(&mut self) -> Result<(), String> {
+        if self.complaints.is_empty() {
+            return Ok(());
+        }
+        Err(std::mem::take(&mut self.complaints).join("; "))
+    }
+
+    /// The form, now that all its parts have arrived.
+    pub fn complete(mut self) -> Result<Completed, String> {
+        if !self.seen.contains(&"method") {
+            self.complaints
+                .push("`method` is missing: name what made the predictions".into());
+        }
+        if !self.seen.contains(&"file") {
+            self.complaints
+                .push("`file` is missing: send the predictions as a part with that name".into());
+        }
+        self.so_far()?;
+        Ok(Completed {
+            kind: self.kind,
+            method: self.method,
+            description: self.description,
+            outside_data: self.outside_data,
+            paper_url: self.paper_url,
+            code_url: self.code_url,
+            reading: json!({ "boxes": self.boxes }),
+        })
+    }
+}
+
+/// Forms of browsers send what was left empty.
+fn web_address(name: &str, text: &str) -> Result<Option<String>, String> {
+    if text.is_empty() {
+        Ok(None)
+    } else {
+        wording::web_address(name, text).map(Some)
+    }
+}
+
+fn truth(name: &str, text: &str) -> Result<bool, String> {
+    match text {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(format!("`{name}` is true or false")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(fields: &[(&str, &str)]) -> Result<Completed, String> {
+        let mut form = Form::default();
+        form.expect("file");
+        for (name, text) in fields {
+            form.add(name, (*text).to_owned());
+        }
+        form.complete()
+    }
+
+    #[test]
+    fn a_form_needs_a_method_only() {
+        let completed = filled(&[("method", "  nearest mean ")]).expect("complete");
+        assert_eq!(completed.method, "nearest mean");
+        assert_eq!(completed.kind, Kind::Predictions);
+        assert!(!completed.outside_data);
+        assert_eq!(completed.reading, json!({ "boxes": false }));
+    }
+
+    #[test]
+    fn every_fault_is_named_at_once() {
+        let complaint = filled(&[
+            ("boxes", "yes"),
+            ("colour", "red"),
+            ("architecture", "resnet50"),
+            ("code_url", "ftp://example.org"),
+            ("outside_data", "true"),
+            ("outside_data", "false"),
+        ])
+        .expect_err("six faults");
+        for part in [
+            "`boxes` is true or false",
+            "`colour` is no field",
+            "`architecture` describes a model",
+            "`code_url`",
+            "`outside_data` is given twice",
+            "`method` is missing",
+        ] {
+            assert!(complaint.contains(part), "{part} is not in: {complaint}");
+        }
+    }
+
+    #[test]
+    fn models_wait_for_their_worker() {
+        let complaint = filled(&[("method", "m"), ("kind", "model")]).expect_err("no models yet");
+        assert!(
+            complaint.starts_with("this server does not run models yet"),
+            "{complaint}"
+        );
+    }
+
+    #[test]
+    fn forbidden_data_is_refused_where_it_is_forbidden_only() {
+        for (forbids, accepted) in [(false, true), (true, false)] {
+            let mut form = Form::new(forbids);
+            form.add("outside_data", "true".to_owned());
+            assert_eq!(form.so_far().is_ok(), accepted);
+        }
+    }
+
+    #[test]
+    fn a_form_without_a_file_says_so() {
+        let mut form = Form::default();
+        form.add("method", "m".to_owned());
+        assert!(
+            form.complete()
+                .expect_err("no file")
+                .starts_with("`file` is missing")
+        );
+    }
+}

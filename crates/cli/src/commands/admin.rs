@@ -1,0 +1,146 @@
+use std::path::PathBuf;
+
+use anyhow::{Context as _, anyhow};
+use clap::Subcommand;
+use referee_storage::ApiDb;
+use referee_storage::accounts::{self, Role};
+use referee_storage::cluster::{self, ClusterError, PrivateCluster};
+
+use super::account::new_password;
+use crate::databases::url;
+use crate::output;
+
+/// Change accounts on the server's machine, whether or not the server runs
+///
+/// Finds the database as DATABASE_URL or REFEREE_API_DATABASE_URL, else as the private cluster in DIR.
+#[derive(clap::Args)]
+pub struct Admin {
+    #[command(subcommand)]
+    action: Action,
+    /// The data directory of the server
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "referee-data",
+        global = true
+    )]
+    data: PathBuf,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Make an account administrator, or organizer
+    #[command(after_help = "Example:\n  referee admin grant ada --role organizer")]
+    Grant {
+        handle: String,
+        #[arg(long, default_value = "administrator")]
+        role: Granted,
+    },
+    /// Make an account an ordinary competitor's
+    #[command(after_help = "Example:\n  referee admin revoke ada")]
+    Revoke { handle: String },
+    /// Lock an account: it cannot sign in and its tokens do not work
+    #[command(after_help = "Example:\n  referee admin disable mallory")]
+    Disable { handle: String },
+    /// Give an account another password (asked for, or REFEREE_PASSWORD) and end its sessions
+    #[command(after_help = "Example:\n  referee admin password ada")]
+    Password { handle: String },
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Granted {
+    Organizer,
+    Administrator,
+}
+
+impl Admin {
+    pub async fn run(self) -> anyhow::Result<()> {
+        // Before the database is opened: people take their time.
+        let password = match &self.action {
+            Action::Password { .. } => Some(new_password()?),
+            _ => None,
+        };
+        let (db, cluster) = self.database().await?;
+        let done = self.action.carry_out(&db, password).await;
+        db.close().await;
+        if let Some(cluster) = cluster {
+            cluster.stop().await?;
+        }
+        output::print_line(&done?)
+    }
+
+    /// The database, and the private cluster if it had to be started for this.
+    async fn database(&self) -> anyhow::Result<(ApiDb, Option<PrivateCluster>)> {
+        let external = match url("DATABASE_URL", "DATABASE_PASSWORD")? {
+            Some(url) => Some(url),
+            None => url("REFEREE_API_DATABASE_URL", "REFEREE_API_PASSWORD")?,
+        };
+        if let Some(url) = external {
+            return Ok((ApiDb::connect(&url).await?, None));
+        }
+        let urls = cluster::recorded_urls(&self.data)?;
+        let cluster = match PrivateCluster::start(&self.data).await {
+            Ok(cluster) => Some(cluster),
+            Err(ClusterError::InUse { .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
+        Ok((ApiDb::connect(&urls.api).await?, cluster))
+    }
+}
+
+impl Action {
+    /// Does it and says what was done.
+    async fn carry_out(&self, db: &ApiDb, password: Option<String>) -> anyhow::Result<String> {
+        let nobody = |handle: &str| {
+            anyhow!("there is no account {handle}; `referee register {handle}` opens it")
+        };
+        let set_role = async |handle: &str, role| {
+            let user = accounts::change_user(db, handle, Some(role), None)
+                .await?
+                .ok_or_else(|| nobody(handle))?;
+            anyhow::Ok(user.handle)
+        };
+        match self {
+            Self::Grant {
+                handle,
+                role: Granted::Administrator,
+            } => Ok(format!(
+                "{} is an administrator.",
+                set_role(handle, Role::Administrator).await?
+            )),
+            Self::Grant {
+                handle,
+                role: Granted::Organizer,
+            } => Ok(format!(
+                "{} is an organizer: they may create challenges.",
+                set_role(handle, Role::Organizer).await?
+            )),
+            Self::Revoke { handle } => Ok(format!(
+                "{} is a competitor.",
+                set_role(handle, Role::Competitor).await?
+            )),
+            Self::Disable { handle } => {
+                let user = accounts::change_user(db, handle, None, Some(true))
+                    .await?
+                    .ok_or_else(|| nobody(handle))?;
+                Ok(format!("{} is disabled.", user.handle))
+            }
+            Self::Password { handle } => {
+                let password =
+                    password.context("no password was given; set REFEREE_PASSWORD or type one")?;
+                let hash =
+                    tokio::task::spawn_blocking(move || referee_api::hash_password(&password))
+                        .await?;
+                let hash =
+                    hash.map_err(|error| anyhow!("the password cannot be hashed: {error}"))?;
+                anyhow::ensure!(
+                    accounts::set_password(db, handle, &hash).await?,
+                    nobody(handle)
+                );
+                Ok(format!(
+                    "{handle} has another password; their sessions have ended."
+                ))
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The command line: a file per group of commands, each with its arguments, its help and what it does.
+
+mod account;
+mod admin;
+pub mod challenge;
+mod check;
+pub mod leaderboard;
+mod migrate;
+mod score;
+mod serve;
+mod submissions;
+mod submit;
+
+use std::io;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::demo;
+
+/// A scoring referee for the common task framework: hidden labels, honest numbers.
+#[derive(Parser)]
+#[command(
+    name = "referee",
+    version,
+    max_term_width = 100,
+    after_help = "Begin with `referee demo`, or `referee serve` and `referee register HANDLE`."
+)]
+pub struct Referee {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Serve(serve::Serve),
+    /// Start a server with a real challenge and real competitors in it
+    #[command(after_help = "Example:\n  referee demo --once")]
+    Demo(demo::Demo),
+    Migrate(migrate::Migrate),
+    DatabaseUrl(migrate::DatabaseUrl),
+    Admin(admin::Admin),
+    Register(account::Register),
+    Login(account::Login),
+    Token(account::Token),
+    Challenge(challenge::Challenge),
+    Submit(submit::Submit),
+    Submissions(submissions::Submissions),
+    #[command(hide = true)]
+    Show(submissions::Show),
+    #[command(hide = true)]
+    Withdraw(submissions::Withdraw),
+    #[command(hide = true)]
+    Select(submissions::Select),
+    Leaderboard(leaderboard::Leaderboard),
+    Check(check::Check),
+    Score(score::Score),
+    /// Print completions for a shell
+    #[command(
+        after_help = "Example:\n  referee completions bash > ~/.local/share/bash-completion/completions/referee"
+    )]
+    Completions {
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Does what was asked for.
+pub async fn run(referee: Referee) -> anyhow::Result<()> {
+    match referee.command {
+        Command::Serve(serve) => serve.run().await,
+        Command::Demo(arguments) => demo::run(arguments).await,
+        Command::Migrate(migrate) => migrate.run().await,
+        Command::DatabaseUrl(database_url) => database_url.run(),
+        Command::Admin(admin) => admin.run().await,
+        Command::Register(register) => register.run().await,
+        Command::Login(login) => login.run().await,
+        Command::Token(token) => token.run().await,
+        Command::Challenge(challenge) => challenge.run().await,
+        Command::Submit(submit) => submit.run().await,
+        Command::Submissions(submissions) => submissions.run().await,
+        Command::Show(show) => show.run().await,
+        Command::Withdraw(withdraw) => withdraw.run().await,
+        Command::Select(select) => select.run().await,
+        Command::Leaderboard(leaderboard) => leaderboard.run().await,
+        Command::Check(check) => check.run().await,
+        Command::Score(score) => score.run(),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Referee::command(), "referee", &mut io::stdout());
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_contradict_nowhere() {
+        Referee::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example() {
+        fn check(command: &clap::Command, path: &str) {
+            let path = format!("{path} {}", command.get_name());
+            if command.has_subcommands() {
+                command
+                    .get_subcommands()
+                    .for_each(|subcommand| check(subcommand, &path));
+            } else {
+                let help = command
+                    .get_after_help()
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
+                assert!(
+                    help.contains(&format!("Example:\n  {}", path.trim())),
+                    "{path} has no example: {help}"
+                );
+            }
+        }
+        check(&Referee::command(), "");
+    }
+}

@@ -1,0 +1,181 @@
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use referee_scoring::{
+    ClassList, Expected, ImageList, Labels, Record, outcome, predictions, statistics,
+};
+use serde::Serialize;
+
+use crate::output::{self, Align, WrongFile, percent, percent_interval};
+
+/// Score predictions against labels, without a server
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  referee score --labels labels.csv predictions.npy")]
+pub struct Score {
+    predictions: PathBuf,
+    /// The labels: CSV with the header image,label
+    #[arg(long, value_name = "FILE")]
+    labels: PathBuf,
+    /// The class list, one name a line; without it classes are known by their numbers alone
+    #[arg(long, value_name = "FILE")]
+    classes: Option<PathBuf>,
+    /// Accept what the ILSVRC devkit accepts, and print the errors of 1 to 5 guesses as it does
+    #[arg(long)]
+    devkit: bool,
+    /// Each class is followed by the four integers of a box, which are ignored
+    #[arg(long)]
+    boxes: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// The error of the best so many guesses.
+#[derive(Serialize)]
+struct Line {
+    guesses: usize,
+    error: f64,
+    interval: [f64; 2],
+    misses: u64,
+}
+
+#[derive(Serialize)]
+struct Document {
+    /// Those that have labels.
+    images: u64,
+    top1_error: f64,
+    top5_error: f64,
+    top1_interval: [f64; 2],
+    top5_interval: [f64; 2],
+    /// The errors of 1 to 5 guesses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors: Option<Vec<Line>>,
+    notices: Vec<referee_scoring::Notice>,
+}
+
+impl Score {
+    pub fn run(self) -> anyhow::Result<()> {
+        let classes = match &self.classes {
+            Some(path) => {
+                ClassList::parse(&std::fs::read_to_string(path).with_context(|| cannot_open(path))?)
+                    .with_context(|| format!("{} cannot be used", path.display()))?
+            }
+            None => ClassList::uncounted(),
+        };
+        let (labels, images) = Labels::parse_csv(open(&self.labels)?, &classes, None)
+            .map_err(|error| in_file(&self.labels, error))?;
+        let read = self.read(&classes, &images)?;
+        let tally = outcome::judge(&read.record, &labels).tally(&labels.scored_mask(), None);
+        anyhow::ensure!(
+            tally.images > 0,
+            "{}: every image is skipped; at least one needs a label",
+            self.labels.display()
+        );
+
+        let scored = tally.images.into();
+        let lines = vec![
+            line(1, tally.top1_misses.into(), scored),
+            line(5, tally.top5_misses.into(), scored),
+        ];
+        let by_guesses = self.devkit.then(|| {
+            (1..=5)
+                .map(|k| line(k, misses(&read.record, &labels, k), scored))
+                .collect::<Vec<_>>()
+        });
+        if self.json {
+            return output::print_json(&Document {
+                images: scored,
+                top1_error: lines[0].error,
+                top5_error: lines[1].error,
+                top1_interval: lines[0].interval,
+                top5_interval: lines[1].interval,
+                errors: by_guesses,
+                notices: read.notices,
+            });
+        }
+        for notice in &read.notices {
+            output::print_line(&format!("notice: {}", notice.detail))?;
+        }
+        output::print(&text(&by_guesses.unwrap_or(lines), scored))
+    }
+
+    fn read(
+        &self,
+        classes: &ClassList,
+        images: &ImageList,
+    ) -> anyhow::Result<referee_scoring::Predictions> {
+        let expected = Expected {
+            classes,
+            images,
+            boxes: self.boxes,
+            devkit: self.devkit,
+        };
+        Ok(predictions::read(open(&self.predictions)?, &expected)
+            .map_err(|error| in_file(&self.predictions, error))?)
+    }
+}
+
+fn open(path: &Path) -> anyhow::Result<File> {
+    File::open(path).with_context(|| cannot_open(path))
+}
+
+fn cannot_open(path: &Path) -> String {
+    format!("{} cannot be read", path.display())
+}
+
+fn in_file(path: &Path, error: referee_scoring::FormatError) -> WrongFile {
+    let wrong = WrongFile::from(error);
+    WrongFile {
+        detail: format!("{}: {}", path.display(), wrong.detail),
+        ..wrong
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of images, far below 2^53"
+)]
+fn line(guesses: usize, misses: u64, images: u64) -> Line {
+    let (low, high) = statistics::wilson(misses, images, 0.95);
+    Line {
+        guesses,
+        error: misses as f64 / images as f64,
+        interval: [low, high],
+        misses,
+    }
+}
+
+/// On how many labelled images none of the first `guesses` is right.
+fn misses(record: &Record, labels: &Labels, guesses: usize) -> u64 {
+    let is_miss = |(row, right): &(&[i32; 6], &[referee_scoring::Class])| {
+        !right.is_empty()
+            && !right
+                .iter()
+                .any(|class| row[1..=guesses].contains(&i32::from(class.0)))
+    };
+    record
+        .rows()
+        .iter()
+        .zip(labels.iter())
+        .filter(is_miss)
+        .count() as u64
+}
+
+fn text(lines: &[Line], images: u64) -> String {
+    let columns = [
+        ("best", Align::Left),
+        ("error", Align::Right),
+        ("95 % interval", Align::Right),
+        ("wrong", Align::Right),
+    ];
+    let rows = lines.iter().map(|line| {
+        [
+            format!("top-{}", line.guesses),
+            percent(line.error),
+            percent_interval(line.interval),
+            format!("{} of {images}", line.misses),
+        ]
+    });
+    output::table(columns, rows)
+}

@@ -1,0 +1,110 @@
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::server::{Role, Server, ServerOptions};
+
+/// Run a server: everything in one process by default
+///
+/// Without database URLs in the environment it makes and runs a PostgreSQL of its own in DIR. With
+/// REFEREE_API_DATABASE_URL, REFEREE_SCORER_DATABASE_URL and REFEREE_INFERENCE_DATABASE_URL (those of the chosen roles) it
+/// uses a database that `referee migrate` has prepared; the passwords may stand apart, in REFEREE_API_PASSWORD and so on. The
+/// api role then needs a REFEREE_SERVER_KEY. Each of these can be read from a file: `…_FILE=PATH`.
+///
+/// REFEREE_PUBLIC_URL is the address that browsers use, REFEREE_OBJECTS a directory or URL for uploaded files, REFEREE_LOG
+/// filters what is logged (`info,referee_api=debug`).
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  referee serve --data /var/lib/referee --listen 0.0.0.0:8080")]
+pub struct Serve {
+    /// Where everything is kept; made where there is none
+    #[arg(long, value_name = "DIR", default_value = "referee-data")]
+    data: PathBuf,
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// What this process does
+    #[arg(long, value_delimiter = ',', default_value = "api,scorer,inference")]
+    roles: Vec<Role>,
+    /// What submitted models run on: auto, cpu or cuda:N
+    #[arg(long, default_value = "auto", value_parser = device)]
+    device: String,
+    /// How the log on stderr is written
+    #[arg(long, default_value = "text")]
+    log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Serve {
+    pub async fn run(self) -> anyhow::Result<()> {
+        start_log(self.log_format);
+        raise_open_files_limit();
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut shutdown = std::pin::pin!(async move {
+            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        });
+        let options = ServerOptions {
+            data: self.data,
+            listen: self.listen,
+            roles: self.roles,
+            device: self.device,
+        };
+        let data = options.data.clone();
+        let server = Server::start(options).await?;
+        match server.address() {
+            Some(address) => eprintln!(
+                "Referee is ready at http://{address} and keeps its data in {}",
+                data.display()
+            ),
+            None => eprintln!("Referee's workers are ready"),
+        }
+        server.run_until(&mut shutdown).await
+    }
+}
+
+fn device(text: &str) -> Result<String, String> {
+    let is_gpu = text
+        .strip_prefix("cuda:")
+        .is_some_and(|number| number.parse::<u8>().is_ok());
+    if matches!(text, "auto" | "cpu") || is_gpu {
+        Ok(text.to_owned())
+    } else {
+        Err("write auto, cpu or cuda:N, such as cuda:0".into())
+    }
+}
+
+fn start_log(format: LogFormat) {
+    let filter = EnvFilter::try_from_env("REFEREE_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,graphile_worker=warn"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+}
+
+/// Each connection, upload and event stream is an open file; the usual soft limit of 1024 is soon reached.
+fn raise_open_files_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum
+        && let Err(error) = setrlimit(
+            Resource::Nofile,
+            Rlimit {
+                current: maximum,
+                maximum,
+            },
+        )
+    {
+        tracing::debug!(%error, "the limit on open files stays as it is");
+    }
+}

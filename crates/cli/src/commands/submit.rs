@@ -1,0 +1,239 @@
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use referee_client::documents::{Kind, Scores, Split, Status, Submission, SubmissionProblem};
+use referee_client::http::{NewSubmission, Upload};
+use referee_client::{Client, ClientError};
+
+use crate::connection::Connection;
+use crate::output::{self, Align, WrongFile, percent, percent_interval};
+use crate::progress;
+
+/// Submit predictions or a model, and wait for the score
+#[derive(clap::Args)]
+#[command(
+    after_help = "Example:\n  referee submit predictions.csv --challenge fashion-mnist --method \"k nearest neighbours\""
+)]
+pub struct Submit {
+    file: PathBuf,
+    #[arg(long, value_name = "SLUG")]
+    challenge: String,
+    /// What the board calls it [default: the file's name]
+    #[arg(long, value_name = "NAME")]
+    method: Option<String>,
+    /// What only your team and the organizers read
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    /// Each class is followed by the four integers of a box, which are ignored
+    #[arg(long)]
+    boxes: bool,
+    /// It was made with data from elsewhere
+    #[arg(long)]
+    outside_data: bool,
+    #[arg(long, value_name = "URL")]
+    paper_url: Option<String>,
+    #[arg(long, value_name = "URL")]
+    code_url: Option<String>,
+    /// A model's architecture, such as resnet50 or mlp(512,256)
+    #[arg(long, value_name = "A")]
+    architecture: Option<String>,
+    /// A model's preprocessing: JSON, a file that holds it, or a name such as torchvision:ResNet50_Weights.IMAGENET1K_V2
+    #[arg(long, value_name = "JSON|FILE|NAME")]
+    preprocess: Option<String>,
+    /// How a model's columns map to classes
+    #[arg(long, value_name = "challenge|wnid|FILE")]
+    class_order: Option<String>,
+    /// Leave out so many of a model's first columns (1 where TensorFlow puts 'background' first)
+    #[arg(long, value_name = "N")]
+    class_offset: Option<u32>,
+    /// Which of a model's outputs holds the logits
+    #[arg(long, value_name = "NAME")]
+    output: Option<String>,
+    /// Return as soon as it is received
+    #[arg(long)]
+    no_wait: bool,
+    /// Print the submission as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+impl Submit {
+    pub async fn run(self) -> anyhow::Result<()> {
+        let client = self.connection.signed_in()?;
+        let form = self.form()?;
+        let submission = progress::with_bar(form.file.clone(), async |file| {
+            client
+                .submit(&self.challenge, &NewSubmission { file, ..form })
+                .await
+        });
+        let submission = submission.await?;
+        if self.no_wait {
+            return if self.json {
+                output::print_json(&submission)
+            } else {
+                output::print_line(&format!(
+                    "Received. Look at it with: referee submissions show {}",
+                    submission.id
+                ))
+            };
+        }
+        let submission = wait(&client, &submission).await?;
+        if self.json {
+            output::print_json(&submission)?;
+        }
+        if let Some(problem) = &submission.problem {
+            return Err(wrong(problem).into());
+        }
+        if self.json {
+            return Ok(());
+        }
+        output::print(&report(&client, &submission).await?)
+    }
+
+    fn form(&self) -> anyhow::Result<NewSubmission> {
+        let stem = self
+            .file
+            .file_stem()
+            .context("the file has no name; give the path of a file")?
+            .to_string_lossy();
+        let method = self.method.as_deref().unwrap_or(&stem);
+        let mut form = NewSubmission {
+            kind: kind_of(&self.file),
+            ..NewSubmission::predictions(Upload::file(&self.file), method)
+        };
+        form = form.with("outside_data", self.outside_data.to_string());
+        if self.boxes {
+            form = form.with("boxes", "true");
+        }
+        let fields = [
+            ("description", self.description.clone()),
+            ("paper_url", self.paper_url.clone()),
+            ("code_url", self.code_url.clone()),
+            ("architecture", self.architecture.clone()),
+            (
+                "preprocess",
+                self.preprocess.as_deref().map(text_or_file).transpose()?,
+            ),
+            (
+                "class_order",
+                self.class_order.as_deref().map(text_or_file).transpose()?,
+            ),
+            (
+                "class_offset",
+                self.class_offset.map(|offset| offset.to_string()),
+            ),
+            ("output", self.output.clone()),
+        ];
+        for (field, value) in fields {
+            if let Some(value) = value {
+                form = form.with(field, value);
+            }
+        }
+        Ok(form)
+    }
+}
+
+fn kind_of(file: &Path) -> Kind {
+    let extension = file
+        .extension()
+        .map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+    match extension.as_deref() {
+        Some("safetensors" | "onnx" | "pt" | "pth" | "bin" | "h5" | "tflite") => Kind::Model,
+        _ => Kind::Predictions,
+    }
+}
+
+/// The content of a file where there is one of that name, else the text itself.
+fn text_or_file(text: &str) -> anyhow::Result<String> {
+    if Path::new(text).is_file() {
+        return std::fs::read_to_string(text)
+            .with_context(|| format!("{text} cannot be read as text"));
+    }
+    Ok(text.to_owned())
+}
+
+async fn wait(client: &Client, submission: &Submission) -> Result<Submission, ClientError> {
+    let spinner = progress::spinner("received");
+    let result = client
+        .follow(submission.id, |state| {
+            spinner.set_message(progress::stage(state))
+        })
+        .await;
+    spinner.finish_and_clear();
+    result
+}
+
+fn wrong(problem: &SubmissionProblem) -> WrongFile {
+    WrongFile {
+        detail: problem.detail.clone(),
+        errors: problem.errors.clone(),
+    }
+}
+
+/// The notices, the scores, and the team's place on the board.
+async fn report(client: &Client, submission: &Submission) -> anyhow::Result<String> {
+    let mut text = String::new();
+    for notice in &submission.notices {
+        text.push_str(&format!("notice: {}\n", notice.detail));
+    }
+    match &submission.scores {
+        Some(scores) => text.push_str(&score_table(scores)),
+        None => text.push_str(&format!("The submission is {}.\n", submission.status)),
+    }
+    if submission.status == Status::Scored {
+        let board = client
+            .leaderboard(&submission.challenge, Split::Public)
+            .await?;
+        let ranked = board
+            .entries
+            .iter()
+            .filter(|entry| entry.rank.is_some())
+            .count();
+        let place = board
+            .entries
+            .iter()
+            .find(|entry| entry.team == submission.team && entry.rank.is_some());
+        if let Some((place, rank)) = place.and_then(|place| Some((place, place.rank?))) {
+            let by = if place.submission == submission.id {
+                "this submission"
+            } else {
+                "an earlier submission"
+            };
+            text.push_str(&format!(
+                "{} stands at rank {rank} of {ranked} with {by}.\n",
+                submission.team
+            ));
+        }
+    }
+    Ok(text)
+}
+
+/// One line a split.
+pub fn score_table(scores: &Scores) -> String {
+    let columns = [
+        ("images", Align::Left),
+        ("number", Align::Right),
+        ("top-1 error", Align::Right),
+        ("95 % interval", Align::Right),
+        ("top-5 error", Align::Right),
+        ("95 % interval", Align::Right),
+    ];
+    let splits = [
+        ("public", Some(&scores.public)),
+        ("private", scores.private.as_ref()),
+    ];
+    let rows = splits.into_iter().filter_map(|(name, score)| {
+        let score = score?;
+        Some([
+            name.to_owned(),
+            score.images.to_string(),
+            percent(score.top1_error),
+            percent_interval(score.top1_interval),
+            percent(score.top5_error),
+            percent_interval(score.top5_interval),
+        ])
+    });
+    output::table(columns, rows)
+}

@@ -1,0 +1,160 @@
+//! What goes to stdout and stderr.
+
+use std::fmt::Write as _;
+use std::io::{self, ErrorKind, Write as _};
+
+use anyhow::Context as _;
+use comfy_table::{CellAlignment, Table};
+use referee_client::ClientError;
+use referee_client::documents::ProblemLine;
+use referee_scoring::FormatError;
+use serde::Serialize;
+
+/// Prints a result. A reader that has seen enough (`| head`) is no error.
+pub fn print(text: &str) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("stdout cannot be written")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints a line.
+pub fn print_line(text: &str) -> anyhow::Result<()> {
+    print(&format!("{text}\n"))
+}
+
+/// Prints a document and nothing else.
+pub fn print_json(document: &impl Serialize) -> anyhow::Result<()> {
+    print_line(&serde_json::to_string_pretty(document)?)
+}
+
+/// Which side of a column its cells line up on.
+#[derive(Clone, Copy)]
+pub enum Align {
+    Left,
+    Right,
+}
+
+/// An aligned table without lines, ending in a newline.
+pub fn table<const COLUMNS: usize>(
+    columns: [(&str, Align); COLUMNS],
+    rows: impl IntoIterator<Item = [String; COLUMNS]>,
+) -> String {
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    table.set_header(columns.map(|(name, _)| name));
+    table.add_rows(rows);
+    for (index, (_, align)) in columns.into_iter().enumerate() {
+        if let Some(column) = table.column_mut(index) {
+            column.set_padding((0, 2));
+            column.set_cell_alignment(match align {
+                Align::Left => CellAlignment::Left,
+                Align::Right => CellAlignment::Right,
+            });
+        }
+    }
+    table.trim_fmt() + "\n"
+}
+
+/// An error rate as people write it: `12.34 %`.
+pub fn percent(error: f64) -> String {
+    format!("{:.2} %", 100.0 * error)
+}
+
+/// An interval of error rates: `11.90–12.79 %`.
+pub fn percent_interval([low, high]: [f64; 2]) -> String {
+    format!("{:.2}–{:.2} %", 100.0 * low, 100.0 * high)
+}
+
+/// A file that was found wrong, with the places in it.
+#[derive(Debug, thiserror::Error)]
+#[error("{detail}")]
+pub struct WrongFile {
+    pub detail: String,
+    pub errors: Vec<ProblemLine>,
+}
+
+impl From<FormatError> for WrongFile {
+    fn from(error: FormatError) -> Self {
+        let errors = error.errors.iter().map(place).collect();
+        Self {
+            detail: error.detail,
+            errors,
+        }
+    }
+}
+
+/// A place in a file as the documents have it.
+fn place(error: &referee_scoring::LineError) -> ProblemLine {
+    let (line, row) = match error.at {
+        referee_scoring::At::Line(line) => (Some(line), None),
+        referee_scoring::At::Row(row) => (None, Some(row)),
+    };
+    ProblemLine {
+        line,
+        row,
+        detail: error.detail.clone(),
+    }
+}
+
+/// Says on stderr, in one sentence, what could not be done; further wrong places of a file follow, one a line.
+pub fn report(error: &anyhow::Error) {
+    let mut sentence = format!("referee: {error}");
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        if !sentence.contains(&cause) {
+            let _ = write!(sentence, ": {cause}");
+        }
+    }
+    let mut stderr = io::stderr().lock();
+    let _ = writeln!(stderr, "{sentence}");
+    let further = places(error)
+        .iter()
+        .map(ToString::to_string)
+        .filter(|place| !sentence.contains(place.as_str()));
+    for place in further {
+        let _ = writeln!(stderr, "  {place}");
+    }
+}
+
+fn places(error: &anyhow::Error) -> &[ProblemLine] {
+    let of_file = || {
+        error
+            .downcast_ref::<WrongFile>()
+            .map(|wrong| wrong.errors.as_slice())
+    };
+    let of_server = || {
+        error
+            .downcast_ref::<ClientError>()
+            .and_then(ClientError::problem)
+            .map(|problem| problem.errors.as_slice())
+    };
+    of_file().or_else(of_server).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up() {
+        let rows = [
+            ["ada".to_owned(), "9.00 %".to_owned()],
+            ["grace".to_owned(), "10.50 %".to_owned()],
+        ];
+        let text = table([("team", Align::Left), ("top-1", Align::Right)], rows);
+        assert_eq!(text, "team     top-1\nada     9.00 %\ngrace  10.50 %\n");
+    }
+
+    #[test]
+    fn rates_are_percentages_with_two_digits() {
+        assert_eq!(percent(0.0625), "6.25 %");
+        assert_eq!(percent_interval([0.05811, 0.0672]), "5.81–6.72 %");
+    }
+}

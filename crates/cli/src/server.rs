@@ -1,0 +1,282 @@
+//! A server: the roles that one process plays, started in order and stopped in the reverse one.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use referee_api::{ApiConfig, App, ServerKey};
+use referee_storage::cluster::{self, PrivateCluster};
+use referee_storage::objects::ObjectStore;
+use referee_storage::{ApiDb, InferenceDb, RolePasswords, ScorerDb, migrate};
+use referee_workers::{ScorerConfig, run_inference, run_scorer};
+use tokio::net::TcpListener;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::databases::{Databases, secret, variable};
+
+/// How long handlers may take to finish once the server was told to stop.
+const HANDLERS_FINISH: Duration = Duration::from_secs(10);
+/// The scorer gives the jobs under way five seconds.
+const WORKERS_FINISH: Duration = Duration::from_secs(8);
+/// Each holds at most one part of 8 MiB.
+const MAX_UPLOAD_SLOTS: usize = 64;
+
+/// A part of a server that can run in a process of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Role {
+    /// Answers HTTP
+    Api,
+    /// Scores predictions against the sealed labels
+    Scorer,
+    /// Runs submitted models
+    Inference,
+}
+
+/// What a server is started with.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// The private cluster, the objects and the secrets, unless the environment names other places.
+    pub data: PathBuf,
+    pub listen: SocketAddr,
+    pub roles: Vec<Role>,
+    /// What the inference worker calculates on.
+    pub device: String,
+}
+
+type Parts = JoinSet<anyhow::Result<()>>;
+
+/// A running server. [`Server::run_until`] stops it.
+pub struct Server {
+    address: Option<SocketAddr>,
+    api: Parts,
+    workers: Parts,
+    stop_api: CancellationToken,
+    stop_workers: CancellationToken,
+    cluster: Option<PrivateCluster>,
+    data: PathBuf,
+}
+
+impl Server {
+    /// Starts every part. Requests are answered when this returns.
+    pub async fn start(options: ServerOptions) -> anyhow::Result<Self> {
+        let has = |role| options.roles.contains(&role);
+        let listener = if has(Role::Api) {
+            Some(listen(options.listen).await?)
+        } else {
+            None
+        };
+        let given = Databases::from_environment()?;
+        let (databases, cluster) = if given.are_unset() {
+            let (databases, cluster) = private_databases(&options).await?;
+            (databases, Some(cluster))
+        } else {
+            (given, None)
+        };
+        let objects = match variable("REFEREE_OBJECTS")? {
+            Some(location) => ObjectStore::from_url(&location)?,
+            None => ObjectStore::local(&options.data.join("objects"))?,
+        };
+
+        let mut server = Self {
+            address: listener.as_ref().map(TcpListener::local_addr).transpose()?,
+            api: Parts::new(),
+            workers: Parts::new(),
+            stop_api: CancellationToken::new(),
+            stop_workers: CancellationToken::new(),
+            cluster,
+            data: options.data.clone(),
+        };
+        if let Err(error) = server
+            .start_parts(&options, listener, &databases, &objects)
+            .await
+        {
+            let _ = server.stop().await;
+            return Err(error);
+        }
+        Ok(server)
+    }
+
+    async fn start_parts(
+        &mut self,
+        options: &ServerOptions,
+        listener: Option<TcpListener>,
+        databases: &Databases,
+        objects: &ObjectStore,
+    ) -> anyhow::Result<()> {
+        if options.roles.contains(&Role::Scorer) {
+            let db = ScorerDb::connect(needed(databases.scorer.as_ref(), "SCORER")?).await?;
+            let (objects, stop) = (objects.clone(), self.stop_workers.clone());
+            self.workers.spawn(async move {
+                Ok(run_scorer(db, objects, ScorerConfig::default(), stop).await?)
+            });
+        }
+        if options.roles.contains(&Role::Inference) {
+            let db =
+                InferenceDb::connect(needed(databases.inference.as_ref(), "INFERENCE")?).await?;
+            let (device, stop) = (options.device.clone(), self.stop_workers.clone());
+            self.workers
+                .spawn(async move { Ok(run_inference(db, &device, stop).await?) });
+        }
+        if let Some(listener) = listener {
+            let db = ApiDb::connect(needed(databases.api.as_ref(), "API")?).await?;
+            let config = ApiConfig {
+                public_url: variable("REFEREE_PUBLIC_URL")?
+                    .map(|url| url.trim_end_matches('/').to_owned()),
+                listens_on_loopback: listener.local_addr()?.ip().is_loopback(),
+                server_key: ServerKey(self.server_key()?),
+                max_upload_slots: MAX_UPLOAD_SLOTS,
+            };
+            let app = App::new(db, objects.clone(), config);
+            let stop = self.stop_api.clone();
+            self.api.spawn(async move {
+                Ok(referee_api::serve(listener, app, stop.cancelled_owned()).await?)
+            });
+        }
+        Ok(())
+    }
+
+    /// The key that label files are fingerprinted with: `REFEREE_SERVER_KEY`, else the private installation's own.
+    fn server_key(&self) -> anyhow::Result<[u8; 32]> {
+        match secret("REFEREE_SERVER_KEY")? {
+            Some(digits) => key_from_digits(&digits)
+                .context("REFEREE_SERVER_KEY must be 64 hexadecimal digits; make them once with `openssl rand -hex 32` and keep them"),
+            None if self.cluster.is_some() => Ok(cluster::server_key(&self.data)?),
+            None => Err(anyhow!(
+                "REFEREE_SERVER_KEY is not set; make it once with `openssl rand -hex 32` and give every api process the same"
+            )),
+        }
+    }
+
+    /// Where the API listens, if this process plays that role.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    /// Runs until `shutdown` or until a part ends by itself, then stops everything, PostgreSQL last.
+    pub async fn run_until(mut self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let postgres_ended: Pin<Box<dyn Future<Output = _> + Send>> = match &self.cluster {
+            Some(cluster) => Box::pin(cluster.exited()),
+            None => Box::pin(std::future::pending()),
+        };
+        let ended = tokio::select! {
+            () = shutdown => Ok(()),
+            error = postgres_ended => Err(error.into()),
+            Some(ended) = self.api.join_next() => Err(why(ended)),
+            Some(ended) = self.workers.join_next() => Err(why(ended)),
+        };
+        let stopped = self.stop().await;
+        ended.and(stopped)
+    }
+
+    /// The API first, so that nothing new arrives; then the workers; then what both stand on.
+    async fn stop(mut self) -> anyhow::Result<()> {
+        self.stop_api.cancel();
+        finish(&mut self.api, HANDLERS_FINISH, "requests").await;
+        self.stop_workers.cancel();
+        finish(
+            &mut self.workers,
+            WORKERS_FINISH,
+            "jobs, which run again at the next start,",
+        )
+        .await;
+        match self.cluster.take() {
+            Some(cluster) => Ok(cluster.stop().await?),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Waits for tasks that were told to end, and cuts them off when their time is up.
+async fn finish(parts: &mut Parts, time: Duration, what: &str) {
+    let all = async {
+        while let Some(part) = parts.join_next().await {
+            if let Ok(Err(error)) = part {
+                tracing::warn!("{error:#}");
+            }
+        }
+    };
+    if timeout(time, all).await.is_err() {
+        tracing::warn!(
+            "some {what} did not finish within {} s and were cut off",
+            time.as_secs()
+        );
+        parts.shutdown().await;
+    }
+}
+
+fn why(ended: Result<anyhow::Result<()>, JoinError>) -> anyhow::Error {
+    match ended {
+        Ok(Ok(())) => anyhow!("a part of the server ended by itself; start it again"),
+        Ok(Err(error)) => error,
+        Err(panic) => panic.into(),
+    }
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}; choose another address with --listen, such as 127.0.0.1:8081"))
+}
+
+/// Starts the private cluster and brings it up to date.
+async fn private_databases(options: &ServerOptions) -> anyhow::Result<(Databases, PrivateCluster)> {
+    let cluster = PrivateCluster::start(&options.data).await?;
+    let password = |role| {
+        let found = cluster
+            .role_passwords()
+            .into_iter()
+            .find(|(name, _)| *name == role);
+        found.map(|(_, password)| password.to_owned())
+    };
+    let passwords = RolePasswords {
+        api: password("referee_api"),
+        scorer: password("referee_scorer"),
+        inference: password("referee_inference"),
+    };
+    let urls = cluster.urls().clone();
+    if let Err(error) = migrate(&urls.owner, &passwords).await {
+        let _ = cluster.stop().await;
+        return Err(error.into());
+    }
+    let databases = Databases {
+        api: Some(urls.api),
+        scorer: Some(urls.scorer),
+        inference: Some(urls.inference),
+    };
+    Ok((databases, cluster))
+}
+
+fn needed<'u>(url: Option<&'u String>, role: &str) -> anyhow::Result<&'u str> {
+    url.map(String::as_str).with_context(|| {
+        format!("REFEREE_{role}_DATABASE_URL is not set, which the role {} needs; set it, or leave the role out of --roles", role.to_lowercase())
+    })
+}
+
+fn key_from_digits(digits: &str) -> Option<[u8; 32]> {
+    let mut key = [0; 32];
+    let pairs = digits.as_bytes().chunks_exact(2);
+    if digits.len() != 64 {
+        return None;
+    }
+    for (byte, pair) in key.iter_mut().zip(pairs) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_64_hexadecimal_digits() {
+        let key = key_from_digits(&"0f".repeat(32)).unwrap();
+        assert_eq!(key, [15; 32]);
+        assert!(key_from_digits("0f").is_none());
+        assert!(key_from_digits(&"xy".repeat(32)).is_none());
+    }
+}
