@@ -37,7 +37,10 @@ pub async fn compete(
             Some(submission) => {
                 let submission = client.follow(submission.id, |_| {}).await?;
                 let score = score(&submission)?;
-                print_line(&format!("{:<20}submitted before: {score}", competitor.handle))?;
+                print_line(&format!(
+                    "{:<20}submitted before: {score}",
+                    competitor.handle
+                ))?;
             }
             None => waiting.push((competitor, client)),
         }
@@ -49,7 +52,13 @@ pub async fn compete(
     let spinners = MultiProgress::new();
     // The strongest take longest, so they begin.
     let entries = waiting.iter().rev().map(|(competitor, client)| {
-        enter(competitor, client, &challenge.slug, Arc::clone(&data), &spinners)
+        enter(
+            competitor,
+            client,
+            &challenge.slug,
+            Arc::clone(&data),
+            &spinners,
+        )
     });
     stream::iter(entries)
         .buffer_unordered(available_parallelism().map_or(2, usize::from))
@@ -61,7 +70,9 @@ pub async fn compete(
 async fn standing(client: &Client, slug: &str) -> Result<Option<Submission>> {
     let counts = |status| matches!(status, Status::Queued | Status::Running | Status::Scored);
     let submissions = client.submissions(slug).await?;
-    Ok(submissions.into_iter().find(|submission| counts(submission.status)))
+    Ok(submissions
+        .into_iter()
+        .find(|submission| counts(submission.status)))
 }
 
 /// One competitor's way to the board: trains, writes its file, submits it and waits for the score.
@@ -76,7 +87,10 @@ async fn enter(
     let spinner = spinners.add(progress::spinner(&format!("{handle} trains")));
     let trained = train(competitor, data).await?;
 
-    spinner.set_message(format!("{handle} waits for the score of {}", trained.filename));
+    spinner.set_message(format!(
+        "{handle} waits for the score of {}",
+        trained.filename
+    ));
     let file = Upload::memory(&trained.filename, trained.file);
     let submission = NewSubmission::predictions(file, competitor.method)
         .with("description", competitor.description)
@@ -120,7 +134,10 @@ async fn train(competitor: &'static Competitor, data: Arc<PublicData>) -> Result
         });
     });
     trained.await.with_context(|| {
-        format!("the training of {} broke off; run the demo again", competitor.handle)
+        format!(
+            "the training of {} broke off; run the demo again",
+            competitor.handle
+        )
     })
 }
 
@@ -130,9 +147,20 @@ async fn train(competitor: &'static Competitor, data: Arc<PublicData>) -> Result
 /// The reason if there is none.
 fn score(submission: &Submission) -> Result<String> {
     let Some(scores) = &submission.scores else {
-        let reason = submission.problem.as_ref().map_or("no reason is given", |problem| &problem.detail);
-        bail!("the submission of {} was {}: {reason}", submission.team, submission.status);
+        let reason = submission
+            .problem
+            .as_ref()
+            .map_or("no reason is given", |problem| &problem.detail);
+        bail!(
+            "the submission of {} was {}: {reason}",
+            submission.team,
+            submission.status
+        );
     };
     let (top1, top5) = (scores.public.top1_error, scores.public.top5_error);
-    Ok(format!("top-1 error {:>7}, top-5 error {:>7}", percent(top1), percent(top5)))
+    Ok(format!(
+        "top-1 error {:>7}, top-5 error {:>7}",
+        percent(top1),
+        percent(top5)
+    ))
 }

@@ -21,9 +21,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use self::dataset::FashionMnist;
 use self::passwords::Passwords;
-use crate::commands::challenge::create;
+use crate::commands::challenge::publish_directory;
 use crate::commands::leaderboard::board_text;
 use crate::databases::Databases;
+use crate::manifest::ChallengeDirectory;
 use crate::server::{Role, Server, ServerOptions};
 use crate::{output, progress};
 
@@ -128,8 +129,7 @@ async fn published_challenge(
     let writing = progress::spinner("writing the challenge's files");
     data_set.write_challenge(directory)?;
     writing.finish_and_clear();
-    create(organizer, directory).await?;
-    Ok(organizer.challenge(SLUG).await?)
+    publish_directory(organizer, &ChallengeDirectory::open(directory)?, false).await
 }
 
 /// The address under which this machine reaches a server that listens on `address`.

@@ -31,7 +31,10 @@ pub async fn download(
         .with_context(|| format!("cannot create {}", directory.display()))?;
     let fetch = async |asset: Asset<'_>, stored: Option<&StoredFile>| {
         let stored = stored.with_context(|| {
-            format!("{} is not public on this server; start over with another --data", name(asset))
+            format!(
+                "{} is not public on this server; start over with another --data",
+                name(asset)
+            )
         })?;
         let path = directory.join(&stored.filename);
         if !path.exists() || sha256_of(&path).await? != stored.sha256 {
@@ -57,7 +60,11 @@ pub async fn download(
         id: class.id.clone(),
     });
     let data = PublicData {
-        training: training(&training_images, &training_labels, &ClassList::new(classes.collect())?)?,
+        training: training(
+            &training_images,
+            &training_labels,
+            &ClassList::new(classes.collect())?,
+        )?,
         test_images: images(&test_images)?,
     };
     reading.finish_and_clear();
