@@ -92,7 +92,8 @@ def compare_text(folder: Path, binary: str) -> None:
         report(name, own["bytes"], seconds, own["score_seconds"])
 
 
-def compare_scores(folder: Path, binary: str) -> None:
+def compare_scores(folder: Path, binary: str) -> float:
+    """Prints the table for the score matrix and returns how long the referee took to rank 100 submissions."""
     path = folder / "scores.npy"
     labels = read_labels(folder / "scores-labels.csv")
     own = ours(binary, path, folder / "scores-labels.csv")
@@ -112,6 +113,7 @@ def compare_scores(folder: Path, binary: str) -> None:
         seconds, misses = fastest(function)
         assert misses == own["top5_misses"], (name, misses, own["top5_misses"])
         report(name, own["bytes"], seconds, own["score_seconds"])
+    return own["rank_ranges_seconds"]
 
 
 if __name__ == "__main__":
@@ -120,6 +122,7 @@ if __name__ == "__main__":
             make(Path(folder))
         case ["compare", folder, binary]:
             compare_text(Path(folder), binary)
-            compare_scores(Path(folder), binary)
+            ranks = compare_scores(Path(folder), binary)
+            print(f"Tied ranks of 100 submissions on 100000 images: {ranks * 1000:.1f} ms")
         case _:
             sys.exit(__doc__)

@@ -7,7 +7,10 @@ use std::fs;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use referee_scoring::{ClassList, Expected, FormatError, ImageList, Labels, outcome, predictions};
+use referee_scoring::statistics::rank_ranges;
+use referee_scoring::{
+    Bitmap, ClassList, Expected, FormatError, ImageList, Labels, outcome, predictions,
+};
 
 const REPEATS: usize = 15;
 
@@ -28,6 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             .map(|&byte| u64::from(byte))
             .sum::<u64>()
     });
+    println!("rank_ranges_seconds\t{:.6}", rank_a_hundred().as_secs_f64());
     println!("bytes\t{}", bytes.len());
     println!("top1_misses\t{}", misses.top1_misses);
     println!("top5_misses\t{}", misses.top5_misses);
@@ -50,6 +54,24 @@ fn score(
     };
     let predictions = predictions::read(bytes, &expected)?;
     Ok(outcome::judge(&predictions.record, labels).tally(&labels.scored_mask(), None))
+}
+
+/// Tied ranks of 100 submissions on 100,000 images, each wrong on a tenth of its own.
+fn rank_a_hundred() -> Duration {
+    let images = 100_000_u64;
+    let hits: Vec<Bitmap> = (1..=100_u64)
+        .map(|seed| {
+            (0..images)
+                .map(|image| {
+                    (image + 1).wrapping_mul(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)) >> 32 & 1023
+                        >= 102
+                })
+                .collect()
+        })
+        .collect();
+    let hits: Vec<&Bitmap> = hits.iter().collect();
+    let all = Bitmap::full(hits[0].len());
+    fastest(|| rank_ranges(black_box(&hits), &all, 0.05))
 }
 
 /// The fastest of some runs: what the machine can do when nothing else takes its time.

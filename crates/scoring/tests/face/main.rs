@@ -8,6 +8,7 @@ mod lists;
 mod outcomes;
 mod properties;
 mod rejected;
+mod rejected_arrays;
 mod statistics;
 
 use referee_scoring::{
