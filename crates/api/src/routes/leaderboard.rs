@@ -44,7 +44,7 @@ enum Format {
 }
 
 /// The leaderboard as one document, by the primary error, then the other, then earlier time.
-#[utoipa::path(get, path = "/challenges/{slug}/leaderboard", tag = "leaderboard", params(("slug" = String, Path), Asked),
+#[utoipa::path(get, operation_id = "show_leaderboard", path = "/challenges/{slug}/leaderboard", tag = "leaderboard", params(("slug" = String, Path), Asked),
     security((), ("token" = []), ("session" = [])), responses(
     (status = 200, description = "The whole board", body = documents::Leaderboard,
         headers(("etag" = String, description = "From the board's revision"))),

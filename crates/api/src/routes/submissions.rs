@@ -33,7 +33,7 @@ pub fn routes() -> OpenApiRouter<App> {
 }
 
 /// Submissions to a challenge, newest first: the team's own; for its organizers, all.
-#[utoipa::path(get, path = "/challenges/{slug}/submissions", tag = "submissions", params(("slug" = String, Path), PageQuery),
+#[utoipa::path(get, operation_id = "list_submissions", path = "/challenges/{slug}/submissions", tag = "submissions", params(("slug" = String, Path), PageQuery),
     security(("token" = []), ("session" = [])), responses(
     (status = 200, description = "A part of the list", body = documents::Page<documents::Submission>),
     (status = 401, description = "Nobody is signed in", body = documents::Problem),
@@ -73,7 +73,7 @@ async fn list(
 
 /// A submission. Anyone may read one that is on the board, without `description` and `problem`; else its team and the
 /// organizers.
-#[utoipa::path(get, path = "/submissions/{id}", tag = "submissions", params(("id" = Uuid, Path)),
+#[utoipa::path(get, operation_id = "show_submission", path = "/submissions/{id}", tag = "submissions", params(("id" = Uuid, Path)),
     security((), ("token" = []), ("session" = [])), responses(
     (status = 200, description = "The submission", body = documents::Submission),
     (status = 404, description = "There is none that the caller may see", body = documents::Problem)
@@ -88,7 +88,7 @@ async fn show(
 }
 
 /// Change a submission. `hidden` and `verified` are the organizers' to change, the rest its team's.
-#[utoipa::path(patch, path = "/submissions/{id}", tag = "submissions", params(("id" = Uuid, Path)),
+#[utoipa::path(patch, operation_id = "change_submission", path = "/submissions/{id}", tag = "submissions", params(("id" = Uuid, Path)),
     request_body = documents::SubmissionPatch, security(("token" = []), ("session" = [])), responses(
     (status = 200, description = "The submission as it is now", body = documents::Submission),
     (status = 403, description = "This is somebody else's to change", body = documents::Problem),
@@ -127,7 +127,7 @@ async fn change(
 }
 
 /// Withdraw a submission: it leaves the leaderboard for good, and its quota stays spent.
-#[utoipa::path(delete, path = "/submissions/{id}", tag = "submissions", params(("id" = Uuid, Path)),
+#[utoipa::path(delete, operation_id = "withdraw_submission", path = "/submissions/{id}", tag = "submissions", params(("id" = Uuid, Path)),
     security(("token" = []), ("session" = [])), responses(
     (status = 204, description = "It is withdrawn"),
     (status = 403, description = "It is another team's", body = documents::Problem),
