@@ -43,6 +43,10 @@ pub enum Status {
 
 /// A submission with its team's and submitter's names and what was released of its scores under the labels in use.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent marks, a column each"
+)]
 pub struct Submission {
     pub id: Uuid,
     pub challenge: Uuid,
@@ -266,7 +270,8 @@ pub async fn places(db: &ApiDb, ids: &[Uuid]) -> Result<HashMap<Uuid, Place>, St
             WHERE status = 'queued'
               AND withdrawn_at IS NULL
         )
-        SELECT queued.id, queued.position AS "position!", alive.count AS "workers_alive!", pace.seconds
+        SELECT queued.id, queued.position AS "position!", alive.count AS "workers_alive!",
+               CASE WHEN alive.count > 0 THEN pace.seconds * queued.position END AS eta_seconds
         FROM queued
         CROSS JOIN LATERAL (
             SELECT count(*)
@@ -294,17 +299,15 @@ pub async fn places(db: &ApiDb, ids: &[Uuid]) -> Result<HashMap<Uuid, Place>, St
     )
     .fetch_all(db.pool())
     .await?;
-    let place = |position: i64, workers_alive: i64, seconds: Option<f64>| Place {
-        position: position.unsigned_abs(),
-        eta_seconds: seconds
-            .filter(|_| workers_alive > 0)
-            .map(|seconds| seconds * position as f64),
-        workers_alive: workers_alive.unsigned_abs(),
-    };
-    Ok(rows
-        .into_iter()
-        .map(|row| (row.id, place(row.position, row.workers_alive, row.seconds)))
-        .collect())
+    let places = rows.into_iter().map(|row| {
+        let place = Place {
+            position: row.position.unsigned_abs(),
+            eta_seconds: row.eta_seconds,
+            workers_alive: row.workers_alive.unsigned_abs(),
+        };
+        (row.id, place)
+    });
+    Ok(places.collect())
 }
 
 /// Whether anything refers to this object of the store; what nothing refers to may be swept away.

@@ -78,10 +78,6 @@ impl EncodedBoard {
         let body = Body::new(csv::encode(&self.leaderboard).into_bytes())?;
         Ok(self.csv.get_or_init(|| body))
     }
-
-    pub fn kept_csv(&self) -> Option<&Body> {
-        self.csv.get()
-    }
 }
 
 impl Body {

@@ -138,8 +138,8 @@ fn check_released(standing: &Standing) -> Result<(), Problem> {
             "all test images of this challenge are public: there is no private board",
         ));
     }
-    let closed = standing.state_at(chrono::Utc::now()) == ChallengeState::Closed;
-    match (closed, standing.closes) {
+    let is_over = standing.state_at(chrono::Utc::now()) == ChallengeState::Closed;
+    match (is_over, standing.closes) {
         (true, _) if standing.private_released_at.is_some() => Ok(()),
         (true, _) => Err(Problem::forbidden(
             "the private scores are being released; try again in a minute",

@@ -14,7 +14,7 @@ pub const REJECTED_PER_HOUR: i64 = 60;
 
 /// A submission whose file is stored.
 pub struct NewSubmission<'a> {
-    /// A new UUIDv7.
+    /// A new `UUIDv7`.
     pub id: Uuid,
     pub challenge: Uuid,
     pub submitter: Uuid,

@@ -1,10 +1,8 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::sse::Event;
 use chrono::{DateTime, Utc};
-use referee_client::documents::{ChallengeEvent, State};
-use referee_storage::challenges;
+use referee_client::documents::ChallengeEvent;
 use referee_storage::leaderboard::Standing;
 use tokio::time::{sleep, sleep_until, timeout};
 use uuid::Uuid;
@@ -12,9 +10,10 @@ use uuid::Uuid;
 use super::{AFTER_ERROR, Pace, event};
 use crate::app::App;
 use crate::hub::Watched;
+use crate::routes::challenges::state_document;
 
 /// Longer waits for the next date are taken in steps, as timers do not follow a clock that is set.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// The events of a challenge for one listener.
 pub struct ChallengeEvents {
@@ -71,15 +70,10 @@ impl ChallengeEvents {
     }
 }
 
-fn document(standing: &Arc<Standing>, now: DateTime<Utc>) -> ChallengeEvent {
+fn document(standing: &Standing, now: DateTime<Utc>) -> ChallengeEvent {
     ChallengeEvent {
         challenge: standing.slug.clone(),
-        state: match standing.state_at(now) {
-            challenges::State::Draft => State::Draft,
-            challenges::State::Upcoming => State::Upcoming,
-            challenges::State::Open => State::Open,
-            challenges::State::Closed => State::Closed,
-        },
+        state: state_document(standing.state_at(now)),
         label_version: standing.label_version.map(i32::unsigned_abs),
         private_released: standing.private_released_at.is_some(),
         revision: standing.revision,

@@ -13,7 +13,7 @@ use crate::problem::Problem;
 const HEAD: usize = 1024;
 const MOST_PARTS: usize = 40;
 /// Without a byte for this long, an upload has broken off.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How much of a refused upload is still read, and for how long: many clients read no answer before they have sent all.
 const DISCARDED_BYTES: usize = 64 << 20;
 const DISCARDED_FOR: Duration = Duration::from_secs(10);

@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use referee_client::documents::{Hidden, Progress, Queue, Scores, SplitScore, Status, Submission};
 use referee_scoring::Tally;
 use referee_storage::submissions::{self, Place, ReleasedScore};
@@ -29,7 +31,7 @@ pub async fn documents(
         .map(|submission| submission.id)
         .collect();
     let places = if queued.is_empty() {
-        Default::default()
+        HashMap::default()
     } else {
         submissions::places(&app.db, &queued).await?
     };
@@ -109,11 +111,14 @@ fn progress(submission: &submissions::Submission) -> Option<Progress> {
         done,
         total,
         images_per_second: submission.images_per_second,
-        eta_seconds: submission
-            .images_per_second
-            .filter(|pace| *pace > 0.0)
-            .map(|pace| left as f64 / pace),
+        eta_seconds: eta(left, submission.images_per_second),
     })
+}
+
+fn eta(left: u64, images_per_second: Option<f64>) -> Option<f64> {
+    let left = u32::try_from(left).ok()?;
+    let pace = images_per_second.filter(|pace| *pace > 0.0)?;
+    Some(f64::from(left) / pace)
 }
 
 fn queue(place: Place) -> Queue {

@@ -1,6 +1,5 @@
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use referee_client::documents;
 use referee_scoring::predictions::{self, Expected};
@@ -12,6 +11,7 @@ use uuid::Uuid;
 use super::{Access, look};
 use crate::app::App;
 use crate::auth::SignedIn;
+use crate::downloads::{self, Download};
 use crate::extract::Path;
 use crate::problem::Problem;
 
@@ -28,6 +28,7 @@ static READING: Semaphore = Semaphore::const_new(2);
 pub(super) async fn file(
     State(app): State<App>,
     Path(id): Path<Uuid>,
+    headers: HeaderMap,
     user: SignedIn,
 ) -> Result<Response, Problem> {
     let (submission, access) = look(&app, id, Some(&user.0)).await?;
@@ -36,16 +37,14 @@ pub(super) async fn file(
             "only its team and the organizers may download what was submitted",
         ));
     }
-    let content = app
-        .objects
-        .read(&submission.object_key)
-        .await
-        .map_err(|error| Problem::internal(&error))?;
-    let mut response = attachment(&submission.filename, Body::from_stream(content));
-    response
-        .headers_mut()
-        .insert(header::CONTENT_LENGTH, HeaderValue::from(submission.bytes));
-    Ok(response)
+    let file = Download {
+        object_key: &submission.object_key,
+        filename: &submission.filename,
+        bytes: submission.bytes.unsigned_abs(),
+        // The file of a submission never changes.
+        etag: format!("\"{id}\""),
+    };
+    downloads::answer(&app, &headers, file).await
 }
 
 /// What a submission predicts as the canonical record, NPY int32 `[N,6]`: for the organizers and, where the images are
@@ -69,10 +68,15 @@ pub(super) async fn predictions(
         ));
     }
     let record = record(&app, &submission).await?;
-    Ok(attachment(
-        &format!("{}.npy", submission.id),
-        Body::from(record),
-    ))
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (
+            header::CONTENT_DISPOSITION,
+            format!("attachment; filename=\"{id}.npy\""),
+        ),
+        (header::CACHE_CONTROL, "private, no-cache".to_owned()),
+    ];
+    Ok((headers, record).into_response())
 }
 
 async fn may_see_predictions(
@@ -132,63 +136,4 @@ async fn record(app: &App, submission: &Submission) -> Result<Vec<u8>, Problem> 
     })
     .await
     .map_err(|error| Problem::internal(&error))?
-}
-
-/// A body that browsers store under a name instead of showing it.
-fn attachment(filename: &str, body: Body) -> Response {
-    let headers = [
-        (
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/octet-stream"),
-        ),
-        (header::CONTENT_DISPOSITION, disposition(filename)),
-        (
-            header::CACHE_CONTROL,
-            HeaderValue::from_static("private, no-cache"),
-        ),
-    ];
-    (headers, body).into_response()
-}
-
-/// RFC 6266: the name in ASCII for old clients and, percent-encoded, in full.
-fn disposition(filename: &str) -> HeaderValue {
-    let plain = |character: char| character.is_ascii_alphanumeric() || "._-".contains(character);
-    let ascii: String = filename
-        .chars()
-        .map(|character| if plain(character) { character } else { '_' })
-        .collect();
-    let mut value = format!("attachment; filename=\"{ascii}\"");
-    if ascii != filename {
-        value.push_str("; filename*=UTF-8''");
-        for byte in filename.bytes() {
-            if plain(char::from(byte)) {
-                value.push(char::from(byte));
-            } else {
-                value.push_str(&format!("%{byte:02X}"));
-            }
-        }
-    }
-    HeaderValue::try_from(value).unwrap_or_else(|_| HeaderValue::from_static("attachment"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// RFC 6266 section 5 and RFC 8187 section 3.2: `€ rates` is `%e2%82%ac%20rates`.
-    #[test]
-    fn a_file_keeps_its_name_in_any_script() {
-        assert_eq!(
-            disposition("run-1.npy"),
-            "attachment; filename=\"run-1.npy\""
-        );
-        assert_eq!(
-            disposition("€ rates"),
-            "attachment; filename=\"__rates\"; filename*=UTF-8''%E2%82%AC%20rates"
-        );
-        assert_eq!(
-            disposition("a\"\r\nb"),
-            "attachment; filename=\"a___b\"; filename*=UTF-8''a%22%0D%0Ab"
-        );
-    }
 }
