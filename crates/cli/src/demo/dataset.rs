@@ -1,9 +1,11 @@
 //! Fashion-MNIST (Xiao, Rasul and Vollgraf 2017) as an organizer would hold it: 60,000 training and 10,000 test
 //! images of ten kinds of clothing, read from the original IDX files and written as a challenge directory.
 
+use std::env;
+use std::fs::{self, DirBuilder};
 use std::io::{self, Read as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::{env, fs};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use flate2::read::MultiGzDecoder;
@@ -75,7 +77,11 @@ impl FashionMnist {
 
     /// Write the challenge's files into `directory`, replacing what an earlier run left there.
     pub fn write_challenge(&self, directory: &Path) -> Result<()> {
-        fs::create_dir_all(directory)
+        // Its owner only: the test labels are among the files.
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
             .with_context(|| format!("cannot create {}", directory.display()))?;
         let file = |name: &str, bytes: &[u8]| {
             let path = directory.join(name);
