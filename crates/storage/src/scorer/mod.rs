@@ -17,9 +17,9 @@ pub use close::{due_closings, release_private_scores};
 pub use outcome::{Judged, Stored, store_outcome};
 pub use ranks::{RankRange, Ranking, hits, ranking, store_rank_ranges};
 pub use versions::{
-    ChallengeFacts, LabelVersion, add_outcome, add_split, copy_labels, current_version, facts,
-    flip, labels, mark_leak, refuse, seal, split, unscored, untended_challenges, versions_in_work,
-    wake,
+    ChallengeFacts, LabelVersion, add_outcome, add_split, challenges_with_boards, copy_labels,
+    current_version, facts, flip, labels, mark_leak, refuse, seal, split, unscored,
+    untended_challenges, versions_in_work, wake,
 };
 pub use watchdog::{WatchdogReport, watch};
 

@@ -333,6 +333,16 @@ pub async fn untended_challenges(db: &ScorerDb) -> Result<Vec<Uuid>, StorageErro
     .await?)
 }
 
+/// Challenges with a board. A scorer that starts looks after each once: what it follows from may have been lost with the
+/// one before it.
+pub async fn challenges_with_boards(db: &ScorerDb) -> Result<Vec<Uuid>, StorageError> {
+    Ok(
+        sqlx::query_scalar!("SELECT id FROM challenges WHERE label_version IS NOT NULL")
+            .fetch_all(db.pool())
+            .await?,
+    )
+}
+
 /// Tells the scorers to look after a challenge.
 pub async fn wake(db: &ScorerDb, challenge: Uuid) -> Result<(), StorageError> {
     sqlx::query!("SELECT enqueue_challenge($1)", challenge)

@@ -20,7 +20,7 @@ const CACHED_IMAGES: usize = 5_000_000;
 pub(super) struct Judge {
     db: ScorerDb,
     objects: ObjectStore,
-    sealed: Arc<Mutex<HashMap<(Uuid, i32), Arc<AnswerKey>>>>,
+    sealed: Arc<Mutex<AnswerKeys>>,
 }
 
 impl std::fmt::Debug for Judge {
@@ -28,6 +28,9 @@ impl std::fmt::Debug for Judge {
         f.write_str("Judge(***)")
     }
 }
+
+/// By challenge and label version.
+type AnswerKeys = HashMap<(Uuid, i32), Arc<AnswerKey>>;
 
 /// All that scoring under one version of a challenge's labels needs. Never printed.
 pub(super) struct AnswerKey {
@@ -113,7 +116,7 @@ impl Judge {
         Ok(key)
     }
 
-    fn cache(&self) -> std::sync::MutexGuard<'_, HashMap<(Uuid, i32), Arc<AnswerKey>>> {
+    fn cache(&self) -> std::sync::MutexGuard<'_, AnswerKeys> {
         self.sealed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -38,6 +38,9 @@ impl Rounds {
 
     /// A round a second until `shutdown`.
     pub async fn run(self, shutdown: CancellationToken) {
+        if let Err(error) = self.catch_up().await {
+            tracing::warn!(%error, "the scorer could not look at what was left undone");
+        }
         let mut tick = interval(Duration::from_secs(1));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -51,6 +54,14 @@ impl Rounds {
         if let Err(error) = self.presence.leave().await {
             tracing::warn!(%error, "the scorer could not say that it leaves");
         }
+    }
+
+    /// Ranks and releases that a scorer owed when it was stopped are made good by the next one that starts.
+    async fn catch_up(&self) -> Result<(), StorageError> {
+        for challenge in scorer::challenges_with_boards(&self.db).await? {
+            self.board_changed(challenge);
+        }
+        Ok(())
     }
 
     async fn round(&self) -> Result<(), StorageError> {
