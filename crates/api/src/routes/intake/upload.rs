@@ -144,11 +144,12 @@ impl Upload {
 
 async fn patient<T>(next: impl Future<Output = Result<T, MultipartError>>) -> Result<T, Problem> {
     match tokio::time::timeout(PATIENCE, next).await {
+        // What cannot be read broke off or is no form; either way its sender has to send it again.
         Ok(next) => next.map_err(|error| {
-            Problem::new(
-                error.status(),
-                format!("the form cannot be read to its end: {}", error.body_text()),
-            )
+            let reason = error.body_text();
+            Problem::bad_request(format!(
+                "the form broke off or is damaged ({reason}); send the submission again"
+            ))
         }),
         Err(_) => Err(Problem::new(
             StatusCode::REQUEST_TIMEOUT,

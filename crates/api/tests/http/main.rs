@@ -1,0 +1,5 @@
+//! The API over HTTP, in front of a real PostgreSQL and a real object store.
+
+mod accounts;
+mod challenges;
+mod server;
