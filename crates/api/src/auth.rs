@@ -199,16 +199,19 @@ impl<S: Sync> FromRequestParts<S> for Peer {
     }
 }
 
+/// The handle that is guessed at, in lower case, and the address that guesses.
+type Guesser = (String, Option<IpAddr>);
+
 /// Failed sign-ins by handle and address, in this process's memory: guessing is slowed down, and nobody can lock
 /// somebody else out from elsewhere.
 #[derive(Default)]
 pub struct FailedSignIns {
-    failures: Mutex<HashMap<(String, Option<IpAddr>), (u32, Instant)>>,
+    failures: Mutex<HashMap<Guesser, (u32, Instant)>>,
 }
 
 impl FailedSignIns {
     const ALLOWED: u32 = 10;
-    const WINDOW: Duration = Duration::from_secs(15 * 60);
+    const WINDOW: Duration = Duration::from_mins(15);
     /// Past this many entries the ones whose time is up are forgotten.
     const MANY: usize = 10_000;
 

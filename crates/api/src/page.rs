@@ -17,19 +17,19 @@ pub struct PageQuery {
 
 impl PageQuery {
     /// How many items to show.
-    pub fn limit(self) -> usize {
-        self.limit.unwrap_or(50).clamp(1, 200) as usize
+    fn limit(self) -> u32 {
+        self.limit.unwrap_or(50).clamp(1, 200)
     }
 
     /// How many items to look for: one more than is shown tells whether there are more.
     pub fn wanted(self) -> i64 {
-        self.limit() as i64 + 1
+        i64::from(self.limit()) + 1
     }
 
     /// The part out of up to [`Self::wanted`] items with their ids.
     pub fn page<T>(self, mut items: Vec<(Uuid, T)>) -> Page<T> {
-        let has_more = items.len() > self.limit();
-        items.truncate(self.limit());
+        let has_more = items.len() > self.limit() as usize;
+        items.truncate(self.limit() as usize);
         let next = items
             .last()
             .filter(|_| has_more)

@@ -110,6 +110,10 @@ fn is_text(
     status != StatusCode::PARTIAL_CONTENT && TEXT.iter().any(|text| kind.starts_with(text))
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "CatchPanicLayer hands the panic over"
+)]
 fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     let cause = panic
         .downcast_ref::<String>()

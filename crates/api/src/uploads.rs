@@ -14,7 +14,7 @@ use crate::problem::Problem;
 pub const LARGEST_FILE: u64 = 300 << 30;
 
 /// A sender that is silent for this long gives its place to somebody else.
-pub const SILENCE: Duration = Duration::from_secs(60);
+pub const SILENCE: Duration = Duration::from_mins(1);
 
 /// Stores the whole body under a new key, whose object nobody refers to yet.
 ///

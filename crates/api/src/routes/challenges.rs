@@ -31,7 +31,7 @@ pub fn routes() -> OpenApiRouter<App> {
 }
 
 /// The challenges, newest first: published ones, and drafts for those who run them.
-#[utoipa::path(get, path = "/challenges", tag = "challenges", params(PageQuery), responses(
+#[utoipa::path(get, operation_id = "list_challenges", path = "/challenges", tag = "challenges", params(PageQuery), responses(
     (status = 200, description = "A part of the list", body = documents::Page<documents::ChallengeSummary>)
 ))]
 async fn list(
@@ -54,7 +54,7 @@ async fn list(
 
 /// Make a challenge, as a draft that only its organizers see. Labels, images and files are uploaded next; publishing is
 /// a change of it.
-#[utoipa::path(post, path = "/challenges", tag = "challenges", request_body = documents::ChallengeSettings,
+#[utoipa::path(post, operation_id = "create_challenge", path = "/challenges", tag = "challenges", request_body = documents::ChallengeSettings,
     security(("token" = []), ("session" = [])), responses(
     (status = 201, description = "The draft", body = documents::ChallengeDocument,
         headers(("Location" = String, description = "Its address"))),
@@ -82,7 +82,7 @@ async fn create(
 }
 
 /// A challenge in full. Its organizers also see what stands between a draft and its publication.
-#[utoipa::path(get, path = "/challenges/{slug}", tag = "challenges", params(("slug" = String, Path)), responses(
+#[utoipa::path(get, operation_id = "show_challenge", path = "/challenges/{slug}", tag = "challenges", params(("slug" = String, Path)), responses(
     (status = 200, description = "The challenge", body = documents::ChallengeDocument),
     (status = 404, description = "There is no such challenge", body = documents::Problem)
 ))]
@@ -98,7 +98,7 @@ async fn show(
 ///
 /// Once a challenge is published its classes, its number of images and its public fraction stay as they are. Its close
 /// may be moved until private scores are released.
-#[utoipa::path(patch, path = "/challenges/{slug}", tag = "challenges", params(("slug" = String, Path)),
+#[utoipa::path(patch, operation_id = "change_challenge", path = "/challenges/{slug}", tag = "challenges", params(("slug" = String, Path)),
     request_body = documents::ChallengePatch, security(("token" = []), ("session" = [])), responses(
     (status = 200, description = "The challenge as it is now", body = documents::ChallengeDocument),
     (status = 401, description = "Nobody is signed in", body = documents::Problem),

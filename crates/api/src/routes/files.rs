@@ -21,7 +21,7 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// Upload a file for competitors to download, such as training data, under a key; it takes the place of the one there.
 /// For the challenge's organizers. The name in `Content-Disposition` is what downloads are called.
-#[utoipa::path(put, path = "/challenges/{slug}/files/{key}", tag = "challenges",
+#[utoipa::path(put, operation_id = "upload_file", path = "/challenges/{slug}/files/{key}", tag = "challenges",
     params(("slug" = String, Path), ("key" = String, Path, description = "1 to 100 letters, digits, `.`, `_` and `-`")),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     security(("token" = []), ("session" = [])), responses(
@@ -63,7 +63,7 @@ async fn upload(
 }
 
 /// Download a file, whole or in part (`Range`).
-#[utoipa::path(get, path = "/challenges/{slug}/files/{key}", tag = "challenges",
+#[utoipa::path(get, operation_id = "download_file", path = "/challenges/{slug}/files/{key}", tag = "challenges",
     params(("slug" = String, Path), ("key" = String, Path)), responses(
     (status = 200, description = "The file", body = Vec<u8>, content_type = "application/octet-stream",
         headers(("ETag" = String), ("Content-Disposition" = String))),

@@ -39,7 +39,7 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// Upload the test images: `.npy` (uint8 `[N,H,W]` or `[N,H,W,C]`) or an uncompressed `.tar` of JPEG and PNG, whose order is the byte order
 /// of the names. They take the place of the ones there. For the challenge's organizers.
-#[utoipa::path(put, path = "/challenges/{slug}/images", tag = "challenges", params(("slug" = String, Path)),
+#[utoipa::path(put, operation_id = "upload_test_images", path = "/challenges/{slug}/images", tag = "challenges", params(("slug" = String, Path)),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"), security(("token" = []), ("session" = [])), responses(
     (status = 201, description = "Stored", body = documents::StoredFile),
     (status = 200, description = "Stored in the place of the images before", body = documents::StoredFile),
@@ -89,7 +89,7 @@ async fn upload_test(
 }
 
 /// Download the test images, where they are public.
-#[utoipa::path(get, path = "/challenges/{slug}/images", tag = "challenges", params(("slug" = String, Path)), responses(
+#[utoipa::path(get, operation_id = "download_test_images", path = "/challenges/{slug}/images", tag = "challenges", params(("slug" = String, Path)), responses(
     (status = 200, description = "The images as they were uploaded", body = Vec<u8>, content_type = "application/octet-stream",
         headers(("ETag" = String), ("Content-Disposition" = String))),
     (status = 206, description = "The part that `Range` asks for", body = Vec<u8>, content_type = "application/octet-stream"),

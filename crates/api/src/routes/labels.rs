@@ -34,7 +34,7 @@ pub fn routes() -> OpenApiRouter<App> {
 /// Upload the hidden labels, or a corrected version of them: CSV with the header `image,label`; an image is its ordinal
 /// from 0 or its name, a label a class index from 0, a name or an id, several joined by `|`, none where the image is
 /// skipped. Everything is scored anew, then the board changes over at once. For the challenge's organizers.
-#[utoipa::path(put, path = "/challenges/{slug}/labels", tag = "challenges", params(("slug" = String, Path)),
+#[utoipa::path(put, operation_id = "upload_labels", path = "/challenges/{slug}/labels", tag = "challenges", params(("slug" = String, Path)),
     request_body(content = String, content_type = "text/csv"), security(("token" = []), ("session" = [])), responses(
     (status = 201, description = "A new version", body = documents::LabelVersion),
     (status = 200, description = "The same file as before: no new version", body = documents::LabelVersion),

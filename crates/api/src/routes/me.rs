@@ -20,7 +20,7 @@ pub fn routes() -> OpenApiRouter<App> {
 }
 
 /// The account that the request is made with, and its tokens.
-#[utoipa::path(get, path = "/me", tag = "accounts", security(("token" = []), ("session" = [])), responses(
+#[utoipa::path(get, operation_id = "show_me", path = "/me", tag = "accounts", security(("token" = []), ("session" = [])), responses(
     (status = 200, description = "The account", body = documents::Me),
     (status = 401, description = "Nobody is signed in", body = documents::Problem)
 ))]

@@ -18,7 +18,7 @@ pub fn routes() -> OpenApiRouter<App> {
 }
 
 /// Who runs a challenge. All of them, in the order in which they were added.
-#[utoipa::path(get, path = "/challenges/{slug}/organizers", tag = "challenges", params(("slug" = String, Path)), responses(
+#[utoipa::path(get, operation_id = "list_organizers", path = "/challenges/{slug}/organizers", tag = "challenges", params(("slug" = String, Path)), responses(
     (status = 200, description = "The organizers", body = documents::Page<documents::Organizer>),
     (status = 404, description = "There is no such challenge", body = documents::Problem)
 ))]
@@ -40,7 +40,7 @@ async fn list(
 }
 
 /// Let somebody else run the challenge too. For its organizers.
-#[utoipa::path(put, path = "/challenges/{slug}/organizers/{handle}", tag = "challenges",
+#[utoipa::path(put, operation_id = "add_organizer", path = "/challenges/{slug}/organizers/{handle}", tag = "challenges",
     params(("slug" = String, Path), ("handle" = String, Path)), security(("token" = []), ("session" = [])), responses(
     (status = 204, description = "This account is an organizer"),
     (status = 401, description = "Nobody is signed in", body = documents::Problem),
@@ -58,7 +58,7 @@ async fn add(
 }
 
 /// Take an organizer away. For the challenge's organizers; it keeps at least one.
-#[utoipa::path(delete, path = "/challenges/{slug}/organizers/{handle}", tag = "challenges",
+#[utoipa::path(delete, operation_id = "remove_organizer", path = "/challenges/{slug}/organizers/{handle}", tag = "challenges",
     params(("slug" = String, Path), ("handle" = String, Path)), security(("token" = []), ("session" = [])), responses(
     (status = 204, description = "This account is not an organizer any more"),
     (status = 401, description = "Nobody is signed in", body = documents::Problem),

@@ -47,7 +47,7 @@ async fn register(
 }
 
 /// Give an account another role, disable it or enable it again. For administrators.
-#[utoipa::path(patch, path = "/users/{handle}", tag = "accounts", params(("handle" = String, Path, description = "Whatever its case")),
+#[utoipa::path(patch, operation_id = "change_user", path = "/users/{handle}", tag = "accounts", params(("handle" = String, Path, description = "Whatever its case")),
     request_body = documents::UserPatch, security(("token" = []), ("session" = [])), responses(
     (status = 200, description = "The account as it is now", body = documents::User),
     (status = 401, description = "Nobody is signed in", body = documents::Problem),

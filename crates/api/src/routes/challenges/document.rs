@@ -151,10 +151,10 @@ impl Files {
                 Purpose::Download => drop(sorted.downloads.insert(file.key, document)),
                 Purpose::TestImages => sorted.test_images = Some(document),
                 Purpose::ValidationImages => {
-                    sorted.validation.get_or_insert_with(validation).images = Some(document)
+                    sorted.validation.get_or_insert_with(validation).images = Some(document);
                 }
                 Purpose::ValidationLabels => {
-                    sorted.validation.get_or_insert_with(validation).labels = Some(document)
+                    sorted.validation.get_or_insert_with(validation).labels = Some(document);
                 }
             }
         }
