@@ -1,5 +1,10 @@
 //! `referee`: the server, its tools, and the command line of organizers and competitors, in one binary.
 
+#![expect(
+    clippy::doc_markdown,
+    reason = "clap shows doc comments in the terminal, where backticks around variables are noise"
+)]
+
 mod commands;
 mod connection;
 mod credentials;

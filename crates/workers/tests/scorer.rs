@@ -2,7 +2,7 @@
 
 mod arena;
 
-use arena::{Arena, Rules, text};
+use arena::{Arena, Rules, SLUG, text};
 use referee_storage::leaderboard::{Split, board};
 use referee_storage::scorer::{self, FailureReason, MAX_ATTEMPTS};
 use referee_storage::submissions::Status;
@@ -118,7 +118,7 @@ async fn new_labels_rescore_everything_before_the_board_shows_any_of_it() {
     arena.upload_labels(&corrected).await;
     arena.version_shown(2).await;
 
-    let (standing, places) = board(&arena.database.api, arena.slug(), Split::Public)
+    let (standing, places) = board(&arena.database.api, SLUG, Split::Public)
         .await
         .expect("read")
         .expect("a board");
@@ -202,7 +202,7 @@ async fn the_close_releases_private_scores_and_ranks_the_private_board() {
     assert_eq!(arena.released(delayed, "private").await, Some((20, 0, 0)));
     arena
         .eventually("rank ranges", async || {
-            let (_, places) = board(&arena.database.api, arena.slug(), Split::Private)
+            let (_, places) = board(&arena.database.api, SLUG, Split::Private)
                 .await
                 .expect("read")
                 .expect("a board");
@@ -222,7 +222,7 @@ async fn the_board_says_which_ranks_are_tied() {
     }
     arena
         .eventually("rank ranges", async || {
-            let (_, places) = board(&arena.database.api, arena.slug(), Split::Public)
+            let (_, places) = board(&arena.database.api, SLUG, Split::Public)
                 .await
                 .expect("read")
                 .expect("a board");

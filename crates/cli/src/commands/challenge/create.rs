@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use referee_client::Client;
 use referee_client::documents::{
     ChallengeDocument, ChallengePatch, ChallengeSettings, LeaderboardPatch, LimitsPatch,

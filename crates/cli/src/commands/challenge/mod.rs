@@ -159,7 +159,7 @@ impl Show {
 fn details(challenge: &ChallengeDocument) -> String {
     let mut text = format!("{} ({})\n\n", challenge.title, challenge.state);
     let mut line = |name: &str, value: String| {
-        writeln!(text, "{name:<14}{value}").expect("writing to a string cannot fail")
+        writeln!(text, "{name:<14}{value}").expect("writing to a string cannot fail");
     };
     let images = challenge.images.map_or_else(
         || "no images yet".to_owned(),

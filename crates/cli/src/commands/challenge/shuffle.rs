@@ -192,11 +192,11 @@ fn renamed(directory: &ChallengeDirectory, images: &str, labels: &str) -> String
     let mut spans = vec![(test.labels.span(), labels)];
     spans.extend(test.images.as_ref().map(|old| (old.span(), images)));
     spans.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
-    let mut text = directory.text.clone();
+    let mut manifest = directory.text.clone();
     for (span, name) in spans {
-        text.replace_range(span, &format!("\"{name}\""));
+        manifest.replace_range(span, &format!("\"{name}\""));
     }
-    text
+    manifest
 }
 
 #[cfg(test)]
