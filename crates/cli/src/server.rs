@@ -9,7 +9,7 @@ use anyhow::{Context as _, anyhow};
 use referee_api::{ApiConfig, App, ServerKey};
 use referee_storage::cluster::{self, PrivateCluster};
 use referee_storage::objects::ObjectStore;
-use referee_storage::{ApiDb, InferenceDb, RolePasswords, ScorerDb, migrate};
+use referee_storage::{ApiDb, InferenceDb, RolePasswords, ScorerDb, migrate, sweep_objects};
 use referee_workers::{ScorerConfig, run_inference, run_scorer};
 use tokio::net::TcpListener;
 use tokio::task::{JoinError, JoinSet};
@@ -130,6 +130,11 @@ impl Server {
                 server_key: ServerKey(self.server_key()?),
                 max_upload_slots: MAX_UPLOAD_SLOTS,
             };
+            self.api.spawn(sweep_hourly(
+                db.clone(),
+                objects.clone(),
+                self.stop_api.clone(),
+            ));
             let app = App::new(db, objects.clone(), config);
             let stop = self.stop_api.clone();
             self.api.spawn(async move {
@@ -186,6 +191,25 @@ impl Server {
         match self.cluster.take() {
             Some(cluster) => Ok(cluster.stop().await?),
             None => Ok(()),
+        }
+    }
+}
+
+/// Removes what uploads that broke off have left, every hour until `stop`.
+async fn sweep_hourly(
+    db: ApiDb,
+    objects: ObjectStore,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut hour = tokio::time::interval(Duration::from_hours(1));
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            _ = hour.tick() => match sweep_objects(&db, &objects).await {
+                Ok(0) => {}
+                Ok(removed) => tracing::info!(removed, "swept objects that nothing refers to"),
+                Err(error) => tracing::warn!(%error, "objects were not swept; the next try is in an hour"),
+            },
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod migrate;
 mod pools;
+mod sweep;
 
 pub mod accounts;
 pub mod challenges;
@@ -22,3 +23,4 @@ pub mod testing;
 
 pub use migrate::{MigrateError, RolePasswords, migrate};
 pub use pools::{ApiDb, InferenceDb, ScorerDb, StorageError};
+pub use sweep::{SweepError, sweep_objects};

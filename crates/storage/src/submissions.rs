@@ -309,18 +309,3 @@ pub async fn places(db: &ApiDb, ids: &[Uuid]) -> Result<HashMap<Uuid, Place>, St
     });
     Ok(places.collect())
 }
-
-/// Whether anything refers to this object of the store; what nothing refers to may be swept away.
-pub async fn object_is_known(db: &ApiDb, key: &str) -> Result<bool, StorageError> {
-    Ok(sqlx::query_scalar!(
-        r#"
-        SELECT EXISTS (SELECT FROM submissions WHERE object_key = $1)
-            OR EXISTS (SELECT FROM submissions WHERE record_key = $1)
-            OR EXISTS (SELECT FROM challenge_files WHERE object_key = $1)
-            AS "known!"
-        "#,
-        key,
-    )
-    .fetch_one(db.pool())
-    .await?)
-}

@@ -19,7 +19,6 @@ use crate::output;
 pub struct Migrate {}
 
 impl Migrate {
-    #[expect(clippy::unused_self, reason = "every command runs the same way")]
     pub async fn run(self) -> anyhow::Result<()> {
         let owner = url("DATABASE_URL", "DATABASE_PASSWORD")?.context("DATABASE_URL is not set; give the address of the database and its owner, postgres://OWNER:PASSWORD@HOST/DATABASE")?;
         migrate(&owner, &role_passwords()?).await?;

@@ -147,7 +147,7 @@ fn details(submission: &Submission) -> String {
         marks.join(", ")
     );
     let mut line = |text_of_line: String| {
-        writeln!(text, "{text_of_line}").expect("writing to a string cannot fail")
+        writeln!(text, "{text_of_line}").expect("writing to a string cannot fail");
     };
     if !submission.status.is_final() {
         line(progress::stage(submission));

@@ -14,6 +14,10 @@ use crate::progress;
 #[command(
     after_help = "Example:\n  referee submit predictions.csv --challenge fashion-mnist --method \"k nearest neighbours\""
 )]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of its own on the command line"
+)]
 pub struct Submit {
     file: PathBuf,
     #[arg(long, value_name = "SLUG")]
@@ -158,7 +162,7 @@ async fn wait(client: &Client, submission: &Submission) -> Result<Submission, Cl
     let spinner = progress::spinner("received");
     let result = client
         .follow(submission.id, |state| {
-            spinner.set_message(progress::stage(state))
+            spinner.set_message(progress::stage(state));
         })
         .await;
     spinner.finish_and_clear();
@@ -174,14 +178,15 @@ fn wrong(problem: &SubmissionProblem) -> WrongFile {
 
 /// The notices, the scores, and the team's place on the board.
 async fn report(client: &Client, submission: &Submission) -> anyhow::Result<String> {
-    let mut text = String::new();
-    for notice in &submission.notices {
-        text.push_str(&format!("notice: {}\n", notice.detail));
-    }
-    match &submission.scores {
-        Some(scores) => text.push_str(&score_table(scores)),
-        None => text.push_str(&format!("The submission is {}.\n", submission.status)),
-    }
+    let mut parts: Vec<String> = submission
+        .notices
+        .iter()
+        .map(|notice| format!("notice: {}\n", notice.detail))
+        .collect();
+    parts.push(match &submission.scores {
+        Some(scores) => score_table(scores),
+        None => format!("The submission is {}.\n", submission.status),
+    });
     if submission.status == Status::Scored {
         let board = client
             .leaderboard(&submission.challenge, Split::Public)
@@ -201,13 +206,13 @@ async fn report(client: &Client, submission: &Submission) -> anyhow::Result<Stri
             } else {
                 "an earlier submission"
             };
-            text.push_str(&format!(
+            parts.push(format!(
                 "{} stands at rank {rank} of {ranked} with {by}.\n",
                 submission.team
             ));
         }
     }
-    Ok(text)
+    Ok(parts.concat())
 }
 
 /// One line a split.
