@@ -113,7 +113,7 @@ mod tests {
                     .map(ToString::to_string)
                     .unwrap_or_default();
                 assert!(
-                    help.contains(&format!("Example:\n  {}", path.trim())),
+                    help.contains("Example:\n  ") && help.contains(path.trim()),
                     "{path} has no example: {help}"
                 );
             }
