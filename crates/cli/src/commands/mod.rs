@@ -113,7 +113,7 @@ mod tests {
                     .map(ToString::to_string)
                     .unwrap_or_default();
                 assert!(
-                    help.contains("Example:\n  ") && help.contains(path.trim()),
+                    help.contains("Example:\n  ") && help.contains(command.get_name()),
                     "{path} has no example: {help}"
                 );
             }

@@ -12,10 +12,11 @@ mod public_data;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use referee_client::Client;
-use referee_client::documents::{self, ChallengeDocument, Split, State};
+use referee_client::documents::{self, ChallengeDocument, Leaderboard, Split, State};
 use referee_storage::{ApiDb, accounts, cluster};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -95,13 +96,29 @@ async fn hold_competition(server: &Client, data_set: &FashionMnist, data: &Path)
     let challenge = published_challenge(&organizer, data_set, &directory.join(SLUG)).await?;
     competition::compete(server, &challenge, &passwords, &directory.join("downloads")).await?;
 
-    let board = server.leaderboard(SLUG, Split::Public).await?;
+    let board = settled_board(server).await?;
     output::print(&format!(
         "\n{}\n{}/challenges/{SLUG}\nSign in as {ORGANIZER} with the password in {}\n",
         board_text(&board),
         server.server(),
         passwords.file(ORGANIZER).display(),
     ))
+}
+
+/// The board once the ranks of its newest entry are computed, which takes about a second; after five as it is.
+async fn settled_board(server: &Client) -> Result<Leaderboard> {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    loop {
+        let board = server.leaderboard(SLUG, Split::Public).await?;
+        let is_settled = board
+            .entries
+            .iter()
+            .all(|entry| entry.rank.is_none() || entry.rank_low.is_some());
+        if is_settled || Instant::now() > deadline {
+            return Ok(board);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 async fn make_administrator(data: &Path) -> Result<()> {
