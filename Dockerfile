@@ -1,17 +1,9 @@
 # One image, one binary: the compose file starts it once per role.
-# The first stage needs the network for crates and npm packages; the last holds the binary and what it links.
-
-FROM node:22-bookworm-slim AS web
-WORKDIR /src/web
-COPY web/package.json web/package-lock.json ./
-RUN npm ci
-COPY web ./
-RUN npm run build
+# The first stage needs the network for crates; the last holds the binary and what it links.
 
 FROM rust:1-bookworm AS build
 WORKDIR /src
 COPY . .
-COPY --from=web /src/web/build web/build
 ENV SQLX_OFFLINE=true
 RUN cargo build --release --locked --package referee-cli
 
