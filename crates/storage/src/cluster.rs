@@ -173,7 +173,8 @@ fn make_data_dir(path: &Path, account: &Account) -> Result<PathBuf, ClusterError
     open(path)
 }
 
-/// The lock is the kernel's, on the open file: it ends with this process, however that ends.
+/// The lock is the kernel's, on the open file: it ends with this process, however that ends. A child that a killed server
+/// was just starting shares the file until it runs its own program, so the lock is waited for, shortly.
 fn lock(data_dir: &Path) -> Result<File, ClusterError> {
     let path = data_dir.join("lock");
     let mut file = OpenOptions::new()
@@ -184,7 +185,13 @@ fn lock(data_dir: &Path) -> Result<File, ClusterError> {
         .mode(0o600)
         .open(&path)
         .map_err(ClusterError::file("open", &path))?;
-    match file.try_lock() {
+    let patience = std::time::Instant::now() + std::time::Duration::from_secs(1);
+    let mut attempt = file.try_lock();
+    while matches!(attempt, Err(TryLockError::WouldBlock)) && std::time::Instant::now() < patience {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        attempt = file.try_lock();
+    }
+    match attempt {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let recorded = fs::read_to_string(&path).unwrap_or_default();
