@@ -16,6 +16,7 @@ pub(super) fn read(
         expected,
         rows: Vec::with_capacity(expected.images.len()),
         findings: Findings::default(),
+        zero_explained: false,
         line: 0,
         blank_tail: None,
     };
@@ -29,6 +30,8 @@ struct Reader<'e> {
     expected: &'e Expected<'e>,
     rows: Vec<Row>,
     findings: Findings,
+    /// Whether a class 0 was met: the remedy is for the whole file and is given with the first.
+    zero_explained: bool,
     /// Lines read so far.
     line: u64,
     /// The first of the blank lines that may still turn out to be the file's end, which the devkit tolerates.
@@ -101,7 +104,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn row(&self, line: &[u8]) -> Result<Row, String> {
+    fn row(&mut self, line: &[u8]) -> Result<Row, String> {
         let text = std::str::from_utf8(line)
             .map_err(|_| "not ASCII; expected up to 5 class numbers".to_owned())?;
         if let Some(text) = text.strip_prefix('\u{feff}') {
@@ -144,10 +147,15 @@ impl Reader<'_> {
         format!("{count} classes; expected at most 5{boxes}")
     }
 
-    fn class(&self, token: &str) -> Result<Class, String> {
+    fn class(&mut self, token: &str) -> Result<Class, String> {
         let classes = self.expected.classes.len();
         if token == "0" {
-            return Err("class 0; text files count from 1. This one looks numbered from 0: add 1, or send CSV or NPY".to_owned());
+            let explained = std::mem::replace(&mut self.zero_explained, true);
+            return Err(if explained {
+                ZERO.to_owned()
+            } else {
+                format!("{ZERO}{ZERO_REMEDY}")
+            });
         }
         if is_canonical_integer(token) {
             let class = token
@@ -230,6 +238,8 @@ impl Reader<'_> {
     }
 }
 
+const ZERO: &str = "class 0; text files count from 1";
+const ZERO_REMEDY: &str = ". This one looks numbered from 0: add 1, or send CSV or NPY";
 const BLANK: &str = "blank; expected 1 to 5 class numbers, best first";
 
 /// The class of each group of five numbers, the others being its box.

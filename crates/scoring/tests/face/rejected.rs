@@ -284,11 +284,17 @@ fn at_most_ten_errors_in_the_contracts_shape() {
     assert_eq!(error.errors.len(), 10);
     assert_eq!(error.errors[9].at, At::Line(10));
     let json = serde_json::to_value(&error).expect("serialisable");
-    assert_eq!(json["errors"][1]["line"], 2);
     assert_eq!(
-        json["errors"][1]["detail"],
+        json["errors"][0]["detail"],
         "class 0; text files count from 1. This one looks numbered from 0: add 1, or send CSV or NPY"
     );
+    assert_eq!(json["errors"][1]["line"], 2);
+    for repeated in &error.errors[1..] {
+        assert_eq!(
+            repeated.detail, "class 0; text files count from 1",
+            "the remedy is given once"
+        );
+    }
     assert_eq!(
         serde_json::from_value::<FormatError>(json).expect("read back"),
         error
