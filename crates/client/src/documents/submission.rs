@@ -116,7 +116,7 @@ pub struct Submission {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Progress {
     pub stage: String,
-    /// Images.
+    /// Of `total`: images of a model, bytes of a file of predictions.
     pub done: u64,
     pub total: u64,
     pub images_per_second: Option<f64>,
