@@ -32,6 +32,7 @@ struct Asked {
     #[serde(default)]
     split: Split,
     #[serde(default)]
+    #[param(inline)]
     format: Format,
 }
 

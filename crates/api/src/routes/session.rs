@@ -8,7 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-use crate::auth::{self, Peer};
+use crate::auth::{self, MaybeSignedIn, Peer};
 use crate::extract::Json;
 use crate::problem::Problem;
 use crate::routes::me;
@@ -17,7 +17,23 @@ use crate::routes::me;
 const LIFETIME: Duration = Duration::days(30);
 
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(sign_in, sign_out))
+    OpenApiRouter::new().routes(routes!(show, sign_in, sign_out))
+}
+
+/// Who is signed in: what `GET /me` says, without an error where it is nobody.
+#[utoipa::path(get, operation_id = "show_session", path = "/session", tag = "accounts", security((), ("token" = []), ("session" = [])), responses(
+    (status = 200, description = "The account, or `null`", body = documents::CurrentSession),
+    (status = 403, description = "The account is disabled", body = documents::Problem)
+))]
+async fn show(
+    State(app): State<App>,
+    MaybeSignedIn(user): MaybeSignedIn,
+) -> Result<Json<documents::CurrentSession>, Problem> {
+    let me = match user {
+        Some(user) => Some(me::document(&app, user).await?),
+        None => None,
+    };
+    Ok(Json(documents::CurrentSession { me }))
 }
 
 /// Sign a browser in: the answer sets the session cookie (`HttpOnly`, `SameSite=Lax`).

@@ -106,6 +106,25 @@ async fn a_browser_is_signed_in_by_a_cookie_until_it_signs_out() {
 }
 
 #[tokio::test]
+async fn who_is_signed_in_can_be_asked_without_an_error() {
+    let server = Server::new().await;
+    server.person("ada").await;
+    let cookie = server.sign_in("ada").await;
+    let ask = |cookie: &str| {
+        request(Method::GET, "/session", "")
+            .header(header::COOKIE, cookie)
+            .body(Body::empty())
+            .expect("a request")
+    };
+    let signed_in = server.send(ask(&cookie)).await;
+    assert_eq!(signed_in.status, StatusCode::OK);
+    assert_eq!(signed_in.json()["me"]["handle"], "ada");
+    let visitor = server.send(ask("")).await;
+    assert_eq!(visitor.status, StatusCode::OK);
+    assert_eq!(visitor.json(), json!({"me": null}));
+}
+
+#[tokio::test]
 async fn a_wrong_password_and_an_unknown_handle_get_the_same_answer_and_are_slowed_down() {
     let server = Server::new().await;
     server.person("ada").await;

@@ -64,6 +64,14 @@ pub struct NewSession {
     pub password: String,
 }
 
+/// Who is signed in, if anybody.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CurrentSession {
+    /// `null` for a visitor.
+    pub me: Option<Me>,
+}
+
 /// The account that the request was made with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

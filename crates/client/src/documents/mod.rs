@@ -14,7 +14,9 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-pub use accounts::{CreatedToken, Me, NewSession, NewToken, NewUser, Role, Token, User, UserPatch};
+pub use accounts::{
+    CreatedToken, CurrentSession, Me, NewSession, NewToken, NewUser, Role, Token, User, UserPatch,
+};
 pub use challenge::{
     ChallengeDocument, ChallengeEvent, ChallengeSummary, ImageNames, LabelState, LabelVersion,
     Organizer, Publishing, State, StoredFile, TestDocument, ValidationDocument,

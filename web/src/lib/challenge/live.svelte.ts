@@ -1,0 +1,42 @@
+/** What a challenge's event stream says, shared by the pages below `/challenges/{slug}`. */
+import { createContext } from 'svelte';
+import { invalidate } from '$app/navigation';
+import { listen } from '$lib/api/events';
+import type { ChallengeEvent } from '$lib/api/schema';
+
+/** What a page that shows the challenge passes to `depends`, to be loaded again when its state changes. */
+export function challengeKey(slug: string): `referee:${string}` {
+    return `referee:challenge/${slug}`;
+}
+
+/** What a page that shows its boards passes to `depends`, to be loaded again when they change. */
+export function boardKey(slug: string): `referee:${string}` {
+    return `referee:board/${slug}`;
+}
+
+export class LiveChallenge {
+    /** The last event; `null` until the first. */
+    event = $state.raw<ChallengeEvent | null>(null);
+    /** `false` while the stream is interrupted. */
+    connected = $state(true);
+
+    /** Follows the challenge until the returned function is called. */
+    follow(slug: string): () => void {
+        this.event = null;
+        return listen<ChallengeEvent>(`/api/v1/challenges/${encodeURIComponent(slug)}/events`, {
+            onState: (event) => {
+                const before = this.event;
+                this.event = event;
+                if (before === null) return;
+                if (before.state !== event.state || before.private_released !== event.private_released) {
+                    void invalidate(challengeKey(slug));
+                }
+                void invalidate(boardKey(slug));
+            },
+            onConnection: (connected) => (this.connected = connected),
+        });
+    }
+}
+
+/** The challenge that the current page is below. */
+export const [liveChallenge, provideLiveChallenge] = createContext<LiveChallenge>();

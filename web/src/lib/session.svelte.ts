@@ -1,0 +1,47 @@
+/** Who is signed in, as all pages see it. */
+import { goto, invalidate } from '$app/navigation';
+import { accepted, answer, api } from '$lib/api/client';
+import type { Me } from '$lib/api/schema';
+
+/** What pages whose documents depend on who is signed in pass to SvelteKit's `depends`. */
+export const SESSION = 'referee:session';
+
+class Session {
+    me = $state.raw<Me | null>(null);
+
+    /** Whether the account may create challenges. */
+    get mayOrganize(): boolean {
+        return this.me !== null && this.me.role !== 'competitor';
+    }
+
+    /** Asks the server who is signed in. */
+    async refresh(fetch = globalThis.fetch): Promise<void> {
+        const current = await answer(api.GET('/api/v1/session', { fetch }));
+        this.me = current.me ?? null;
+    }
+
+    async signIn(handle: string, password: string): Promise<void> {
+        this.me = await answer(api.POST('/api/v1/session', { body: { handle, password } }));
+        await invalidate(SESSION);
+    }
+
+    async signOut(): Promise<void> {
+        await accepted(api.DELETE('/api/v1/session'));
+        this.me = null;
+        await invalidate(SESSION);
+    }
+}
+
+export const session = new Session();
+
+/** The address of the sign-in page that leads back to `from` afterwards. */
+export function signInAddress(from: URL): string {
+    return `/sign-in?next=${encodeURIComponent(from.pathname + from.search)}`;
+}
+
+/** Goes to where somebody who has just signed in wanted to be: a path of this site, else the account. */
+export async function goOn(from: URL): Promise<void> {
+    const next = from.searchParams.get('next') ?? '';
+    const ownPath = next.startsWith('/') && !next.startsWith('//') && !next.includes('\\');
+    await goto(ownPath ? next : '/account');
+}
