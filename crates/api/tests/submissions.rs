@@ -1,6 +1,7 @@
 //! Submissions over HTTP, from the upload to the boards, against a real database.
 
 mod arena;
+mod overviews;
 
 use std::io;
 
@@ -62,9 +63,16 @@ async fn an_upload_that_breaks_off_leaves_neither_row_nor_file() {
         ))
         .await;
     assert!(answer.status.is_client_error(), "{}", answer.text());
-    let rows = submissions(&arena.database.api, arena.challenge, Whose::All, None, 10)
-        .await
-        .expect("list");
+    let rows = submissions(
+        &arena.database.api,
+        arena.challenge,
+        Whose::All,
+        None,
+        None,
+        10,
+    )
+    .await
+    .expect("list");
     assert!(rows.is_empty());
     assert_eq!(arena.stored_files(), 0);
 }

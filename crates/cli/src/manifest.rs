@@ -202,7 +202,7 @@ fn settings(manifest: &Manifest, description: String, classes: &ClassList) -> Ch
         },
         schedule: manifest.schedule,
         limits: manifest.limits,
-        leaderboard: manifest.leaderboard,
+        leaderboard: manifest.leaderboard.clone(),
         rules: manifest.rules,
     }
 }
@@ -265,6 +265,7 @@ public_fraction = 0.3
 feedback = "exact"
 ranking = "best"
 final_selections = 1
+reference = { label = "human", error = 0.051 }
 [rules]
 outside_data = "declared"
 "#;
@@ -274,6 +275,7 @@ outside_data = "declared"
         let manifest = Manifest::parse(EXAMPLE).unwrap();
         assert_eq!(manifest.leaderboard.primary, Some(Primary::Top5));
         assert_eq!(manifest.limits.per_week, Some(100));
+        assert_eq!(manifest.leaderboard.reference.unwrap().error, 0.051);
         assert_eq!(
             manifest.files["train-images"],
             Path::new("train-images.npy")

@@ -15,7 +15,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::{ApiDb, StorageError};
-use settings::{AfterClose, Feedback, OutsideData, Primary, Ranking, Settings};
+use settings::{AfterClose, Feedback, OutsideData, Primary, Ranking, Reference, Settings};
 
 /// A challenge: what its organizers decided, and what has become of it.
 #[derive(Clone, Debug)]
@@ -103,11 +103,14 @@ pub struct Summary {
     pub feedback: Feedback,
     pub ranking: Ranking,
     pub final_selections: i32,
+    pub reference: Option<Reference>,
     pub images: Option<i32>,
     pub published_at: Option<DateTime<Utc>>,
     pub created_at: DateTime<Utc>,
     pub teams: i64,
     pub submissions: i64,
+    /// Whether the viewer runs it.
+    pub is_organizer: bool,
 }
 
 impl Summary {
@@ -144,7 +147,7 @@ async fn read(
                primary_error AS "primary: Primary", public_fraction, feedback AS "feedback: Feedback",
                ranking AS "ranking: Ranking", final_selections, outside_data AS "outside_data: OutsideData", images,
                image_names IS NOT NULL AS "has_image_names!", label_version, label_leak, label_leak_checked,
-               known_labels, published_at, private_released_at, created_at,
+               known_labels, published_at, private_released_at, created_at, reference_label, reference_error,
                (SELECT count(DISTINCT team)
                 FROM submissions
                 WHERE challenge = challenges.id AND entry = 'competitor') AS "teams!",
@@ -179,6 +182,7 @@ async fn read(
             feedback: row.feedback,
             ranking: row.ranking,
             final_selections: row.final_selections,
+            reference: Reference::of(row.reference_label, row.reference_error),
             outside_data: row.outside_data,
         },
         images: row.images,
@@ -219,19 +223,20 @@ pub async fn list(
         Viewer::User(user) => (Some(user), false),
         Viewer::Administrator => (None, true),
     };
-    Ok(sqlx::query_as!(
-        Summary,
+    let rows = sqlx::query!(
         r#"
         SELECT id, slug, title, series, jsonb_array_length(classes) AS "class_count!", opens, closes,
                after_close AS "after_close: AfterClose", primary_error AS "primary: Primary", public_fraction,
                feedback AS "feedback: Feedback", ranking AS "ranking: Ranking", final_selections, images, published_at,
-               created_at,
+               created_at, reference_label, reference_error,
                (SELECT count(DISTINCT team)
                 FROM submissions
                 WHERE challenge = challenges.id AND entry = 'competitor') AS "teams!",
                (SELECT count(*)
                 FROM submissions
-                WHERE challenge = challenges.id AND entry = 'competitor' AND status <> 'rejected') AS "submissions!"
+                WHERE challenge = challenges.id AND entry = 'competitor' AND status <> 'rejected') AS "submissions!",
+               $2 OR EXISTS (SELECT FROM challenge_organizers WHERE challenge = challenges.id AND user_id = $1)
+                   AS "is_organizer!"
         FROM challenges
         WHERE (published_at IS NOT NULL
                OR $2
@@ -246,7 +251,30 @@ pub async fn list(
         limit,
     )
     .fetch_all(db.pool())
-    .await?)
+    .await?;
+    let summaries = rows.into_iter().map(|row| Summary {
+        id: row.id,
+        slug: row.slug,
+        title: row.title,
+        series: row.series,
+        class_count: row.class_count,
+        opens: row.opens,
+        closes: row.closes,
+        after_close: row.after_close,
+        primary: row.primary,
+        public_fraction: row.public_fraction,
+        feedback: row.feedback,
+        ranking: row.ranking,
+        final_selections: row.final_selections,
+        reference: Reference::of(row.reference_label, row.reference_error),
+        images: row.images,
+        published_at: row.published_at,
+        created_at: row.created_at,
+        teams: row.teams,
+        submissions: row.submissions,
+        is_organizer: row.is_organizer,
+    });
+    Ok(summaries.collect())
 }
 
 /// What a file about the test images is read with: the classes and the images.

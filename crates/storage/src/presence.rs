@@ -1,9 +1,11 @@
 //! Which workers are alive: what waiting submitters are told, and what an operator looks at first.
 
+use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::{InferenceDb, ScorerDb, StorageError};
+use crate::submissions::Kind;
+use crate::{ApiDb, InferenceDb, ScorerDb, StorageError};
 
 /// What a worker works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,4 +79,28 @@ impl Presence {
             .await?;
         Ok(())
     }
+}
+
+/// A worker seen within the last 10 seconds.
+#[derive(Clone, Debug)]
+pub struct Alive {
+    /// What it works on.
+    pub kind: Kind,
+    pub device: String,
+    pub started_at: DateTime<Utc>,
+}
+
+/// The workers that are alive, the oldest first.
+pub async fn alive(db: &ApiDb) -> Result<Vec<Alive>, StorageError> {
+    Ok(sqlx::query_as!(
+        Alive,
+        r#"
+        SELECT kind AS "kind: Kind", device, started_at
+        FROM workers
+        WHERE seen_at > now() - interval '10 seconds'
+        ORDER BY started_at, id
+        "#
+    )
+    .fetch_all(db.pool())
+    .await?)
 }

@@ -1,8 +1,9 @@
-//! Submissions as the api role sees them: how they come in ([`intake`]), what their people change about them ([`marks`]),
-//! and, here, how they are read.
+//! Submissions as the api role sees them: how they come in ([`intake`]), how many may ([`quota`]), what their people
+//! change about them ([`marks`]), and, here, how they are read.
 
 pub mod intake;
 pub mod marks;
+pub mod quota;
 
 use std::collections::HashMap;
 
@@ -65,6 +66,7 @@ pub struct Submission {
     pub object_key: String,
     pub filename: String,
     pub bytes: i64,
+    pub sha256: Vec<u8>,
     pub record_key: Option<String>,
     pub created_at: DateTime<Utc>,
     pub late: bool,
@@ -119,11 +121,13 @@ pub enum Whose {
     TeamOf(Uuid),
 }
 
-/// The newest `limit` submissions to a challenge, of those older than `after`.
+/// The newest `limit` submissions to a challenge, of those older than `after`. `statuses` are the words that the row's
+/// status may be, `withdrawn` in place of it where that is so; none for all.
 pub async fn submissions(
     db: &ApiDb,
     challenge: Uuid,
     whose: Whose,
+    statuses: Option<&[String]>,
     after: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<Submission>, StorageError> {
@@ -135,12 +139,15 @@ pub async fn submissions(
                 FROM submissions
                 WHERE challenge = $1
                   AND ($2::uuid IS NULL OR id < $2)
+                  AND ($4::text[] IS NULL
+                       OR CASE WHEN withdrawn_at IS NULL THEN status ELSE 'withdrawn' END = ANY($4))
                 ORDER BY id DESC
                 LIMIT $3
                 "#,
                 challenge,
                 after,
                 limit,
+                statuses,
             )
             .fetch_all(db.pool())
             .await?
@@ -154,6 +161,8 @@ pub async fn submissions(
                 WHERE team_members.challenge = $1
                   AND team_members.user_id = $2
                   AND ($3::uuid IS NULL OR submissions.id < $3)
+                  AND ($5::text[] IS NULL
+                       OR CASE WHEN withdrawn_at IS NULL THEN status ELSE 'withdrawn' END = ANY($5))
                 ORDER BY submissions.id DESC
                 LIMIT $4
                 "#,
@@ -161,12 +170,91 @@ pub async fn submissions(
                 user,
                 after,
                 limit,
+                statuses,
             )
             .fetch_all(db.pool())
             .await?
         }
     };
     read(db, &ids).await
+}
+
+/// The newest `limit` submissions of the teams that this user is in, whatever the challenge, of those older than `after`.
+pub async fn of_user(
+    db: &ApiDb,
+    user: Uuid,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<Submission>, StorageError> {
+    let ids = sqlx::query_scalar!(
+        r#"
+        SELECT submissions.id
+        FROM team_members
+        JOIN submissions ON submissions.team = team_members.team
+        WHERE team_members.user_id = $1
+          AND ($2::uuid IS NULL OR submissions.id < $2)
+        ORDER BY submissions.id DESC
+        LIMIT $3
+        "#,
+        user,
+        after,
+        limit,
+    )
+    .fetch_all(db.pool())
+    .await?;
+    read(db, &ids).await
+}
+
+/// How much of a challenge's work is not done.
+#[derive(Clone, Copy, Debug)]
+pub struct Backlog {
+    pub waiting: i64,
+    pub running: i64,
+    /// Since the oldest that still waits was received.
+    pub oldest_waiting_seconds: Option<f64>,
+}
+
+/// A challenge's unfinished submissions, in the order in which workers take them, those at work first: how many there are,
+/// and the first `limit`.
+pub async fn unfinished(
+    db: &ApiDb,
+    challenge: Uuid,
+    limit: i64,
+) -> Result<(Backlog, Vec<Submission>), StorageError> {
+    let backlog = sqlx::query_as!(
+        Backlog,
+        r#"
+        SELECT count(*) FILTER (WHERE status = 'queued') AS "waiting!",
+               count(*) FILTER (WHERE status = 'running') AS "running!",
+               extract(epoch FROM now() - min(received_at) FILTER (WHERE status = 'queued'))::float8
+                   AS oldest_waiting_seconds
+        FROM submissions
+        WHERE challenge = $1
+          AND status IN ('queued', 'running')
+          AND withdrawn_at IS NULL
+        "#,
+        challenge,
+    )
+    .fetch_one(db.pool())
+    .await?;
+    let ids = sqlx::query_scalar!(
+        r#"
+        SELECT id
+        FROM submissions
+        WHERE challenge = $1
+          AND status IN ('queued', 'running')
+          AND withdrawn_at IS NULL
+        ORDER BY status = 'running' DESC, priority, created_at, id
+        LIMIT $2
+        "#,
+        challenge,
+        limit,
+    )
+    .fetch_all(db.pool())
+    .await?;
+    let mut found = read(db, &ids).await?;
+    found.sort_by_key(|submission| ids.iter().position(|id| *id == submission.id));
+    Ok((backlog, found))
 }
 
 /// Newest first.
@@ -179,7 +267,8 @@ async fn read(db: &ApiDb, ids: &[Uuid]) -> Result<Vec<Submission>, StorageError>
                submissions.kind AS "kind: Kind", submissions.entry AS "entry: Entry",
                submissions.method, submissions.description, submissions.paper_url, submissions.code_url,
                submissions.outside_data, submissions.form,
-               submissions.object_key, submissions.filename, submissions.bytes, submissions.record_key,
+               submissions.object_key, submissions.filename, submissions.bytes, submissions.sha256,
+               submissions.record_key,
                submissions.created_at, submissions.late,
                submissions.status AS "status: Status", submissions.stage,
                submissions.progress_done, submissions.progress_total, submissions.images_per_second,

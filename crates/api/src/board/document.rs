@@ -5,7 +5,9 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use referee_client::documents::{Entry, Kind, Leaderboard, LeaderboardEntry, Primary, Split};
+use referee_client::documents::{
+    BestEntry, Entry, Kind, Leaderboard, LeaderboardEntry, Primary, Split,
+};
 use referee_storage::challenges::settings;
 use referee_storage::leaderboard::{Placed, Standing};
 use referee_storage::submissions;
@@ -64,6 +66,22 @@ impl EncodedBoard {
     /// Whether this submission stands on the board.
     pub fn shows(&self, submission: Uuid) -> bool {
         self.submissions.contains(&submission)
+    }
+
+    /// Whoever has rank 1.
+    pub fn best(&self) -> Option<BestEntry> {
+        let first = self
+            .leaderboard
+            .entries
+            .iter()
+            .find(|entry| entry.rank == Some(1))?;
+        Some(BestEntry {
+            team: first.team.clone(),
+            method: first.method.clone(),
+            submission: first.submission,
+            top1_error: first.top1_error,
+            top5_error: first.top5_error,
+        })
     }
 
     pub fn json(&self) -> &Body {

@@ -46,10 +46,15 @@ async fn list(
     };
     let found = challenges::list(&app.db, viewer, query.after, query.wanted()).await?;
     let now = Utc::now();
-    let items = found
-        .into_iter()
-        .map(|found| (found.id, document::summary(found, now)));
-    Ok(Json(query.page(items.collect())))
+    let mut items = Vec::with_capacity(found.len());
+    for found in found {
+        let board = app
+            .boards
+            .board(&found.slug, documents::Split::Public)
+            .await?;
+        items.push((found.id, document::summary(found, board.best(), now)));
+    }
+    Ok(Json(query.page(items)))
 }
 
 /// Make a challenge, as a draft that only its organizers see. Labels, images and files are uploaded next; publishing is

@@ -27,8 +27,30 @@ const LARGEST_FILE: usize = 256 << 20;
 
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(upload))
+        .routes(routes!(list, upload))
         .routes(routes!(rescore))
+}
+
+/// The versions of the hidden labels, newest first: who uploaded them when, and what became of them. The labels themselves
+/// come out nowhere. All in one part. For the challenge's organizers.
+#[utoipa::path(get, operation_id = "list_label_versions", path = "/challenges/{slug}/labels", tag = "challenges", params(("slug" = String, Path)),
+    security(("token" = []), ("session" = [])), responses(
+    (status = 200, description = "The versions", body = documents::Page<documents::LabelVersion>),
+    (status = 401, description = "Nobody is signed in", body = documents::Problem),
+    (status = 403, description = "Only its organizers may", body = documents::Problem),
+    (status = 404, description = "There is no such challenge", body = documents::Problem)
+))]
+async fn list(
+    State(app): State<App>,
+    user: SignedIn,
+    Path(slug): Path<String>,
+) -> Result<Json<documents::Page<documents::LabelVersion>>, Problem> {
+    let challenge = app.organized_challenge(&slug, &user).await?;
+    let versions = labels::versions(&app.db, challenge.id).await?;
+    Ok(Json(documents::Page {
+        items: versions.into_iter().map(label_version_document).collect(),
+        next: None,
+    }))
 }
 
 /// Upload the hidden labels, or a corrected version of them: CSV with the header `image,label`; an image is its ordinal

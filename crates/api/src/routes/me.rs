@@ -2,19 +2,23 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use referee_client::documents;
 use referee_storage::accounts::{self, User};
+use referee_storage::submissions;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::auth::{self, SignedIn};
-use crate::extract::{Json, Path};
+use crate::extract::{Json, Path, Query};
+use crate::page::PageQuery;
 use crate::problem::Problem;
+use crate::routes::submissions::page;
 use crate::routes::users::role_document;
 
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(show))
+        .routes(routes!(list_submissions))
         .routes(routes!(create_token))
         .routes(routes!(delete_token))
 }
@@ -26,6 +30,21 @@ pub fn routes() -> OpenApiRouter<App> {
 ))]
 async fn show(State(app): State<App>, user: SignedIn) -> Result<Json<documents::Me>, Problem> {
     Ok(Json(document(&app, user.0).await?))
+}
+
+/// The submissions of all teams that the account is in, whatever the challenge, newest first.
+#[utoipa::path(get, operation_id = "list_my_submissions", path = "/me/submissions", tag = "accounts", params(PageQuery),
+    security(("token" = []), ("session" = [])), responses(
+    (status = 200, description = "A part of the list", body = documents::Page<documents::Submission>),
+    (status = 401, description = "Nobody is signed in", body = documents::Problem)
+))]
+async fn list_submissions(
+    State(app): State<App>,
+    user: SignedIn,
+    Query(part): Query<PageQuery>,
+) -> Result<Json<documents::Page<documents::Submission>>, Problem> {
+    let found = submissions::of_user(&app.db, user.0.id, part.after, part.wanted()).await?;
+    Ok(Json(page(&app, part, found).await?))
 }
 
 /// Make an API token. Its secret is in this answer and nowhere else.

@@ -9,6 +9,8 @@ mod labels;
 mod leaderboard;
 mod me;
 mod organizers;
+mod queue;
+mod quota;
 mod session;
 mod submissions;
 mod users;
@@ -30,6 +32,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(files::routes())
         .merge(intake::routes())
         .merge(submissions::routes())
+        .merge(quota::routes())
+        .merge(queue::routes())
         .merge(leaderboard::routes())
         .merge(events::routes())
 }

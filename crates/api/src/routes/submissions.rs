@@ -12,6 +12,8 @@ use referee_client::documents;
 use referee_storage::challenges::State as ChallengeState;
 use referee_storage::submissions::marks::{self, Changes};
 use referee_storage::submissions::{self, Submission, Whose, intake};
+use serde::Deserialize;
+use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
@@ -33,9 +35,10 @@ pub fn routes() -> OpenApiRouter<App> {
 }
 
 /// Submissions to a challenge, newest first: the team's own; for its organizers, all.
-#[utoipa::path(get, operation_id = "list_submissions", path = "/challenges/{slug}/submissions", tag = "submissions", params(("slug" = String, Path), PageQuery),
+#[utoipa::path(get, operation_id = "list_submissions", path = "/challenges/{slug}/submissions", tag = "submissions", params(("slug" = String, Path), PageQuery, StatusQuery),
     security(("token" = []), ("session" = [])), responses(
     (status = 200, description = "A part of the list", body = documents::Page<documents::Submission>),
+    (status = 400, description = "There is no such status", body = documents::Problem),
     (status = 401, description = "Nobody is signed in", body = documents::Problem),
     (status = 404, description = "There is no such challenge", body = documents::Problem)
 ))]
@@ -44,7 +47,9 @@ async fn list(
     Path(slug): Path<String>,
     user: SignedIn,
     Query(part): Query<PageQuery>,
+    Query(only): Query<StatusQuery>,
 ) -> Result<Json<documents::Page<documents::Submission>>, Problem> {
+    let statuses = only.statuses()?;
     let terms = intake::terms(&app.db, &slug, user.0.id).await?;
     let organizes = |terms: &intake::Terms| terms.organizes || user.is_administrator();
     let terms = terms
@@ -57,18 +62,50 @@ async fn list(
     } else {
         Whose::TeamOf(user.0.id)
     };
-    let found =
-        submissions::submissions(&app.db, terms.challenge, whose, part.after, part.wanted())
-            .await?;
-    let documents = documents(&app, found).await?;
-    Ok(Json(
-        part.page(
-            documents
-                .into_iter()
-                .map(|document| (document.id, document))
-                .collect(),
-        ),
-    ))
+    let found = submissions::submissions(
+        &app.db,
+        terms.challenge,
+        whose,
+        statuses.as_deref(),
+        part.after,
+        part.wanted(),
+    )
+    .await?;
+    Ok(Json(page(&app, part, found).await?))
+}
+
+/// Which submissions of a list are asked for.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct StatusQuery {
+    /// Only those in one of these states, joined by commas: `status=rejected,failed`.
+    status: Option<String>,
+}
+
+impl StatusQuery {
+    fn statuses(&self) -> Result<Option<Vec<String>>, Problem> {
+        let known = |word: &str| {
+            let status: documents::Status = word.parse().map_err(Problem::bad_request)?;
+            Ok(status.to_string())
+        };
+        self.status
+            .as_ref()
+            .map(|words| words.split(',').map(known).collect())
+            .transpose()
+    }
+}
+
+/// A part of a list out of what was found for it.
+pub async fn page(
+    app: &App,
+    part: PageQuery,
+    found: Vec<Submission>,
+) -> Result<documents::Page<documents::Submission>, Problem> {
+    let documents = documents(app, found).await?;
+    let with_ids = documents
+        .into_iter()
+        .map(|document| (document.id, document));
+    Ok(part.page(with_ids.collect()))
 }
 
 /// A submission. Anyone may read one that is on the board, without `description` and `problem`; else its team and the

@@ -378,6 +378,7 @@ fn settings() -> Settings {
         feedback: Feedback::Exact,
         ranking: Ranking::Best,
         final_selections: 1,
+        reference: None,
         outside_data: OutsideData::Declared,
     }
 }

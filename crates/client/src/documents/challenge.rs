@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use super::{Class, LeaderboardRules, Limits, Rules, Schedule, words};
+use super::{Class, Kind, LeaderboardRules, Limits, Rules, Schedule, Submission, words};
 
 /// Where a challenge is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -74,8 +75,25 @@ pub struct ChallengeSummary {
     pub images: Option<u32>,
     pub teams: u64,
     pub submissions: u64,
+    /// Who is first on the public board; `null` while nobody is ranked.
+    #[serde(default)]
+    pub best: Option<BestEntry>,
+    /// Whether whoever asks runs it.
+    #[serde(default)]
+    pub is_organizer: bool,
     pub created_at: DateTime<Utc>,
     pub published_at: Option<DateTime<Utc>>,
+}
+
+/// The first of a board, for lists of challenges.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct BestEntry {
+    pub team: String,
+    pub method: String,
+    pub submission: Uuid,
+    pub top1_error: f64,
+    pub top5_error: f64,
 }
 
 /// The test images.
@@ -155,7 +173,70 @@ pub struct LabelVersion {
     pub images: u32,
     pub state: LabelState,
     pub problem: Option<String>,
+    /// A rescore: the version whose labels were scored anew.
+    #[serde(default)]
+    pub copy_of: Option<u32>,
+    /// The handle of who uploaded it or asked for the rescore.
+    #[serde(default)]
+    pub created_by: Option<String>,
     pub created_at: DateTime<Utc>,
+    /// When the board first showed it.
+    #[serde(default)]
+    pub current_at: Option<DateTime<Utc>>,
+}
+
+/// What the team of whoever asks may still submit to a challenge.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Quota {
+    /// `null` before the first submission, which makes the team.
+    pub team: Option<String>,
+    /// The UTC day; `null` where the challenge sets no such limit, and so below.
+    pub day: Option<Allowance>,
+    /// The ISO week, UTC.
+    pub week: Option<Allowance>,
+    pub total: Option<Allowance>,
+    /// Why another submission would be refused now, in a sentence; `null` where these limits allow one.
+    pub refusal: Option<String>,
+    /// When the next one is allowed, where that is known.
+    pub next_allowed_at: Option<DateTime<Utc>>,
+    /// Submissions selected for the private board, of `final_selections` that may be.
+    pub selected: u32,
+    pub final_selections: u32,
+}
+
+/// A limit and how much of it is used. Rejected and failed submissions are not counted, withdrawn ones are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Allowance {
+    pub limit: u32,
+    pub used: u64,
+    /// When all of it is there again; `null` where it never is.
+    pub renews_at: Option<DateTime<Utc>>,
+}
+
+/// What is being worked on in a challenge and what waits, as its organizers see it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct WorkQueue {
+    /// Those alive; they work for every challenge of the server.
+    pub workers: Vec<Worker>,
+    pub waiting: u64,
+    pub running: u64,
+    /// Since the oldest that still waits was received.
+    pub oldest_waiting_seconds: Option<f64>,
+    /// At most 100: those at work first, then in the order in which workers take them.
+    pub submissions: Vec<Submission>,
+}
+
+/// A worker that was seen in the last seconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Worker {
+    /// What it works on.
+    pub kind: Kind,
+    pub device: String,
+    pub started_at: DateTime<Utc>,
 }
 
 /// Someone who runs a challenge.

@@ -18,14 +18,15 @@ pub use accounts::{
     CreatedToken, CurrentSession, Me, NewSession, NewToken, NewUser, Role, Token, User, UserPatch,
 };
 pub use challenge::{
-    ChallengeDocument, ChallengeEvent, ChallengeSummary, ImageNames, LabelState, LabelVersion,
-    Organizer, Publishing, State, StoredFile, TestDocument, ValidationDocument,
+    Allowance, BestEntry, ChallengeDocument, ChallengeEvent, ChallengeSummary, ImageNames,
+    LabelState, LabelVersion, Organizer, Publishing, Quota, State, StoredFile, TestDocument,
+    ValidationDocument, WorkQueue, Worker,
 };
 pub use leaderboard::{Leaderboard, LeaderboardEntry, Split};
 pub use settings::{
     AfterClose, ChallengePatch, ChallengeSettings, Class, Feedback, LeaderboardPatch,
     LeaderboardRules, LeaderboardSettings, Limits, LimitsPatch, OutsideData, Primary, Ranking,
-    Rules, RulesPatch, Schedule, SchedulePatch, TestPatch, TestSettings,
+    Reference, Rules, RulesPatch, Schedule, SchedulePatch, TestPatch, TestSettings,
 };
 pub use submission::{
     Entry, Hidden, Kind, ModelProfile, Notice, Progress, Queue, Scores, SplitScore, Status,

@@ -176,6 +176,9 @@ impl ChallengeSettings {
                 "leaderboard.public_fraction {fraction} must be above 0 and at most 1 (1 = all public)"
             ),
         );
+        if let Some(reference) = &self.leaderboard.reference {
+            faults_of_reference(reference, &mut require);
+        }
         let selections = self.leaderboard.final_selections;
         require(
             (1..=1000).contains(&selections),
@@ -183,6 +186,20 @@ impl ChallengeSettings {
         );
         faults
     }
+}
+
+fn faults_of_reference(reference: &Reference, require: &mut impl FnMut(bool, String)) {
+    let Reference { label, error } = reference;
+    require(
+        (1..=60).contains(&label.chars().count())
+            && label.trim() == label
+            && !label.contains(char::is_control),
+        format!("leaderboard.reference.label `{label}` must be one line of 1 to 60 characters"),
+    );
+    require(
+        (0.0..=1.0).contains(error),
+        format!("leaderboard.reference.error {error} must be a fraction from 0 to 1"),
+    );
 }
 
 /// `[test]`: whether competitors may download the test images.
@@ -236,8 +253,19 @@ impl Default for Limits {
     }
 }
 
+/// A line across the pictures of a challenge that is no submission, such as a human's error.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Reference {
+    /// What it is, in at most 60 characters.
+    pub label: String,
+    /// The primary error.
+    pub error: f64,
+}
+
 /// `[leaderboard]` as an organizer writes it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LeaderboardSettings {
@@ -250,6 +278,8 @@ pub struct LeaderboardSettings {
     pub ranking: Ranking,
     /// How many submissions a team may select for the private board.
     pub final_selections: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Reference>,
 }
 
 impl Default for LeaderboardSettings {
@@ -260,12 +290,13 @@ impl Default for LeaderboardSettings {
             feedback: Feedback::Exact,
             ranking: Ranking::Best,
             final_selections: 1,
+            reference: None,
         }
     }
 }
 
 /// `[leaderboard]` as it holds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LeaderboardRules {
     pub primary: Primary,
@@ -273,6 +304,8 @@ pub struct LeaderboardRules {
     pub feedback: Feedback,
     pub ranking: Ranking,
     pub final_selections: u32,
+    /// `null` unless the organizers gave one.
+    pub reference: Option<Reference>,
 }
 
 /// `[rules]`
@@ -368,6 +401,9 @@ pub struct LeaderboardPatch {
     pub ranking: Option<Ranking>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub final_selections: Option<u32>,
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Reference>))]
+    pub reference: Option<Option<Reference>>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

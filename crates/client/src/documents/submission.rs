@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{ProblemLine, present, words};
+use super::{ProblemLine, StoredFile, present, words};
 
 /// What was uploaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -58,7 +58,7 @@ impl Status {
     }
 }
 
-/// A submission. Those who are neither its team nor organizers get it without `description` and `problem`.
+/// A submission. Those who are neither its team nor organizers get it without `description`, `problem` and `file`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[expect(
@@ -77,6 +77,9 @@ pub struct Submission {
     pub method: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// What was uploaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<StoredFile>,
     pub entry: Entry,
     pub status: Status,
     /// `null` unless it is being worked on.

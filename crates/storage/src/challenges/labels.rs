@@ -33,7 +33,30 @@ pub struct LabelVersion {
     pub images: i32,
     pub state: LabelState,
     pub problem: Option<String>,
+    /// The version whose labels were scored anew.
+    pub copy_of: Option<i32>,
+    /// The handle of who uploaded it or asked for the rescore.
+    pub created_by: String,
     pub created_at: DateTime<Utc>,
+    /// When the board first showed it.
+    pub current_at: Option<DateTime<Utc>>,
+}
+
+/// All versions, newest first.
+pub async fn versions(db: &ApiDb, challenge: Uuid) -> Result<Vec<LabelVersion>, StorageError> {
+    Ok(sqlx::query_as!(
+        LabelVersion,
+        r#"
+        SELECT version, images, state AS "state: LabelState", problem, copy_of,
+               (SELECT handle FROM users WHERE id = created_by) AS "created_by!", created_at, current_at
+        FROM label_versions
+        WHERE challenge = $1
+        ORDER BY version DESC
+        "#,
+        challenge,
+    )
+    .fetch_all(db.pool())
+    .await?)
 }
 
 /// The version that was uploaded last.
@@ -41,7 +64,8 @@ pub async fn newest(db: &ApiDb, challenge: Uuid) -> Result<Option<LabelVersion>,
     Ok(sqlx::query_as!(
         LabelVersion,
         r#"
-        SELECT version, images, state AS "state: LabelState", problem, created_at
+        SELECT version, images, state AS "state: LabelState", problem, copy_of,
+               (SELECT handle FROM users WHERE id = created_by) AS "created_by!", created_at, current_at
         FROM label_versions
         WHERE challenge = $1
         ORDER BY version DESC
@@ -184,7 +208,8 @@ async fn newest_with_digest(
     Ok(sqlx::query_as!(
         LabelVersion,
         r#"
-        SELECT version, images, state AS "state: LabelState", problem, created_at
+        SELECT version, images, state AS "state: LabelState", problem, copy_of,
+               (SELECT handle FROM users WHERE id = created_by) AS "created_by!", created_at, current_at
         FROM label_versions
         WHERE challenge = $1
           AND version = (SELECT max(version) FROM label_versions WHERE challenge = $1)
@@ -213,7 +238,8 @@ async fn add_version(
         SELECT $1, coalesce(max(version), 0) + 1, $2, $3, $4, $5
         FROM label_versions
         WHERE challenge = $1
-        RETURNING version, images, state AS "state: LabelState", problem, created_at
+        RETURNING version, images, state AS "state: LabelState", problem, copy_of,
+                  (SELECT handle FROM users WHERE id = created_by) AS "created_by!", created_at, current_at
         "#,
         challenge,
         images,

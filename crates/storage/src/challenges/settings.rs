@@ -50,6 +50,21 @@ pub enum OutsideData {
     Forbidden,
 }
 
+/// A line across the challenge's pictures that is no submission: a human's error, say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reference {
+    pub label: String,
+    /// The primary error, in [0, 1].
+    pub error: f64,
+}
+
+impl Reference {
+    /// From the two columns, which the schema keeps both there or both absent.
+    pub(super) fn of(label: Option<String>, error: Option<f64>) -> Option<Self> {
+        label.zip(error).map(|(label, error)| Self { label, error })
+    }
+}
+
 /// Everything that an organizer decides about a challenge, its slug and its files apart.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -72,6 +87,7 @@ pub struct Settings {
     pub feedback: Feedback,
     pub ranking: Ranking,
     pub final_selections: i32,
+    pub reference: Option<Reference>,
     pub outside_data: OutsideData,
 }
 
@@ -88,8 +104,8 @@ pub async fn create(
         r#"
         INSERT INTO challenges (id, slug, title, series, description, classes, public_images, opens, closes, after_close,
                                 per_day, per_week, total, upload_mb, primary_error, public_fraction, feedback, ranking,
-                                final_selections, outside_data, created_by)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+                                final_selections, outside_data, created_by, reference_label, reference_error)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
         ON CONFLICT (slug) DO NOTHING
         "#,
         id,
@@ -113,6 +129,8 @@ pub async fn create(
         settings.final_selections,
         settings.outside_data as OutsideData,
         creator,
+        settings.reference.as_ref().map(|line| line.label.as_str()),
+        settings.reference.as_ref().map(|line| line.error),
     )
     .execute(&mut *transaction)
     .await?;
@@ -172,7 +190,7 @@ pub async fn change<E: From<StorageError>>(
         SET title = $2, series = $3, description = $4, classes = $5, public_images = $6, opens = $7, closes = $8,
             after_close = $9, per_day = $10, per_week = $11, total = $12, upload_mb = $13, primary_error = $14,
             public_fraction = $15, feedback = $16, ranking = $17, final_selections = $18, outside_data = $19,
-            known_labels = $20,
+            known_labels = $20, reference_label = $22, reference_error = $23,
             published_at = CASE WHEN $21 THEN coalesce(published_at, now()) ELSE published_at END,
             label_leak_checked = label_leak_checked AND classes = $5
         WHERE id = $1
@@ -198,6 +216,8 @@ pub async fn change<E: From<StorageError>>(
         settings.outside_data as OutsideData,
         known_labels,
         publish,
+        settings.reference.as_ref().map(|line| line.label.as_str()),
+        settings.reference.as_ref().map(|line| line.error),
     )
     .execute(&mut *transaction)
     .await

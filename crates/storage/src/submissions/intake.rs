@@ -204,7 +204,7 @@ async fn earlier(
     .await?)
 }
 
-async fn membership(
+pub(super) async fn membership(
     connection: &mut PgConnection,
     challenge: Uuid,
     user: Uuid,
@@ -299,19 +299,19 @@ async fn insert(
 
 /// A challenge's limits and what a team has used of them: all submissions but rejected and failed ones.
 #[derive(Clone, Debug, Default)]
-struct Usage {
-    per_day: Option<i32>,
-    per_week: Option<i32>,
-    total: Option<i32>,
-    today: i64,
-    this_week: i64,
-    ever: i64,
+pub(super) struct Usage {
+    pub per_day: Option<i32>,
+    pub per_week: Option<i32>,
+    pub total: Option<i32>,
+    pub today: i64,
+    pub this_week: i64,
+    pub ever: i64,
     /// Within the last hour.
     rejected: i64,
     first_rejected_at: Option<DateTime<Utc>>,
 }
 
-async fn usage(
+pub(super) async fn usage(
     connection: &mut PgConnection,
     challenge: Uuid,
     team: Uuid,
@@ -349,18 +349,18 @@ async fn usage(
     .await?)
 }
 
-fn midnight(day: NaiveDate) -> DateTime<Utc> {
+pub(super) fn midnight(day: NaiveDate) -> DateTime<Utc> {
     day.and_time(NaiveTime::MIN).and_utc()
 }
 
 /// The first day of the ISO week.
-fn monday(day: NaiveDate) -> NaiveDate {
+pub(super) fn monday(day: NaiveDate) -> NaiveDate {
     day - Days::new(day.weekday().num_days_from_monday().into())
 }
 
 impl Usage {
     /// The limit that refuses another submission at `at`; of several, the one that does so the longest.
-    fn refusal(&self, at: DateTime<Utc>) -> Option<Refusal> {
+    pub(super) fn refusal(&self, at: DateTime<Utc>) -> Option<Refusal> {
         let spent = |used: i64, limit: Option<i32>| limit.filter(|&limit| used >= i64::from(limit));
         let day = at.date_naive();
         if let Some(limit) = spent(self.ever, self.total) {

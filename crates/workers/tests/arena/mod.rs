@@ -109,6 +109,7 @@ impl Arena {
             },
             ranking: Ranking::Best,
             final_selections: 1,
+            reference: None,
             outside_data: OutsideData::Declared,
         };
         assert!(

@@ -130,7 +130,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * The versions of the hidden labels, newest first: who uploaded them when, and what became of them. The labels themselves
+         *     come out nowhere. All in one part. For the challenge's organizers.
+         */
+        get: operations["list_label_versions"];
         /**
          * Upload the hidden labels, or a corrected version of them: CSV with the header `image,label`; an image is its ordinal
          *     from 0 or its name, a label a class index from 0, a name or an id, several joined by `|`, none where the image is
@@ -191,6 +195,43 @@ export interface paths {
         post?: never;
         /** Take an organizer away. For the challenge's organizers; it keeps at least one. */
         delete: operations["remove_organizer"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/challenges/{slug}/queue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is being worked on in the challenge, what waits, and which workers are alive. For the challenge's organizers. */
+        get: operations["show_queue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/challenges/{slug}/quota": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How much of the challenge's limits the team of whoever asks has used, when that renews, and how many submissions it has
+         *     selected for the private board.
+         */
+        get: operations["show_quota"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -283,6 +324,23 @@ export interface paths {
         };
         /** The account that the request is made with, and its tokens. */
         get: operations["show_me"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/submissions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The submissions of all teams that the account is in, whatever the challenge, newest first. */
+        get: operations["list_my_submissions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -520,6 +578,29 @@ export interface components {
          * @enum {string}
          */
         AfterClose: "reject" | "score";
+        /** @description A limit and how much of it is used. Rejected and failed submissions are not counted, withdrawn ones are. */
+        Allowance: {
+            /** Format: int32 */
+            limit: number;
+            /**
+             * Format: date-time
+             * @description When all of it is there again; `null` where it never is.
+             */
+            renews_at?: string | null;
+            /** Format: int64 */
+            used: number;
+        };
+        /** @description The first of a board, for lists of challenges. */
+        BestEntry: {
+            method: string;
+            /** Format: uuid */
+            submission: string;
+            team: string;
+            /** Format: double */
+            top1_error: number;
+            /** Format: double */
+            top5_error: number;
+        };
         /** @description A challenge in full. */
         ChallengeDocument: {
             classes: components["schemas"]["Class"][];
@@ -641,12 +722,15 @@ export interface components {
         };
         /** @description A challenge in a list: the same fields, without what is long. */
         ChallengeSummary: {
+            best?: components["schemas"]["BestEntry"] | null;
             /** Format: int32 */
             class_count: number;
             /** Format: date-time */
             created_at: string;
             /** Format: int32 */
             images?: number | null;
+            /** @description Whether whoever asks runs it. */
+            is_organizer?: boolean;
             leaderboard: components["schemas"]["LeaderboardRules"];
             /** Format: date-time */
             published_at?: string | null;
@@ -710,8 +794,20 @@ export interface components {
         LabelState: "uploaded" | "sealed" | "current" | "superseded" | "refused";
         /** @description A version of the hidden labels. */
         LabelVersion: {
+            /**
+             * Format: int32
+             * @description A rescore: the version whose labels were scored anew.
+             */
+            copy_of?: number | null;
             /** Format: date-time */
             created_at: string;
+            /** @description The handle of who uploaded it or asked for the rescore. */
+            created_by?: string | null;
+            /**
+             * Format: date-time
+             * @description When the board first showed it.
+             */
+            current_at?: string | null;
             /**
              * Format: int32
              * @description Test images, skipped ones included.
@@ -795,6 +891,8 @@ export interface components {
             public_fraction: number | null;
             /** @default null */
             ranking: components["schemas"]["Ranking"] | null;
+            /** @default null */
+            reference: components["schemas"]["Reference"] | null;
         };
         /** @description `[leaderboard]` as it holds. */
         LeaderboardRules: {
@@ -805,6 +903,7 @@ export interface components {
             /** Format: double */
             public_fraction: number;
             ranking: components["schemas"]["Ranking"];
+            reference?: components["schemas"]["Reference"] | null;
         };
         /** @description `[leaderboard]` as an organizer writes it. */
         LeaderboardSettings: {
@@ -826,6 +925,8 @@ export interface components {
             public_fraction: number;
             /** @default best */
             ranking: components["schemas"]["Ranking"];
+            /** @default null */
+            reference: components["schemas"]["Reference"] | null;
         };
         /** @description `[limits]`, per team. */
         Limits: {
@@ -947,12 +1048,15 @@ export interface components {
         /** @description A part of a list, newest first. */
         Page_ChallengeSummary: {
             items: {
+                best?: components["schemas"]["BestEntry"] | null;
                 /** Format: int32 */
                 class_count: number;
                 /** Format: date-time */
                 created_at: string;
                 /** Format: int32 */
                 images?: number | null;
+                /** @description Whether whoever asks runs it. */
+                is_organizer?: boolean;
                 leaderboard: components["schemas"]["LeaderboardRules"];
                 /** Format: date-time */
                 published_at?: string | null;
@@ -965,6 +1069,36 @@ export interface components {
                 /** Format: int64 */
                 teams: number;
                 title: string;
+            }[];
+            /** @description The value of `after` that asks for the next part; `null` at the end. */
+            next?: string | null;
+        };
+        /** @description A part of a list, newest first. */
+        Page_LabelVersion: {
+            items: {
+                /**
+                 * Format: int32
+                 * @description A rescore: the version whose labels were scored anew.
+                 */
+                copy_of?: number | null;
+                /** Format: date-time */
+                created_at: string;
+                /** @description The handle of who uploaded it or asked for the rescore. */
+                created_by?: string | null;
+                /**
+                 * Format: date-time
+                 * @description When the board first showed it.
+                 */
+                current_at?: string | null;
+                /**
+                 * Format: int32
+                 * @description Test images, skipped ones included.
+                 */
+                images: number;
+                problem?: string | null;
+                state: components["schemas"]["LabelState"];
+                /** Format: int32 */
+                version: number;
             }[];
             /** @description The value of `after` that asks for the next part; `null` at the end. */
             next?: string | null;
@@ -989,6 +1123,7 @@ export interface components {
                 created_at: string;
                 description?: string | null;
                 entry: components["schemas"]["Entry"];
+                file?: components["schemas"]["StoredFile"] | null;
                 hidden?: components["schemas"]["Hidden"] | null;
                 /** Format: uuid */
                 id: string;
@@ -1102,11 +1237,43 @@ export interface components {
              */
             workers_alive: number;
         };
+        /** @description What the team of whoever asks may still submit to a challenge. */
+        Quota: {
+            day?: components["schemas"]["Allowance"] | null;
+            /** Format: int32 */
+            final_selections: number;
+            /**
+             * Format: date-time
+             * @description When the next one is allowed, where that is known.
+             */
+            next_allowed_at?: string | null;
+            /** @description Why another submission would be refused now, in a sentence; `null` where these limits allow one. */
+            refusal?: string | null;
+            /**
+             * Format: int32
+             * @description Submissions selected for the private board, of `final_selections` that may be.
+             */
+            selected: number;
+            /** @description `null` before the first submission, which makes the team. */
+            team?: string | null;
+            total?: components["schemas"]["Allowance"] | null;
+            week?: components["schemas"]["Allowance"] | null;
+        };
         /**
          * @description Which of a team's submissions stands on the public board.
          * @enum {string}
          */
         Ranking: "best" | "latest";
+        /** @description A line across the pictures of a challenge that is no submission, such as a human's error. */
+        Reference: {
+            /**
+             * Format: double
+             * @description The primary error.
+             */
+            error: number;
+            /** @description What it is, in at most 60 characters. */
+            label: string;
+        };
         /**
          * @description What an account may do.
          * @enum {string}
@@ -1195,7 +1362,7 @@ export interface components {
             /** @description 64 hexadecimal digits. */
             sha256: string;
         };
-        /** @description A submission. Those who are neither its team nor organizers get it without `description` and `problem`. */
+        /** @description A submission. Those who are neither its team nor organizers get it without `description`, `problem` and `file`. */
         Submission: {
             /** @description The slug. */
             challenge: string;
@@ -1204,6 +1371,7 @@ export interface components {
             created_at: string;
             description?: string | null;
             entry: components["schemas"]["Entry"];
+            file?: components["schemas"]["StoredFile"] | null;
             hidden?: components["schemas"]["Hidden"] | null;
             /** Format: uuid */
             id: string;
@@ -1329,6 +1497,30 @@ export interface components {
             images?: components["schemas"]["StoredFile"] | null;
             labels?: components["schemas"]["StoredFile"] | null;
         };
+        /** @description A worker that was seen in the last seconds. */
+        Worker: {
+            device: string;
+            /** @description What it works on. */
+            kind: components["schemas"]["Kind"];
+            /** Format: date-time */
+            started_at: string;
+        };
+        /** @description What is being worked on in a challenge and what waits, as its organizers see it. */
+        WorkQueue: {
+            /**
+             * Format: double
+             * @description Since the oldest that still waits was received.
+             */
+            oldest_waiting_seconds?: number | null;
+            /** Format: int64 */
+            running: number;
+            /** @description At most 100: those at work first, then in the order in which workers take them. */
+            submissions: components["schemas"]["Submission"][];
+            /** Format: int64 */
+            waiting: number;
+            /** @description Those alive; they work for every challenge of the server. */
+            workers: components["schemas"]["Worker"][];
+        };
     };
     responses: never;
     parameters: never;
@@ -1337,6 +1529,8 @@ export interface components {
     pathItems: never;
 }
 export type AfterClose = components['schemas']['AfterClose'];
+export type Allowance = components['schemas']['Allowance'];
+export type BestEntry = components['schemas']['BestEntry'];
 export type ChallengeDocument = components['schemas']['ChallengeDocument'];
 export type ChallengeEvent = components['schemas']['ChallengeEvent'];
 export type ChallengePatch = components['schemas']['ChallengePatch'];
@@ -1368,6 +1562,7 @@ export type Notice = components['schemas']['Notice'];
 export type Organizer = components['schemas']['Organizer'];
 export type OutsideData = components['schemas']['OutsideData'];
 export type PageChallengeSummary = components['schemas']['Page_ChallengeSummary'];
+export type PageLabelVersion = components['schemas']['Page_LabelVersion'];
 export type PageOrganizer = components['schemas']['Page_Organizer'];
 export type PageSubmission = components['schemas']['Page_Submission'];
 export type Primary = components['schemas']['Primary'];
@@ -1376,7 +1571,9 @@ export type ProblemLine = components['schemas']['ProblemLine'];
 export type Progress = components['schemas']['Progress'];
 export type Publishing = components['schemas']['Publishing'];
 export type Queue = components['schemas']['Queue'];
+export type Quota = components['schemas']['Quota'];
 export type Ranking = components['schemas']['Ranking'];
+export type Reference = components['schemas']['Reference'];
 export type Role = components['schemas']['Role'];
 export type Rules = components['schemas']['Rules'];
 export type RulesPatch = components['schemas']['RulesPatch'];
@@ -1399,6 +1596,8 @@ export type Token = components['schemas']['Token'];
 export type User = components['schemas']['User'];
 export type UserPatch = components['schemas']['UserPatch'];
 export type ValidationDocument = components['schemas']['ValidationDocument'];
+export type Worker = components['schemas']['Worker'];
+export type WorkQueue = components['schemas']['WorkQueue'];
 export type $defs = Record<string, never>;
 export interface operations {
     list_challenges: {
@@ -1976,6 +2175,55 @@ export interface operations {
             };
         };
     };
+    list_label_versions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The versions */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_LabelVersion"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Only its organizers may */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such challenge */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     upload_labels: {
         parameters: {
             query?: never;
@@ -2263,6 +2511,95 @@ export interface operations {
             };
         };
     };
+    show_queue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The queue */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkQueue"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Only its organizers may */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such challenge */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_quota: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The quota */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Quota"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such challenge */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     rescore: {
         parameters: {
             query?: never;
@@ -2328,6 +2665,8 @@ export interface operations {
                 after?: string;
                 /** @description How many items at most: 50 unless said, never more than 200. */
                 limit?: number;
+                /** @description Only those in one of these states, joined by commas: `status=rejected,failed`. */
+                status?: string;
             };
             header?: never;
             path: {
@@ -2344,6 +2683,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Submission"];
+                };
+            };
+            /** @description There is no such status */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
             /** @description Nobody is signed in */
@@ -2740,6 +3088,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_my_submissions: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the part before. */
+                after?: string;
+                /** @description How many items at most: 50 unless said, never more than 200. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A part of the list */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Submission"];
                 };
             };
             /** @description Nobody is signed in */

@@ -73,7 +73,11 @@ pub async fn challenge(
     })
 }
 
-pub fn summary(summary: Summary, now: DateTime<Utc>) -> documents::ChallengeSummary {
+pub fn summary(
+    summary: Summary,
+    best: Option<documents::BestEntry>,
+    now: DateTime<Utc>,
+) -> documents::ChallengeSummary {
     documents::ChallengeSummary {
         state: state_document(summary.state_at(now)),
         slug: summary.slug,
@@ -87,10 +91,13 @@ pub fn summary(summary: Summary, now: DateTime<Utc>) -> documents::ChallengeSumm
             feedback: settings::feedback_document(summary.feedback),
             ranking: settings::ranking_document(summary.ranking),
             final_selections: summary.final_selections.unsigned_abs(),
+            reference: summary.reference.as_ref().map(settings::reference_document),
         },
         images: summary.images.map(i32::unsigned_abs),
         teams: summary.teams.unsigned_abs(),
         submissions: summary.submissions.unsigned_abs(),
+        best,
+        is_organizer: summary.is_organizer,
         created_at: summary.created_at,
         published_at: summary.published_at,
     }
@@ -118,7 +125,10 @@ pub fn label_version_document(version: LabelVersion) -> documents::LabelVersion 
             LabelState::Refused => documents::LabelState::Refused,
         },
         problem: version.problem,
+        copy_of: version.copy_of.map(i32::unsigned_abs),
+        created_by: Some(version.created_by),
         created_at: version.created_at,
+        current_at: version.current_at,
     }
 }
 

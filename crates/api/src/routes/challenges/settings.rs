@@ -5,7 +5,8 @@ use referee_client::documents;
 use referee_scoring::classes::ClassEntry;
 use referee_storage::challenges::Challenge;
 use referee_storage::challenges::settings::{
-    self as stored, AfterClose, Change, Feedback, OutsideData, Primary, Ranking, Settings,
+    self as stored, AfterClose, Change, Feedback, OutsideData, Primary, Ranking, Reference,
+    Settings,
 };
 
 use super::{check, class_entries};
@@ -68,6 +69,14 @@ pub fn leaderboard(settings: &Settings) -> documents::LeaderboardRules {
         feedback: feedback_document(settings.feedback),
         ranking: ranking_document(settings.ranking),
         final_selections: settings.final_selections.unsigned_abs(),
+        reference: settings.reference.as_ref().map(reference_document),
+    }
+}
+
+pub fn reference_document(reference: &Reference) -> documents::Reference {
+    documents::Reference {
+        label: reference.label.clone(),
+        error: reference.error,
     }
 }
 
@@ -93,6 +102,10 @@ pub fn to_store(settings: documents::ChallengeSettings) -> Settings {
         feedback: stored_feedback(settings.leaderboard.feedback),
         ranking: stored_ranking(settings.leaderboard.ranking),
         final_selections: limit(settings.leaderboard.final_selections),
+        reference: settings.leaderboard.reference.map(|line| Reference {
+            label: line.label,
+            error: line.error,
+        }),
         outside_data: stored_outside_data(settings.rules.outside_data),
     }
 }
@@ -170,6 +183,7 @@ fn patched(
             final_selections: leaderboard
                 .final_selections
                 .unwrap_or(leaderboard_now.final_selections),
+            reference: leaderboard.reference.unwrap_or(leaderboard_now.reference),
         },
         rules: documents::Rules {
             outside_data: patch

@@ -31,6 +31,7 @@ impl Access {
         documents::Submission {
             description: None,
             problem: None,
+            file: None,
             ..document
         }
     }

@@ -1,11 +1,14 @@
 use std::collections::HashMap;
 
-use referee_client::documents::{Hidden, Progress, Queue, Scores, SplitScore, Status, Submission};
+use referee_client::documents::{
+    Hidden, Progress, Queue, Scores, SplitScore, Status, StoredFile, Submission,
+};
 use referee_scoring::Tally;
 use referee_storage::submissions::{self, Place, ReleasedScore};
 use serde::de::DeserializeOwned;
 
 use crate::app::App;
+use crate::auth::hexadecimal;
 use crate::board::{capacity, kind};
 use crate::problem::Problem;
 
@@ -60,6 +63,11 @@ fn convert(
         kind: kind(submission.kind),
         method: submission.method,
         description: Some(submission.description),
+        file: Some(StoredFile {
+            filename: submission.filename,
+            bytes: submission.bytes.unsigned_abs(),
+            sha256: hexadecimal(&submission.sha256),
+        }),
         entry: capacity(submission.entry),
         problem: submission.problem.map(written).transpose()?,
         notices: written(submission.notices)?,

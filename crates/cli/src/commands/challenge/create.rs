@@ -248,6 +248,7 @@ fn difference(there: &ChallengeDocument, wanted: &ChallengeSettings) -> Challeng
                 &there.leaderboard.final_selections,
                 &wanted.leaderboard.final_selections,
             ),
+            reference: changed(&there.leaderboard.reference, &wanted.leaderboard.reference),
         }),
         rules: any(RulesPatch {
             outside_data: changed(&there.rules.outside_data, &wanted.rules.outside_data),

@@ -1,0 +1,53 @@
+use axum::extract::State;
+use referee_client::documents;
+use referee_storage::presence::{self, Alive};
+use referee_storage::submissions;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::submissions::documents as submission_documents;
+use crate::app::App;
+use crate::auth::SignedIn;
+use crate::board::kind;
+use crate::extract::{Json, Path};
+use crate::problem::Problem;
+
+/// Submissions that are listed one by one.
+const LISTED: i64 = 100;
+
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(show))
+}
+
+/// What is being worked on in the challenge, what waits, and which workers are alive. For the challenge's organizers.
+#[utoipa::path(get, operation_id = "show_queue", path = "/challenges/{slug}/queue", tag = "challenges", params(("slug" = String, Path)),
+    security(("token" = []), ("session" = [])), responses(
+    (status = 200, description = "The queue", body = documents::WorkQueue),
+    (status = 401, description = "Nobody is signed in", body = documents::Problem),
+    (status = 403, description = "Only its organizers may", body = documents::Problem),
+    (status = 404, description = "There is no such challenge", body = documents::Problem)
+))]
+async fn show(
+    State(app): State<App>,
+    user: SignedIn,
+    Path(slug): Path<String>,
+) -> Result<Json<documents::WorkQueue>, Problem> {
+    let challenge = app.organized_challenge(&slug, &user).await?;
+    let workers = presence::alive(&app.db).await?;
+    let (backlog, found) = submissions::unfinished(&app.db, challenge.id, LISTED).await?;
+    Ok(Json(documents::WorkQueue {
+        workers: workers.into_iter().map(worker).collect(),
+        waiting: backlog.waiting.unsigned_abs(),
+        running: backlog.running.unsigned_abs(),
+        oldest_waiting_seconds: backlog.oldest_waiting_seconds,
+        submissions: submission_documents(&app, found).await?,
+    }))
+}
+
+fn worker(alive: Alive) -> documents::Worker {
+    documents::Worker {
+        kind: kind(alive.kind),
+        device: alive.device,
+        started_at: alive.started_at,
+    }
+}
