@@ -42,3 +42,14 @@ export async function accepted<T>(asked: Promise<Answer<T>>): Promise<Answer<T>>
     if (!received.response.ok) throw refusalOf(received.response, received.error);
     return received;
 }
+
+/** Some of the fields of `T`, at any depth. */
+export type Some<T> = T extends readonly unknown[] ? T : T extends object ? { [field in keyof T]?: Some<T[field]> } : T;
+
+/**
+ * The body of a PATCH, which names what changes and nothing else; also of a request whose other fields have defaults. The
+ * generated types ask for every field that has a default, as answers always hold them.
+ */
+export function only<T>(changes: Some<T>): T {
+    return changes as T;
+}

@@ -1,0 +1,43 @@
+/** What the API's words about submissions mean to a person. */
+import type { Primary, Status } from '$lib/api/schema';
+
+export const STATUS_WORDS: Record<Status, string> = {
+    queued: 'Waiting',
+    running: 'Running',
+    scored: 'Scored',
+    rejected: 'Rejected',
+    failed: 'Failed',
+    withdrawn: 'Withdrawn',
+};
+
+export const STATUS_TONES: Record<Status, 'plain' | 'good' | 'warn' | 'bad' | 'info'> = {
+    queued: 'info',
+    running: 'info',
+    scored: 'good',
+    rejected: 'bad',
+    failed: 'bad',
+    withdrawn: 'plain',
+};
+
+/** Whether no worker will touch it again. */
+export function isFinal(status: Status): boolean {
+    return status !== 'queued' && status !== 'running';
+}
+
+export const ERROR_NAMES: Record<Primary, string> = { top1: 'Top-1 error', top5: 'Top-5 error' };
+
+const STAGES: Record<string, string> = {
+    starting: 'A worker has taken it',
+    reading: 'Reading the file',
+    scoring: 'Scoring',
+    loading: 'Loading the model',
+    validating: 'Trying the model on the validation images',
+    validation: 'Trying the model on the validation images',
+    inferring: 'Running the model',
+    inference: 'Running the model',
+};
+
+/** What a worker is doing: the API's word for the stage, as a sentence. */
+export function stageWords(stage: string): string {
+    return STAGES[stage] ?? stage.charAt(0).toUpperCase() + stage.slice(1);
+}

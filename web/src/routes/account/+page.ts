@@ -1,0 +1,31 @@
+import { answer, api } from '$lib/api/client';
+import { orErrorPage } from '$lib/api/problem';
+import { SESSION } from '$lib/session.svelte';
+import type { PageLoad } from './$types';
+
+/** Challenges whose quota is shown: those of the newest submissions. */
+const QUOTAS = 6;
+
+export const load: PageLoad = async ({ depends }) => {
+    depends(SESSION);
+    const [me, submissions] = await orErrorPage(
+        Promise.all([
+            answer(api.GET('/api/v1/me')),
+            answer(api.GET('/api/v1/me/submissions', { params: { query: { limit: 50 } } })),
+        ]),
+    );
+    const slugs = [...new Set(submissions.items.map(({ challenge }) => challenge))].slice(0, QUOTAS);
+    const quotas = await orErrorPage(
+        Promise.all(
+            slugs.map(async (slug) => {
+                const path = { params: { path: { slug } } };
+                const [challenge, quota] = await Promise.all([
+                    answer(api.GET('/api/v1/challenges/{slug}', path)),
+                    answer(api.GET('/api/v1/challenges/{slug}/quota', path)),
+                ]);
+                return { challenge, quota };
+            }),
+        ),
+    );
+    return { me, submissions, quotas: quotas.filter(({ challenge }) => challenge.state === 'open') };
+};
