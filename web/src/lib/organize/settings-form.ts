@@ -1,0 +1,196 @@
+/** The settings of a challenge as they are typed: text everywhere, checked field by field, then as the API's documents. */
+import { only, type Some } from '$lib/api/client';
+import type { ChallengeDocument, ChallengePatch, ChallengeSettings, Class } from '$lib/api/schema';
+
+export interface SettingsForm {
+    slug: string;
+    title: string;
+    series: string;
+    description: string;
+    /** One a line; a second, tab-separated column is an id. */
+    classes: string;
+    publicImages: boolean;
+    /** As `<input type="datetime-local">` writes it, in the visitor's zone; empty for none. */
+    opens: string;
+    closes: string;
+    afterClose: 'reject' | 'score';
+    perDay: string;
+    perWeek: string;
+    total: string;
+    uploadMb: string;
+    primary: '' | 'top1' | 'top5';
+    /** In percent. */
+    publicPercent: string;
+    feedback: 'exact' | 'ladder';
+    ranking: 'best' | 'latest';
+    finalSelections: string;
+    referenceLabel: string;
+    /** In percent. */
+    referencePercent: string;
+    outsideData: 'declared' | 'forbidden';
+}
+
+export type SettingsFaults = Partial<Record<keyof SettingsForm, string>>;
+
+export function emptySettings(): SettingsForm {
+    return {
+        slug: '',
+        title: '',
+        series: '',
+        description: '',
+        classes: '',
+        publicImages: true,
+        opens: '',
+        closes: '',
+        afterClose: 'reject',
+        perDay: '20',
+        perWeek: '',
+        total: '',
+        uploadMb: '1024',
+        primary: '',
+        publicPercent: '30',
+        feedback: 'exact',
+        ranking: 'best',
+        finalSelections: '1',
+        referenceLabel: '',
+        referencePercent: '',
+        outsideData: 'declared',
+    };
+}
+
+/** The form of a challenge that is there. */
+export function settingsOf(challenge: ChallengeDocument): SettingsForm {
+    const { schedule, limits, leaderboard, rules } = challenge;
+    const limit = (value: number | null | undefined): string => (value ? String(value) : '');
+    return {
+        slug: challenge.slug,
+        title: challenge.title,
+        series: challenge.series ?? '',
+        description: challenge.description,
+        classes: challenge.classes.map(({ name, id }) => (id ? `${name}\t${id}` : name)).join('\n'),
+        publicImages: challenge.test.public_images,
+        opens: localTime(schedule.opens),
+        closes: localTime(schedule.closes),
+        afterClose: schedule.after_close,
+        perDay: limit(limits.per_day),
+        perWeek: limit(limits.per_week),
+        total: limit(limits.total),
+        uploadMb: String(limits.upload_mb),
+        primary: leaderboard.primary,
+        publicPercent: String(Number((100 * leaderboard.public_fraction).toFixed(6))),
+        feedback: leaderboard.feedback,
+        ranking: leaderboard.ranking,
+        finalSelections: String(leaderboard.final_selections),
+        referenceLabel: leaderboard.reference?.label ?? '',
+        referencePercent: leaderboard.reference ? String(Number((100 * leaderboard.reference.error).toFixed(6))) : '',
+        outsideData: rules.outside_data,
+    };
+}
+
+/** What is wrong, by field; empty where nothing is. The server checks again. */
+export function settingsFaults(form: SettingsForm): SettingsFaults {
+    const faults: SettingsFaults = {};
+    const slug = /^[a-z0-9-]{2,40}$/;
+    if (form.title.trim() === '') faults.title = 'Name the challenge.';
+    if (!slug.test(form.slug)) faults.slug = '2 to 40 small letters, digits and hyphens.';
+    if (form.series !== '' && !slug.test(form.series)) faults.series = '2 to 40 small letters, digits and hyphens.';
+    const classes = parseClasses(form.classes);
+    const names = classes.flatMap(({ name, id }) => (id ? [name, id] : [name]));
+    const twice = names.find((name, index) => names.indexOf(name) !== index);
+    if (classes.length < 2) faults.classes = 'At least two classes, one a line.';
+    else if (classes.some(({ name }) => name === '')) faults.classes = `Line ${classes.findIndex(({ name }) => name === '') + 1} has no name.`;
+    else if (twice !== undefined) faults.classes = `“${twice}” is there twice.`;
+    if (form.opens && form.closes && form.closes <= form.opens) faults.closes = 'Later than the opening.';
+    for (const name of ['perDay', 'perWeek', 'total'] as const) {
+        if (form[name].trim() !== '' && !isCount(form[name])) faults[name] = 'A whole number from 1, or nothing for no limit.';
+    }
+    if (!isCount(form.uploadMb)) faults.uploadMb = 'A whole number from 1.';
+    if (!isCount(form.finalSelections) || Number(form.finalSelections) > 1000) faults.finalSelections = 'A whole number from 1 to 1000.';
+    const percent = Number(form.publicPercent);
+    if (form.publicPercent.trim() === '' || !(percent > 0 && percent <= 100)) faults.publicPercent = 'Above 0 and at most 100.';
+    if (form.referencePercent.trim() !== '') {
+        const reference = Number(form.referencePercent);
+        if (!(reference >= 0 && reference <= 100)) faults.referencePercent = 'From 0 to 100.';
+        if (form.referenceLabel.trim() === '') faults.referenceLabel = 'Say what it is: human, say.';
+    } else if (form.referenceLabel.trim() !== '') {
+        faults.referencePercent = 'Give its error, or leave both out.';
+    }
+    return faults;
+}
+
+/** The body that creates the challenge. */
+export function newChallenge(form: SettingsForm): ChallengeSettings {
+    return only<ChallengeSettings>({ slug: form.slug, ...common(form), series: form.series || null });
+}
+
+/** The body that changes `challenge` to what the form says: only what differs. */
+export function changesOf(form: SettingsForm, challenge: ChallengeDocument): ChallengePatch {
+    const before = common(settingsOf(challenge));
+    const after = common(form);
+    const changes: Record<string, unknown> = {};
+    for (const [section, value] of Object.entries(after)) {
+        const was: unknown = before[section as keyof typeof before];
+        if (JSON.stringify(was) === JSON.stringify(value)) continue;
+        changes[section] = isSection(value) && isSection(was) ? differing(was, value) : value;
+    }
+    if (form.series !== (challenge.series ?? '')) changes.series = form.series || null;
+    return changes as ChallengePatch;
+}
+
+function common(form: SettingsForm) {
+    const limit = (text: string): number | null => (text.trim() === '' ? null : Number(text));
+    return {
+        title: form.title.trim(),
+        description: form.description,
+        classes: parseClasses(form.classes),
+        test: { public_images: form.publicImages },
+        schedule: { opens: utcTime(form.opens), closes: utcTime(form.closes), after_close: form.afterClose },
+        limits: { per_day: limit(form.perDay), per_week: limit(form.perWeek), total: limit(form.total), upload_mb: Number(form.uploadMb) },
+        leaderboard: {
+            ...(form.primary ? { primary: form.primary } : {}),
+            public_fraction: Number(form.publicPercent) / 100,
+            feedback: form.feedback,
+            ranking: form.ranking,
+            final_selections: Number(form.finalSelections),
+            reference: form.referencePercent.trim()
+                ? { label: form.referenceLabel.trim(), error: Number(form.referencePercent) / 100 }
+                : null,
+        },
+        rules: { outside_data: form.outsideData },
+    } satisfies Some<ChallengeSettings>;
+}
+
+function isSection(value: unknown): value is Record<string, unknown> {
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function differing(before: Record<string, unknown>, after: Record<string, unknown>): Record<string, unknown> {
+    return Object.fromEntries(
+        Object.entries(after).filter(([name, value]) => JSON.stringify(before[name]) !== JSON.stringify(value)),
+    );
+}
+
+export function parseClasses(text: string): Class[] {
+    const lines = text.replace(/\r/g, '').replace(/\n+$/, '').split('\n');
+    if (lines.length === 1 && lines[0] === '') return [];
+    return lines.map((line) => {
+        const [name = '', id] = line.split('\t');
+        return id?.trim() ? { name: name.trim(), id: id.trim() } : { name: name.trim() };
+    });
+}
+
+function isCount(text: string): boolean {
+    return /^[1-9][0-9]{0,8}$/.test(text.trim());
+}
+
+/** `2026-01-31T14:05`, in the visitor's zone. */
+export function localTime(time: string | null | undefined): string {
+    if (!time) return '';
+    const date = new Date(time);
+    return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}
+
+/** RFC 3339 in UTC; `null` for none. */
+export function utcTime(local: string): string | null {
+    return local === '' ? null : new Date(local).toISOString();
+}
