@@ -1,8 +1,6 @@
 /** The list of challenges, all parts of it. */
 import { answer, api } from '$lib/api/client';
-import type { PageChallengeSummary } from '$lib/api/schema';
-
-export type ChallengeSummary = PageChallengeSummary['items'][number];
+import type { ChallengeSummary } from '$lib/api/schema';
 
 /**
  * Every challenge that whoever is signed in may see, newest first.
