@@ -1,0 +1,93 @@
+/** A challenge's settings as sentences. */
+import type { ChallengeDocument, Limits } from '$lib/api/schema';
+import { count, counted, percent } from '$lib/format/numbers';
+
+export interface Rule {
+    title: string;
+    /** Sentences. */
+    text: string;
+}
+
+/** What holds in a challenge, from its settings: what ranks, what is seen when, how often, until when. */
+export function rulesOf(challenge: ChallengeDocument): Rule[] {
+    return [
+        { title: 'What ranks', text: ranking(challenge) },
+        { title: 'What you see', text: feedback(challenge) },
+        ...(challenge.leaderboard.public_fraction < 1 ? [{ title: 'What decides', text: decision(challenge) }] : []),
+        { title: 'How often', text: limits(challenge.limits) },
+        { title: 'Data from elsewhere', text: outsideData(challenge) },
+        { title: 'After the close', text: afterClose(challenge) },
+    ];
+}
+
+export function primaryName(challenge: Pick<ChallengeDocument, 'leaderboard'>): string {
+    return challenge.leaderboard.primary === 'top1' ? 'top-1 error' : 'top-5 error';
+}
+
+function ranking(challenge: ChallengeDocument): string {
+    const first = primaryName(challenge);
+    const second = first === 'top-1 error' ? 'top-5 error' : 'top-1 error';
+    const meaning =
+        first === 'top-1 error'
+            ? 'the share of images whose first guess is wrong'
+            : 'the share of images whose class is not among the five guesses';
+    const which =
+        challenge.leaderboard.ranking === 'best' ? 'A team stands with its best submission.' : 'A team stands with its latest submission.';
+    return `Teams are ranked by ${first}, ${meaning}; then by ${second}, then by who was earlier. ${which}`;
+}
+
+function feedback({ leaderboard }: ChallengeDocument): string {
+    const part =
+        leaderboard.public_fraction < 1
+            ? `the public board shows the error on ${percent(leaderboard.public_fraction, 0)} of the test images, drawn once and kept secret`
+            : 'the board shows the error on all test images';
+    const ladder =
+        leaderboard.feedback === 'ladder'
+            ? ' A team’s score moves only when a submission is significantly better than its last accepted one (the ladder), so that the board cannot be used to tune against.'
+            : '';
+    return `While the challenge is open, ${part}.${ladder}`;
+}
+
+function decision({ leaderboard }: ChallengeDocument): string {
+    const most = leaderboard.final_selections;
+    const selected =
+        most === 1
+            ? 'Each team may select one submission for it'
+            : `Each team may select up to ${most} submissions for it, of which the better one counts`;
+    return `The other ${percent(1 - leaderboard.public_fraction, 0)} stay private until the close and decide the final board. ${selected}; without a selection, the one on the public board counts.`;
+}
+
+function limits({ per_day, per_week, total, upload_mb }: Limits): string {
+    const parts = [
+        per_day === null ? '' : `${count(per_day)} a day (UTC)`,
+        per_week === null ? '' : `${count(per_week)} a week (Monday to Sunday, UTC)`,
+        total === null ? '' : `${count(total)} in all`,
+    ].filter(Boolean);
+    const often = parts.length > 0 ? `A team may submit ${joined(parts)}. Rejected files do not count.` : 'As often as you like.';
+    return `${often} A file may have up to ${count(upload_mb)} MiB.`;
+}
+
+function outsideData({ rules }: ChallengeDocument): string {
+    return rules.outside_data === 'forbidden'
+        ? 'Only the data of this challenge may be used. Every submission says so.'
+        : 'Allowed if declared: every submission says whether it used data from elsewhere, and the board marks those that did.';
+}
+
+function afterClose({ schedule, leaderboard }: ChallengeDocument): string {
+    const late =
+        schedule.after_close === 'score'
+            ? 'Submissions are still scored, marked late and never ranked.'
+            : 'Nothing is accepted any more. What counts is when the first byte arrives.';
+    return leaderboard.public_fraction < 1 ? `${late} The private board is published.` : late;
+}
+
+/** `a, b and c`. */
+function joined(parts: readonly string[]): string {
+    return parts.length < 2 ? (parts[0] ?? '') : `${parts.slice(0, -1).join(', ')} and ${parts.at(-1)}`;
+}
+
+/** `10,000 images`, `10 classes`: the facts in one line. */
+export function sizeOf({ images, classes }: { images?: number | null; classes: readonly unknown[] }): string {
+    const parts = [images ? `${count(images)} test images` : '', counted(classes.length, 'class', 'classes')];
+    return parts.filter(Boolean).join(', ');
+}

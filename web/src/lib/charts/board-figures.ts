@@ -1,0 +1,225 @@
+/** The pictures of a board: what each draws, says in words and lists. */
+import type { Leaderboard, LeaderboardEntry, LeaderboardRules, Primary } from '$lib/api/schema';
+import { count, counted, percent, percentInterval, scaledText } from '$lib/format/numbers';
+import { date } from '$lib/format/time';
+import { errorOf, isRanked } from '$lib/leaderboard/rows';
+import { type Draw, errorScale, frame, scaledTick } from './plot';
+import type { Cell, ChartTable } from './table';
+
+export interface BoardFigure {
+    title: string;
+    summary: string;
+    filename: string;
+    draw: Draw;
+    table: ChartTable;
+    note: string;
+}
+
+/** A picture that cannot be drawn yet, and why. */
+export interface MissingFigure {
+    title: string;
+    missing: string;
+}
+
+export interface BoardPicture {
+    slug: string;
+    primary: Primary;
+    reference: LeaderboardRules['reference'];
+    publicBoard: Leaderboard;
+    /** `null` before the close. */
+    privateBoard: Leaderboard | null;
+}
+
+interface Point {
+    entry: LeaderboardEntry;
+    error: number;
+    interval: readonly number[];
+    time: Date;
+    label: string;
+    kind: 'prediction files' | 'models' | 'unranked';
+}
+
+const KINDS = ['prediction files', 'models', 'unranked'] as const;
+const COLOURS = { domain: [...KINDS], range: ['var(--series-1)', 'var(--series-2)', 'var(--ink-faint)'] };
+
+/** The five pictures, in their order. */
+export function figuresOf(picture: BoardPicture): (BoardFigure | MissingFigure)[] {
+    const points = picture.publicBoard.entries.map((entry) => pointOf(entry, picture.primary));
+    return [errorByTime(points, picture), errorAgainst('macs', points, picture), errorAgainst('depth', points, picture), publicAgainstPrivate(picture), intervals(points, picture)];
+}
+
+/** The entries that were better than everything before them, in the order of time. */
+export function frontierByTime<T extends { error: number; time: Date }>(points: readonly T[]): T[] {
+    let best = Infinity;
+    return [...points]
+        .sort((a, b) => a.time.getTime() - b.time.getTime())
+        .filter(({ error }) => {
+            const isBetter = error < best;
+            best = Math.min(best, error);
+            return isBetter;
+        });
+}
+
+function pointOf(entry: LeaderboardEntry, primary: Primary): Point {
+    const kind = !isRanked(entry) ? 'unranked' : entry.kind === 'model' ? 'models' : 'prediction files';
+    return { entry, ...errorOf(entry, primary), time: new Date(entry.submitted_at), label: entry.team, kind };
+}
+
+const errorName = (primary: Primary): string => (primary === 'top1' ? 'top-1 error' : 'top-5 error');
+const link = (entry: LeaderboardEntry): Cell => ({ text: entry.team, href: `/submissions/${entry.submission}` });
+const tip = ({ entry, error, interval }: Point): string => `${entry.team}\n${entry.method}\n${percent(error)} (${percentInterval(interval)})`;
+
+function errorByTime(points: readonly Point[], { slug, primary, reference }: BoardPicture): BoardFigure | MissingFigure {
+    const title = 'Error by time';
+    if (points.length === 0) return { title, missing: 'Nobody is on the board yet.' };
+    const frontier = frontierByTime(points.filter(({ entry }) => isRanked(entry)));
+    const last = frontier.at(-1);
+    const lines = reference ? [reference] : [];
+    return {
+        title,
+        filename: `${slug}-error-by-time`,
+        summary: `${counted(points.length, 'entry', 'entries')} by ${errorName(primary)} and time of submission. ${
+            last ? `The best so far is ${percent(last.error)}, by ${last.label} on ${date(last.entry.submitted_at)}; the lead changed ${counted(frontier.length - 1, 'time')}.` : ''
+        }${reference ? ` For comparison, ${reference.label}: ${percent(reference.error)}.` : ''}`,
+        note: `Each entry that stands on the board. The line is the best ${errorName(primary)} so far.`,
+        draw: (Plot, width) =>
+            Plot.plot({
+                ...frame(width),
+                x: { type: 'time', label: null, grid: false, nice: true },
+                y: errorScale([...points.map(({ error }) => error), ...lines.map(({ error }) => error)], errorName(primary)),
+                color: { ...COLOURS, legend: true },
+                marks: [
+                    Plot.ruleY(lines, { y: 'error', stroke: 'var(--series-3)', strokeDasharray: '5 4' }),
+                    Plot.text(lines, { y: 'error', text: 'label', frameAnchor: 'right', dy: -7, textAnchor: 'end', fill: 'var(--series-3)' }),
+                    Plot.line(extended(frontier, points), { x: 'time', y: 'error', curve: 'step-after', stroke: 'var(--ink)', strokeWidth: 1.5 }),
+                    Plot.dot(points, { x: 'time', y: 'error', fill: 'kind', r: 4.5, stroke: 'var(--surface)' }),
+                    Plot.text(frontier.slice(-6), { x: 'time', y: 'error', text: 'label', dy: 14, fill: 'var(--ink)', textAnchor: 'middle' }),
+                    Plot.tip(points, Plot.pointer({ x: 'time', y: 'error', title: tip })),
+                ],
+            }),
+        table: {
+            columns: [{ title: 'Date' }, { title: 'Team' }, { title: 'Method' }, { title: errorName(primary), isNumber: true }, { title: 'Best so far' }],
+            rows: [...points]
+                .sort((a, b) => a.time.getTime() - b.time.getTime())
+                .map((point) => [date(point.entry.submitted_at), link(point.entry), point.entry.method, percent(point.error), frontier.includes(point) ? 'yes' : '']),
+        },
+    };
+}
+
+/** The frontier, led on to the last entry: the best so far still holds there. */
+function extended(frontier: readonly Point[], points: readonly Point[]): { time: Date; error: number }[] {
+    const last = frontier.at(-1);
+    if (!last) return [];
+    const end = new Date(Math.max(...points.map(({ time }) => time.getTime())));
+    return [...frontier.map(({ time, error }) => ({ time, error })), { time: end, error: last.error }];
+}
+
+/** Error against what a model costs; its area is its parameters (after Canziani, Paszke and Culurciello 2016). */
+function errorAgainst(what: 'macs' | 'depth', points: readonly Point[], { slug, primary }: BoardPicture): BoardFigure | MissingFigure {
+    const title = what === 'macs' ? 'Error against operations' : 'Error against depth';
+    const models = points.flatMap((point) => {
+        const value = point.entry.model?.[what];
+        return typeof value === 'number' ? [{ ...point, value, parameters: point.entry.model?.parameters ?? 0 }] : [];
+    });
+    if (models.length === 0) {
+        return { title, missing: 'For models only, of which none is on the board: what a file of predictions cost, it does not say.' };
+    }
+    const best = models.reduce((a, b) => (b.error < a.error ? b : a));
+    const axis = what === 'macs' ? 'multiply-accumulates of one image' : 'weight layers from input to output';
+    const shown = (value: number): string => (what === 'macs' ? scaledText(value) : count(value));
+    const isWide = what === 'macs' && Math.max(...models.map(({ value }) => value)) / Math.min(...models.map(({ value }) => value)) > 5;
+    return {
+        title,
+        filename: `${slug}-error-against-${what === 'macs' ? 'operations' : 'depth'}`,
+        summary: `${counted(models.length, 'model')} by ${axis} and ${errorName(primary)}. The lowest error, ${percent(best.error)}, is that of ${best.label} with ${shown(best.value)}.`,
+        note: `Area = parameters${what === 'macs' ? ', after Canziani, Paszke and Culurciello (2016); convolutions and matrix products only, at batch 1' : ''}.`,
+        draw: (Plot, width) =>
+            Plot.plot({
+                ...frame(width),
+                x: { type: isWide ? 'log' : 'linear', label: axis, grid: true, inset: 24, ...(what === 'macs' ? { tickFormat: scaledTick, ticks: 5 } : {}) },
+                y: { ...errorScale(models.map(({ error }) => error), errorName(primary)), inset: 16 },
+                r: { range: [3, width < 500 ? 14 : 22] },
+                marks: [
+                    Plot.dot(models, { x: 'value', y: 'error', r: 'parameters', fill: 'var(--series-2)', fillOpacity: 0.35, stroke: 'var(--series-2)' }),
+                    Plot.text(models.slice(0, 12), { x: 'value', y: 'error', text: 'label', dy: -12, fill: 'var(--ink)' }),
+                    Plot.tip(models, Plot.pointer({ x: 'value', y: 'error', title: (model) => `${tip(model)}\n${shown(model.value)}, ${scaledText(model.parameters)} parameters` })),
+                ],
+            }),
+        table: {
+            columns: [{ title: 'Team' }, { title: 'Method' }, { title: axis, isNumber: true }, { title: 'Parameters', isNumber: true }, { title: errorName(primary), isNumber: true }],
+            rows: [...models].sort((a, b) => a.value - b.value).map((model) => [link(model.entry), model.entry.method, shown(model.value), scaledText(model.parameters), percent(model.error)]),
+        },
+    };
+}
+
+function publicAgainstPrivate({ slug, primary, publicBoard, privateBoard }: BoardPicture): BoardFigure | MissingFigure {
+    const title = 'Public against private error';
+    if (!privateBoard) return { title, missing: 'After the close, when the private scores are released.' };
+    const onPublic = new Map(publicBoard.entries.map((entry) => [entry.submission, entry]));
+    const pairs = privateBoard.entries.flatMap((entry) => {
+        const counterpart = onPublic.get(entry.submission);
+        return counterpart ? [{ ...pointOf(entry, primary), before: errorOf(counterpart, primary).error }] : [];
+    });
+    if (pairs.length === 0) return { title, missing: 'No submission stands on both boards.' };
+    const worse = pairs.filter(({ error, before }) => error > before).length;
+    const all = pairs.flatMap(({ error, before }) => [error, before]);
+    return {
+        title,
+        filename: `${slug}-public-against-private`,
+        summary: `${counted(pairs.length, 'submission')} by ${errorName(primary)} on the public and on the private half: ${worse} did worse on the private one, ${pairs.length - worse} did not.`,
+        note: 'On the diagonal both errors are equal. Above it, a submission did worse where nobody could look.',
+        draw: (Plot, width) =>
+            Plot.plot({
+                ...frame(width, Math.round(Math.min(560, width * 0.75))),
+                x: { ...errorScale(all, `public ${errorName(primary)}`), inset: 10 },
+                y: { ...errorScale(all, `private ${errorName(primary)}`), inset: 10 },
+                color: { ...COLOURS, legend: true },
+                marks: [
+                    Plot.line([Math.min(...all), Math.max(...all)].map((error) => [error, error]), { stroke: 'var(--ink-faint)', strokeDasharray: '5 4' }),
+                    Plot.ruleX(pairs, { x: 'before', y1: ({ interval }: Point) => interval[0], y2: ({ interval }: Point) => interval[1], stroke: 'var(--line-strong)' }),
+                    Plot.dot(pairs, { x: 'before', y: 'error', fill: 'kind', r: 4.5, stroke: 'var(--surface)' }),
+                    Plot.text(pairs.slice(0, 10), { x: 'before', y: 'error', text: 'label', dx: 9, textAnchor: 'start', fill: 'var(--ink)' }),
+                    Plot.tip(pairs, Plot.pointer({ x: 'before', y: 'error', title: (pair) => `${pair.label}\npublic ${percent(pair.before)}\nprivate ${percent(pair.error)}` })),
+                ],
+            }),
+        table: {
+            columns: [{ title: 'Team' }, { title: 'Method' }, { title: 'Public', isNumber: true }, { title: 'Private', isNumber: true }, { title: 'Difference', isNumber: true }],
+            rows: pairs.map(({ entry, error, before }) => [link(entry), entry.method, percent(before), percent(error), `${error < before ? '−' : '+'}${percent(Math.abs(error - before))}`]),
+        },
+    };
+}
+
+function intervals(points: readonly Point[], { slug, primary, reference }: BoardPicture): BoardFigure | MissingFigure {
+    const title = 'Intervals of the first twenty';
+    const first = points.filter(({ entry }) => isRanked(entry)).slice(0, 20);
+    if (first.length === 0) return { title, missing: 'Nobody is ranked yet.' };
+    const lines = reference ? [reference] : [];
+    const errors = [...first.flatMap(({ interval }) => interval), ...lines.map(({ error }) => error)];
+    const place = ({ entry }: Point): string => `${entry.rank}. ${entry.team}`;
+    return {
+        title,
+        filename: `${slug}-intervals`,
+        summary: `${errorName(primary)} of the first ${first.length} with 95 % intervals: ${first.slice(0, 3).map((point) => `${point.label} ${percent(point.error)} (${percentInterval(point.interval)})`).join('; ')}.`,
+        note: '95 % Wilson intervals. Ranks are compared by paired tests on the same images, which tell apart more than intervals that overlap.',
+        draw: (Plot, width) =>
+            Plot.plot({
+                ...frame(width, 64 + 26 * first.length),
+                marginLeft: width < 500 ? 120 : 180,
+                marginTop: 12,
+                x: { ...errorScale(errors, errorName(primary)), inset: 6 },
+                y: { type: 'band', domain: first.map(place), label: null, tickSize: 0 },
+                marks: [
+                    Plot.ruleX(lines, { x: 'error', stroke: 'var(--series-3)', strokeDasharray: '5 4' }),
+                    Plot.text(lines, { x: 'error', text: 'label', frameAnchor: 'top', dy: -6, fill: 'var(--series-3)' }),
+                    Plot.ruleY(first, { y: place, x1: ({ interval }: Point) => interval[0], x2: ({ interval }: Point) => interval[1], stroke: 'kind', strokeWidth: 6, strokeOpacity: 0.4 }),
+                    Plot.dot(first, { y: place, x: 'error', fill: 'kind', r: 4 }),
+                    Plot.tip(first, Plot.pointerY({ y: place, x: 'error', title: tip })),
+                ],
+                color: COLOURS,
+            }),
+        table: {
+            columns: [{ title: 'Rank', isNumber: true }, { title: 'Team' }, { title: errorName(primary), isNumber: true }, { title: '95 % interval', isNumber: true }],
+            rows: first.map(({ entry, error, interval }) => [String(entry.rank), link(entry), percent(error), percentInterval(interval)]),
+        },
+    };
+}

@@ -1,0 +1,61 @@
+/** Observable Plot, fetched the first time that a chart comes into sight, and how our charts use it. */
+import type * as Plot from '@observablehq/plot';
+
+export type PlotLibrary = typeof Plot;
+
+/** Draws a chart `width` pixels wide. */
+export type Draw = (plot: PlotLibrary, width: number) => SVGElement | HTMLElement;
+
+let library: Promise<PlotLibrary> | undefined;
+
+export function loadPlot(): Promise<PlotLibrary> {
+    library ??= import('@observablehq/plot');
+    return library;
+}
+
+/** What all charts share: type, ink and room for their axes. */
+export function frame(width: number, height = Math.round(Math.min(460, Math.max(280, width * 0.5)))): Plot.PlotOptions {
+    return {
+        width,
+        height,
+        marginLeft: 52,
+        marginRight: 24,
+        marginTop: 28,
+        marginBottom: 44,
+        style: { fontFamily: 'var(--font)', fontSize: width < 500 ? '11px' : '12.5px', color: 'var(--ink-muted)', overflow: 'visible' },
+    };
+}
+
+/** An axis of fractions that reads as percentages; logarithmic where the values differ much. */
+export function errorScale(errors: readonly number[], label: string): Plot.ScaleOptions {
+    const low = Math.min(...errors);
+    const high = Math.max(...errors);
+    const isWide = low > 0 && high / low > 4;
+    return {
+        type: isWide ? 'log' : 'linear',
+        label,
+        grid: true,
+        nice: !isWide,
+        ...(isWide ? { domain: [low * 0.9, Math.min(1, high * 1.1)], ticks: percentTicks(low * 0.9, Math.min(1, high * 1.1)) } : { zero: low < 0.5 * high }),
+        tickFormat: (error: number) => `${+(100 * error).toPrecision(3)} %`,
+    };
+}
+
+/** 1, 2 and 5 times powers of ten between `low` and `high`. */
+export function percentTicks(low: number, high: number): number[] {
+    const ticks: number[] = [];
+    for (let power = -5; power <= 0; power += 1) {
+        for (const digit of [1, 2, 5]) {
+            const tick = digit * 10 ** power;
+            if (tick >= low && tick <= high) ticks.push(+tick.toPrecision(1));
+        }
+    }
+    return ticks;
+}
+
+/** Ticks of an axis of large counts: `100 k`, `1 M`. */
+export function scaledTick(value: number): string {
+    const prefixes = ['', 'k', 'M', 'G', 'T'];
+    const step = Math.max(0, Math.min(prefixes.length - 1, Math.floor(Math.log10(value) / 3)));
+    return `${+(value / 1000 ** step).toPrecision(3)} ${prefixes[step]}`.trim();
+}
