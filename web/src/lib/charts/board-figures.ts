@@ -137,7 +137,7 @@ function errorAgainst(what: 'macs' | 'depth', points: readonly Point[], { slug, 
             Plot.plot({
                 ...frame(width),
                 x: { type: isWide ? 'log' : 'linear', label: axis, grid: true, inset: 24, ...(what === 'macs' ? { tickFormat: scaledTick, ticks: 5 } : {}) },
-                y: { ...errorScale(models.map(({ error }) => error), errorName(primary)), inset: 16 },
+                y: errorScale(models.map(({ error }) => error), errorName(primary)),
                 r: { range: [3, width < 500 ? 14 : 22] },
                 marks: [
                     Plot.dot(models, { x: 'value', y: 'error', r: 'parameters', fill: 'var(--series-2)', fillOpacity: 0.35, stroke: 'var(--series-2)' }),
@@ -171,8 +171,8 @@ function publicAgainstPrivate({ slug, primary, publicBoard, privateBoard }: Boar
         draw: (Plot, width) =>
             Plot.plot({
                 ...frame(width, Math.round(Math.min(560, width * 0.75))),
-                x: { ...errorScale(all, `public ${errorName(primary)}`), inset: 10 },
-                y: { ...errorScale(all, `private ${errorName(primary)}`), inset: 10 },
+                x: { ...errorScale(all, `public ${errorName(primary)}`) },
+                y: { ...errorScale(all, `private ${errorName(primary)}`) },
                 color: { ...COLOURS, legend: true },
                 marks: [
                     Plot.line([Math.min(...all), Math.max(...all)].map((error) => [error, error]), { stroke: 'var(--ink-faint)', strokeDasharray: '5 4' }),
@@ -206,7 +206,7 @@ function intervals(points: readonly Point[], { slug, primary, reference }: Board
                 ...frame(width, 64 + 26 * first.length),
                 marginLeft: width < 500 ? 120 : 180,
                 marginTop: 12,
-                x: { ...errorScale(errors, errorName(primary)), inset: 6 },
+                x: { ...errorScale(errors, errorName(primary)) },
                 y: { type: 'band', domain: first.map(place), label: null, tickSize: 0 },
                 marks: [
                     Plot.ruleX(lines, { x: 'error', stroke: 'var(--series-3)', strokeDasharray: '5 4' }),

@@ -35,19 +35,21 @@ export function errorScale(errors: readonly number[], label: string): Plot.Scale
         type: isWide ? 'log' : 'linear',
         label,
         grid: true,
+        inset: 12,
         nice: !isWide,
         ...(isWide ? { domain: [low * 0.9, Math.min(1, high * 1.1)], ticks: percentTicks(low * 0.9, Math.min(1, high * 1.1)) } : { zero: low < 0.5 * high }),
         tickFormat: (error: number) => `${+(100 * error).toPrecision(3)} %`,
     };
 }
 
-/** 1, 2 and 5 times powers of ten between `low` and `high`. */
+/** Round shares between `low` and `high`, more of them where the two are close. */
 export function percentTicks(low: number, high: number): number[] {
+    const digits = high / low > 20 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 7];
     const ticks: number[] = [];
     for (let power = -5; power <= 0; power += 1) {
-        for (const digit of [1, 2, 5]) {
+        for (const digit of digits) {
             const tick = digit * 10 ** power;
-            if (tick >= low && tick <= high) ticks.push(+tick.toPrecision(1));
+            if (tick >= low && tick <= high) ticks.push(+tick.toPrecision(2));
         }
     }
     return ticks;

@@ -1,0 +1,84 @@
+/** The classification results of ILSVRC 2010 to 2017, as reported by others, and the pictures of them. */
+import { type Draw, frame } from '$lib/charts/plot';
+import type { ChartTable } from '$lib/charts/table';
+import { percent, percentInterval } from '$lib/format/numbers';
+import ilsvrc from './ilsvrc.json';
+
+interface Result {
+    year: number;
+    team: string;
+    network?: string;
+    error: number;
+    depth: number | null;
+    second?: boolean;
+    ensemble?: boolean;
+    note: string;
+}
+
+export const RESULTS: readonly Result[] = ilsvrc.results;
+export const HUMAN = ilsvrc.human;
+export const SOURCES = ilsvrc.sources;
+
+const WINNERS = RESULTS.filter(({ second }) => !second);
+/** Keeps words legible on what they lie over. */
+const HALO = { stroke: 'var(--surface)', strokeWidth: 4 };
+const name = ({ network, team }: Result): string => network ?? team;
+
+export const drawErrors: Draw = (Plot, width) =>
+    Plot.plot({
+        ...frame(width),
+        x: { type: 'band', domain: WINNERS.map(({ year }) => year), label: null, tickFormat: String, padding: 0.25 },
+        y: { label: 'top-5 error', grid: true, tickFormat: (error: number) => `${Math.round(100 * error)} %`, domain: [0, 0.32], ticks: [0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3] },
+        marks: [
+            Plot.rectY([HUMAN], { y1: (human: typeof HUMAN) => human.interval[0], y2: (human: typeof HUMAN) => human.interval[1], fill: 'var(--series-2)', fillOpacity: 0.22 }),
+            Plot.barY(WINNERS, { x: 'year', y: 'error', fill: ({ depth }: Result) => (depth === null ? 'var(--ink-faint)' : 'var(--series-1)'), rx1: 2 }),
+            Plot.text(WINNERS, { x: 'year', y: 'error', text: ({ error }: Result) => (100 * error).toFixed(1), dy: -8, fill: 'var(--ink)', fontWeight: 600, ...HALO }),
+            Plot.text(WINNERS.filter(() => width > 560), { x: 'year', y: 'error', text: name, dy: -22, fill: 'var(--ink-muted)', ...HALO }),
+            Plot.ruleY([HUMAN.error], { stroke: 'var(--series-2)', strokeWidth: 1.5 }),
+            Plot.text([HUMAN], { y: 'error', text: () => 'human 5.1 %', frameAnchor: 'right', dx: 20, dy: -26, textAnchor: 'end', fill: 'var(--series-2)', fontWeight: 600, ...HALO }),
+        ],
+    });
+
+export const drawDepths: Draw = (Plot, width) =>
+    Plot.plot({
+        ...frame(width),
+        x: { type: 'band', domain: WINNERS.map(({ year }) => year), label: null, tickFormat: String, padding: 0.25 },
+        y: { label: 'weight layers', grid: true, domain: [0, 175], ticks: [0, 25, 50, 75, 100, 125, 150] },
+        marks: [
+            Plot.barY(WINNERS, {
+                x: 'year',
+                y: ({ depth }: Result) => depth ?? 0,
+                fill: 'var(--series-3)',
+                fillOpacity: ({ ensemble }: Result) => (ensemble ? 0.18 : 1),
+                stroke: 'var(--series-3)',
+                rx1: 2,
+            }),
+            Plot.text(WINNERS, { x: 'year', y: ({ depth }: Result) => depth ?? 0, text: ({ depth }: Result) => (depth === null ? 'shallow' : String(depth)), dy: -8, fill: 'var(--ink)', fontWeight: 600 }),
+            Plot.text(WINNERS.filter(({ depth }) => depth !== null && width > 560), { x: 'year', y: 'depth', text: name, dy: -22, fill: 'var(--ink-muted)' }),
+        ],
+    });
+
+export const ERROR_SUMMARY =
+    'Top-5 error of the winners of ILSVRC, by year: ' +
+    WINNERS.map((result) => `${result.year} ${name(result)} ${percent(result.error, 1)}`).join(', ') +
+    `. A trained human made ${percent(HUMAN.error, 1)} (${percentInterval(HUMAN.interval, 1)}).`;
+
+export const DEPTH_SUMMARY =
+    'Depth of the winners of ILSVRC, by year: ' +
+    WINNERS.map((result) => `${result.year} ${name(result)} ${result.depth ?? 'shallow'}`).join(', ') +
+    '. In 2016 and 2017 ensembles won, which have no single depth.';
+
+export const RESULT_TABLE: ChartTable = {
+    columns: [{ title: 'Year', isNumber: true }, { title: 'Team' }, { title: 'Network' }, { title: 'Top-5 error', isNumber: true }, { title: 'Depth', isNumber: true }, { title: 'Remarks' }],
+    rows: [
+        ...RESULTS.map((result) => [
+            String(result.year),
+            result.team + (result.second ? ' (second)' : ''),
+            result.network ?? '–',
+            percent(result.error, 2),
+            result.depth === null ? 'shallow' : `${result.depth}${result.ensemble ? '*' : ''}`,
+            result.note,
+        ]),
+        ['2014', 'Human', '–', percent(HUMAN.error, 1), '–', `On ${HUMAN.images.toLocaleString('en')} images; 95 % interval ${percentInterval(HUMAN.interval, 2)}`],
+    ],
+};
