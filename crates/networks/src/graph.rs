@@ -16,17 +16,19 @@ pub use weights::Weights;
 /// A network without its weights. Made by a [`Builder`], which checks it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {
-    name: String,
-    input: Input,
-    output: ValueId,
-    nodes: Vec<Node>,
-    parameters: Vec<Parameter>,
+    pub(crate) name: String,
+    pub(crate) input: Input,
+    pub(crate) output: ValueId,
+    pub(crate) nodes: Vec<Node>,
+    /// In the order of their values.
+    pub(crate) parameters: Vec<Parameter>,
     value_names: Vec<String>,
+    pub(crate) folded: bool,
 }
 
 /// A value that flows through a network: its input, a parameter, or what a node makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ValueId(usize);
+pub struct ValueId(pub(crate) usize);
 
 impl ValueId {
     /// Its position among the network's values, from 0 and without gaps: passes keep what they know in a `Vec`.
@@ -97,6 +99,20 @@ impl Network {
 
     pub fn parameters(&self) -> &[Parameter] {
         &self.parameters
+    }
+
+    /// The parameter that supplies a value, if one does.
+    pub fn parameter_of(&self, value: ValueId) -> Option<&Parameter> {
+        let index = self
+            .parameters
+            .binary_search_by_key(&value, |parameter| parameter.value)
+            .ok()?;
+        Some(&self.parameters[index])
+    }
+
+    /// Whether batch normalisation was folded into its neighbours: its parameters are no longer to be counted.
+    pub fn is_folded(&self) -> bool {
+        self.folded
     }
 
     pub fn value_name(&self, value: ValueId) -> &str {

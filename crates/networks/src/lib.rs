@@ -2,7 +2,17 @@
 //! profile, running with candle, training.
 
 mod error;
+mod fuse;
 mod graph;
+mod profile;
+mod run;
+mod shapes;
+mod window;
+pub mod zoo;
 
 pub use error::{NetworkError, Result};
+pub use fuse::fuse;
 pub use graph::*;
+pub use profile::{LayerProfile, Profile};
+pub use run::{Executor, TrainingPass};
+pub use shapes::Shapes;

@@ -41,6 +41,7 @@ impl Builder {
             nodes: Vec::new(),
             parameters: Vec::new(),
             value_names: vec!["input".into()],
+            folded: false,
         };
         Self {
             network,
@@ -55,6 +56,11 @@ impl Builder {
     /// Says that the graph only works on batches of this size.
     pub fn fix_batch(&mut self, batch: usize) {
         self.network.input.fixed_batch = Some(batch);
+    }
+
+    /// Says that batch normalisation was folded into convolutions before the graph was written.
+    pub fn mark_folded(&mut self) {
+        self.network.folded = true;
     }
 
     /// Declares a tensor that the weights will supply.
@@ -95,6 +101,16 @@ impl Builder {
         let outputs: Vec<_> = outputs.iter().map(|output| self.value(output)).collect();
         self.push(name, op, inputs, outputs.clone(), activation);
         outputs
+    }
+
+    /// The node added last.
+    pub(crate) fn last_node(&self) -> Option<&Node> {
+        self.network.nodes.last()
+    }
+
+    /// What a value of the network being built is called.
+    pub fn value_name(&self, value: ValueId) -> &str {
+        self.network.value_name(value)
     }
 
     fn push(

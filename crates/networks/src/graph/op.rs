@@ -137,6 +137,77 @@ pub enum Op {
     Size,
 }
 
+impl Op {
+    /// ONNX's name of the operator, or PyTorch's where ONNX has none.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Convolution(_) => "Conv",
+            Self::Linear => "Linear",
+            Self::Gemm(_) => "Gemm",
+            Self::MatMul => "MatMul",
+            Self::Einsum { .. } => "Einsum",
+            Self::BatchNorm(_) => "BatchNormalization",
+            Self::InstanceNorm { .. } => "InstanceNormalization",
+            Self::LayerNorm { .. } => "LayerNormalization",
+            Self::GroupNorm { .. } => "GroupNormalization",
+            Self::LocalResponseNorm(_) => "LRN",
+            Self::Pool(Pool {
+                kind: PoolKind::Max,
+                ..
+            }) => "MaxPool",
+            Self::Pool(Pool {
+                kind: PoolKind::Average,
+                ..
+            }) => "AveragePool",
+            Self::GlobalPool(PoolKind::Max) => "GlobalMaxPool",
+            Self::GlobalPool(PoolKind::Average) => "GlobalAveragePool",
+            Self::AdaptiveAveragePool { .. } => "AdaptiveAvgPool",
+            Self::Activation(activation) => activation.name(),
+            Self::PRelu => "PRelu",
+            Self::Unary(unary) => unary.name(),
+            Self::Binary(binary) => binary.name(),
+            Self::Compare(comparison) => comparison.name(),
+            Self::Where => "Where",
+            Self::Cast { .. } => "Cast",
+            Self::Dropout { .. } => "Dropout",
+            Self::Identity => "Identity",
+            Self::QuantizeLinear { .. } => "QuantizeLinear",
+            Self::DequantizeLinear { .. } => "DequantizeLinear",
+            Self::Reduce(reduce) => reduce.kind.name(),
+            Self::Softmax { .. } => "Softmax",
+            Self::LogSoftmax { .. } => "LogSoftmax",
+            Self::ArgMax(ArgMax {
+                smallest: false, ..
+            }) => "ArgMax",
+            Self::ArgMax(_) => "ArgMin",
+            Self::TopK { .. } => "TopK",
+            Self::CumSum { .. } => "CumSum",
+            Self::Concat { .. } => "Concat",
+            Self::Split { .. } => "Split",
+            Self::Slice => "Slice",
+            Self::Gather { .. } => "Gather",
+            Self::GatherNd { .. } => "GatherND",
+            Self::Reshape { .. } => "Reshape",
+            Self::Flatten { .. } => "Flatten",
+            Self::Squeeze => "Squeeze",
+            Self::Unsqueeze => "Unsqueeze",
+            Self::Transpose { .. } => "Transpose",
+            Self::Expand => "Expand",
+            Self::Tile => "Tile",
+            Self::Pad(_) => "Pad",
+            Self::Resize(_) => "Resize",
+            Self::Col2Im { .. } => "Col2Im",
+            Self::DepthToSpace { .. } => "DepthToSpace",
+            Self::SpaceToDepth { .. } => "SpaceToDepth",
+            Self::Constant(_) => "Constant",
+            Self::ConstantOfShape(_) => "ConstantOfShape",
+            Self::Range => "Range",
+            Self::Shape { .. } => "Shape",
+            Self::Size => "Size",
+        }
+    }
+}
+
 /// Attributes of an n-dimensional convolution, one entry for each spatial dimension.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Convolution {
@@ -252,6 +323,30 @@ pub enum Activation {
     GeluTanh,
 }
 
+impl Activation {
+    /// ONNX's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Relu => "Relu",
+            Self::Clip { .. } => "Clip",
+            Self::LeakyRelu { .. } => "LeakyRelu",
+            Self::ThresholdedRelu { .. } => "ThresholdedRelu",
+            Self::Elu { .. } => "Elu",
+            Self::Celu { .. } => "Celu",
+            Self::Selu { .. } => "Selu",
+            Self::Sigmoid => "Sigmoid",
+            Self::HardSigmoid { .. } => "HardSigmoid",
+            Self::HardSwish => "HardSwish",
+            Self::Swish { .. } => "Swish",
+            Self::Mish => "Mish",
+            Self::Softplus => "Softplus",
+            Self::Softsign => "Softsign",
+            Self::Tanh => "Tanh",
+            Self::Gelu | Self::GeluTanh => "Gelu",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unary {
     Abs,
@@ -273,6 +368,30 @@ pub enum Unary {
     IsInf,
 }
 
+impl Unary {
+    /// ONNX's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Abs => "Abs",
+            Self::Neg => "Neg",
+            Self::Sign => "Sign",
+            Self::Reciprocal => "Reciprocal",
+            Self::Sqrt => "Sqrt",
+            Self::Exp => "Exp",
+            Self::Log => "Log",
+            Self::Erf => "Erf",
+            Self::Sin => "Sin",
+            Self::Cos => "Cos",
+            Self::Floor => "Floor",
+            Self::Ceil => "Ceil",
+            Self::Round => "Round",
+            Self::Not => "Not",
+            Self::IsNaN => "IsNaN",
+            Self::IsInf => "IsInf",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Binary {
     Add,
@@ -292,6 +411,25 @@ pub enum Binary {
     Xor,
 }
 
+impl Binary {
+    /// ONNX's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Add => "Add",
+            Self::Sub => "Sub",
+            Self::Mul => "Mul",
+            Self::Div => "Div",
+            Self::Pow => "Pow",
+            Self::Min => "Min",
+            Self::Max => "Max",
+            Self::Mod | Self::Fmod => "Mod",
+            Self::And => "And",
+            Self::Or => "Or",
+            Self::Xor => "Xor",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
     Equal,
@@ -299,6 +437,19 @@ pub enum Comparison {
     LessOrEqual,
     Greater,
     GreaterOrEqual,
+}
+
+impl Comparison {
+    /// ONNX's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Equal => "Equal",
+            Self::Less => "Less",
+            Self::LessOrEqual => "LessOrEqual",
+            Self::Greater => "Greater",
+            Self::GreaterOrEqual => "GreaterOrEqual",
+        }
+    }
 }
 
 /// How a value's elements are stored in a file. At run time there are three kinds: floating point in the run's
@@ -346,6 +497,24 @@ pub enum Reduction {
     SumSquare,
     LogSum,
     LogSumExp,
+}
+
+impl Reduction {
+    /// ONNX's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mean => "ReduceMean",
+            Self::Sum => "ReduceSum",
+            Self::Max => "ReduceMax",
+            Self::Min => "ReduceMin",
+            Self::Product => "ReduceProd",
+            Self::L1 => "ReduceL1",
+            Self::L2 => "ReduceL2",
+            Self::SumSquare => "ReduceSumSquare",
+            Self::LogSum => "ReduceLogSum",
+            Self::LogSumExp => "ReduceLogSumExp",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

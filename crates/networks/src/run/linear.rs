@@ -1,0 +1,71 @@
+//! Matrix products.
+
+use candle_core::{Result, Tensor, bail};
+
+use crate::graph::Gemm;
+
+/// x·weightᵀ + bias. `x […, in]`, `weight [out, in]`, `bias [out]`; result `[…, out]`.
+pub(crate) fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    let Some((features, leading)) = x.dims().split_last() else {
+        bail!("a linear layer needs at least one dimension");
+    };
+    let (out, inner) = weight.dims2()?;
+    if *features != inner {
+        bail!("{features} features arrive, but the weight is [{out}, {inner}]");
+    }
+    let rows = leading.iter().product::<usize>();
+    let product = x.reshape((rows, inner))?.matmul(&weight.t()?)?;
+    let product = match bias {
+        Some(bias) => product.broadcast_add(bias)?,
+        None => product,
+    };
+    product.reshape([leading, &[out]].concat())
+}
+
+/// alpha·a'·b' + beta·c, the accents for optional transposition.
+pub(crate) fn gemm(
+    attributes: &Gemm,
+    a: &Tensor,
+    b: &Tensor,
+    c: Option<&Tensor>,
+) -> Result<Tensor> {
+    let a = if attributes.transpose_a {
+        a.t()?
+    } else {
+        a.clone()
+    };
+    let b = if attributes.transpose_b {
+        b.t()?
+    } else {
+        b.clone()
+    };
+    let scaled = |x: Tensor, factor: f64| if factor == 1. { Ok(x) } else { x * factor };
+    let product = scaled(a.matmul(&b)?, attributes.alpha)?;
+    match c {
+        Some(c) => product.broadcast_add(&scaled(c.clone(), attributes.beta)?),
+        None => Ok(product),
+    }
+}
+
+/// As `numpy.matmul`: vectors are rows or columns, leading dimensions broadcast.
+pub(crate) fn matmul(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    match (a.rank(), b.rank()) {
+        (0, _) | (_, 0) => bail!("a matrix product of scalars"),
+        (1, 1) => a.unsqueeze(0)?.matmul(&b.unsqueeze(1)?)?.reshape(()),
+        (1, _) => {
+            let product = a.unsqueeze(0)?.broadcast_matmul(b)?;
+            product.squeeze(product.rank() - 2)
+        }
+        (_, 1) => {
+            let product = a.broadcast_matmul(&b.unsqueeze(1)?)?;
+            product.squeeze(product.rank() - 1)
+        }
+        // One product of many rows instead of many small ones.
+        (rank, 2) if rank > 2 => {
+            let (rows, columns) = (a.elem_count() / a.dim(rank - 1)?.max(1), b.dim(1)?);
+            let product = a.reshape((rows, a.dim(rank - 1)?))?.matmul(b)?;
+            product.reshape([&a.dims()[..rank - 1], &[columns]].concat())
+        }
+        _ => a.broadcast_matmul(b),
+    }
+}

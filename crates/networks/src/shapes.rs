@@ -1,0 +1,154 @@
+//! The shape of every value, without running the network.
+//!
+//! Shape arithmetic (a `Reshape` to the first half of a `Shape`) is folded: where all inputs of a node are known, its
+//! own kernel computes the result, so that there is one definition of every operator.
+
+mod rules;
+
+use candle_core::{DType, Device, Tensor};
+
+use crate::error::{NetworkError, Result};
+use crate::graph::{Network, Node, Op, ValueId};
+use crate::run::{self, Inputs};
+
+/// Elements up to which a value is folded: shapes and indices, not images.
+const FOLDED_ELEMENTS: usize = 1 << 16;
+
+/// The dimensions of every value of a network at one batch size.
+#[derive(Clone, Debug)]
+pub struct Shapes {
+    values: Vec<Option<Value>>,
+}
+
+/// What is known of a value before running.
+#[derive(Clone, Debug)]
+pub(crate) struct Value {
+    pub dims: Vec<usize>,
+    /// Its elements, where they depend on the batch size alone.
+    pub known: Option<Tensor>,
+}
+
+impl Shapes {
+    /// The dimensions of a value that the output depends on.
+    ///
+    /// # Panics
+    /// On a value that no node of the network makes any more, after fusing for example.
+    pub fn of(&self, value: ValueId) -> &[usize] {
+        &self.values[value.index()]
+            .as_ref()
+            .expect("a value that some node makes")
+            .dims
+    }
+
+    /// A value's elements, where they follow from the batch size alone.
+    pub fn known(&self, value: ValueId) -> Option<&Tensor> {
+        self.values[value.index()].as_ref()?.known.as_ref()
+    }
+}
+
+impl Network {
+    /// The dimensions of every value for `batch` images.
+    ///
+    /// # Errors
+    /// [`NetworkError::Node`] at the first node that what arrives does not fit, or whose result's shape depends on the
+    /// images' content.
+    pub fn infer_shapes(&self, batch: usize) -> Result<Shapes> {
+        let mut values = vec![None; self.value_count()];
+        let dims = [&[batch], self.input().dims.as_slice()].concat();
+        values[self.input().value.index()] = Some(Value { dims, known: None });
+        for parameter in self.parameters() {
+            values[parameter.value.index()] = Some(Value {
+                dims: parameter.dims.clone(),
+                known: None,
+            });
+        }
+        for node in self.nodes() {
+            let inputs: Vec<Option<&Value>> = node
+                .inputs
+                .iter()
+                .map(|input| input.and_then(|input| values[input.index()].as_ref()))
+                .collect();
+            let outputs = infer_node(node, &inputs)?;
+            for (output, value) in node.outputs.iter().zip(outputs) {
+                values[output.index()] = Some(value);
+            }
+        }
+        Ok(Shapes { values })
+    }
+}
+
+/// The shapes of a node's outputs, and their elements where all its inputs' are known.
+pub(crate) fn infer_node(node: &Node, inputs: &[Option<&Value>]) -> Result<Vec<Value>> {
+    let failed = |detail: String| NetworkError::Node {
+        node: node.name.clone(),
+        op: node.op.name(),
+        detail,
+    };
+    let shapes = rules::output_dims(&node.op, &rules::Arguments(inputs), node.outputs.len())
+        .map_err(failed)?;
+    let known = fold(node, inputs, &shapes).map_err(|error| failed(error.to_string()))?;
+    Ok(shapes
+        .into_iter()
+        .enumerate()
+        .map(|(index, dims)| Value {
+            dims,
+            known: known.get(index).cloned(),
+        })
+        .collect())
+}
+
+fn fold(
+    node: &Node,
+    inputs: &[Option<&Value>],
+    shapes: &[Vec<usize>],
+) -> candle_core::Result<Vec<Tensor>> {
+    if shapes
+        .iter()
+        .any(|dims| elements(dims) > FOLDED_ELEMENTS as u64)
+    {
+        return Ok(Vec::new());
+    }
+    let device = Device::Cpu;
+    let dims_of = |input: Option<&Value>| input.map(|value| value.dims.clone()).unwrap_or_default();
+    match &node.op {
+        Op::Constant(literal) => Ok(vec![run::tensor_of(literal, DType::F32, &device)?]),
+        Op::Shape { start, end } => {
+            let dims: Vec<i64> = dims_of(inputs[0])
+                .iter()
+                .map(|length| *length as i64)
+                .collect();
+            let range = rules::shape_range(*start, *end, dims.len());
+            Ok(vec![Tensor::from_slice(
+                &dims[range.clone()],
+                range.len(),
+                &device,
+            )?])
+        }
+        Op::Size => Ok(vec![Tensor::new(
+            elements(&dims_of(inputs[0])) as i64,
+            &device,
+        )?]),
+        op => {
+            let known: Option<Vec<Option<&Tensor>>> = inputs
+                .iter()
+                .map(|input| match input {
+                    None => Some(None),
+                    Some(value) => value.known.as_ref().map(Some),
+                })
+                .collect();
+            match known {
+                Some(known) if node.activation.is_none() => {
+                    run::apply(op, &Inputs(&known), shapes.len())
+                }
+                _ => Ok(Vec::new()),
+            }
+        }
+    }
+}
+
+/// The number of elements of a shape, at most `u64::MAX`.
+pub(crate) fn elements(dims: &[usize]) -> u64 {
+    dims.iter().fold(1, |product: u64, length| {
+        product.saturating_mul(*length as u64)
+    })
+}
