@@ -1,0 +1,33 @@
+import { describe, expect, test } from 'vitest';
+import { accepted, answer } from './client';
+import { explain, place, Refusal, refusalOf } from './problem';
+
+const refused = (status: number, body: unknown): Refusal => refusalOf(new Response(null, { status, statusText: 'Bad Gateway' }), body);
+
+describe('a refusal', () => {
+    test('is the problem’s sentence, with its lines', () => {
+        const problem = { type: 'about:blank', title: 'Conflict', status: 409, detail: 'there is no challenge `pets`', errors: [{ line: 3, detail: 'class 0' }] };
+        const refusal = refused(409, problem);
+        expect(explain(refusal)).toBe('There is no challenge “pets”.');
+        expect(refusal.lines.map(place)).toEqual(['line 3']);
+    });
+    test('keeps what begins with a name of the field', () => {
+        expect(refused(422, { detail: 'schedule.closes must be later than schedule.opens' }).message).toBe('schedule.closes must be later than schedule.opens.');
+    });
+    test('has words where a proxy answered instead', () => {
+        expect(refused(502, '<html>').message).toBe('The server answered 502 Bad Gateway.');
+    });
+});
+
+describe('an answer', () => {
+    test('is the document', async () => {
+        await expect(answer(Promise.resolve({ data: { me: null }, response: new Response() }))).resolves.toEqual({ me: null });
+    });
+    test('that never came is offline', async () => {
+        const failure = await answer(Promise.reject(new TypeError('Failed to fetch'))).catch((caught: unknown) => caught);
+        expect(failure).toMatchObject({ status: 0, message: 'The server cannot be reached. Check your connection, then try again.' });
+    });
+    test('without a body is accepted', async () => {
+        await expect(accepted(Promise.resolve({ response: new Response(null, { status: 204 }) }))).resolves.toBeDefined();
+    });
+});

@@ -1,0 +1,42 @@
+import { describe, expect, test } from 'vitest';
+import type { ChallengeDocument } from '$lib/api/schema';
+import { FASHION_MNIST } from './challenge.fixture';
+import { rulesOf } from './rules';
+
+const words = (changes: Partial<ChallengeDocument> = {}): Record<string, string> =>
+    Object.fromEntries(rulesOf({ ...FASHION_MNIST, ...changes }).map(({ title, text }) => [title, text]));
+
+describe('the rules in words', () => {
+    test('of the demo', () => {
+        expect(words()).toEqual({
+            'What ranks':
+                'Teams are ranked by top-1 error, the share of images whose first guess is wrong; then by top-5 error, then by who was earlier. A team stands with its best submission.',
+            'What you see': 'While the challenge is open, the public board shows the error on 50\u00a0% of the test images, drawn once and kept secret.',
+            'What decides':
+                'The other 50\u00a0% stay private until the close and decide the final board. Each team may select one submission for it; without a selection, the one on the public board counts.',
+            'How often': 'A team may submit 20 a day (UTC). Rejected files do not count. A file may have up to 1,024 MiB.',
+            'Data from elsewhere': 'Allowed if declared: every submission says whether it used data from elsewhere, and the board marks those that did.',
+            'After the close': 'Nothing is accepted any more. What counts is when the first byte arrives. The private board is published.',
+        });
+    });
+    test('say nothing of a private part where all images are public', () => {
+        const all = words({ leaderboard: { ...FASHION_MNIST.leaderboard, public_fraction: 1 } });
+        expect(all['What decides']).toBeUndefined();
+        expect(all['What you see']).toContain('on all test images');
+        expect(all['After the close']).not.toContain('private');
+    });
+    test('follow each setting', () => {
+        const strict = words({
+            leaderboard: { ...FASHION_MNIST.leaderboard, primary: 'top5', feedback: 'ladder', ranking: 'latest', final_selections: 2 },
+            limits: { per_day: 2, per_week: 5, total: 100, upload_mb: 10 },
+            rules: { outside_data: 'forbidden' },
+            schedule: { opens: null, closes: null, after_close: 'score' },
+        });
+        expect(strict['What ranks']).toMatch(/ranked by top-5 error.*latest submission\.$/);
+        expect(strict['What you see']).toContain('ladder');
+        expect(strict['What decides']).toContain('up to 2 submissions');
+        expect(strict['How often']).toContain('2 a day (UTC), 5 a week (Monday to Sunday, UTC) and 100 in all');
+        expect(strict['Data from elsewhere']).toBe('Only the data of this challenge may be used. Every submission says so.');
+        expect(strict['After the close']).toContain('marked late and never ranked');
+    });
+});

@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest';
+import { untrustedMarkdown } from './markdown';
+
+test('Markdown becomes HTML, with headings below those of the page', async () => {
+    const html = await untrustedMarkdown('# Data\n\n- **train**: `x`\n\n[paper](https://arxiv.org/abs/1708.07747)');
+    expect(html).toContain('<h2>Data</h2>');
+    expect(html).toContain('<li><strong>train</strong>: <code>x</code></li>');
+    expect(html).toContain('<a href="https://arxiv.org/abs/1708.07747" rel="nofollow noopener">paper</a>');
+});
+
+// From OWASP's filter evasion cheat sheet.
+test.each([
+    '<script>alert(1)</script>',
+    '<img src=x onerror=alert(1)>',
+    '[click](javascript:alert(1))',
+    '<a href="jAvAsCrIpT:alert(1)">x</a>',
+    '<svg onload=alert(1)></svg>',
+    '<math><mi xlink:href="data:x,<script>alert(1)</script>"></mi></math>',
+    '<iframe src="javascript:alert(1)"></iframe>',
+    '<style>@import "http://evil.example/x.css"</style>',
+    '<form action="/api/v1/session"><input name="password"></form>',
+    '<div style="position:fixed;inset:0" id="main" class="app">x</div>',
+])('%s does nothing', async (attack) => {
+    const html = await untrustedMarkdown(attack);
+    const holder = document.createElement('div');
+    holder.innerHTML = html;
+    expect(holder.querySelector('script, iframe, style, form, input, img')).toBeNull();
+    const attributes = [...holder.querySelectorAll('*')].flatMap((element) => [...element.attributes].map(({ name, value }) => `${name}=${value}`));
+    expect(attributes.filter((attribute) => !/^(rel=|href=https?:)/.test(attribute))).toEqual([]);
+});
+
+test('images from elsewhere become links, since the page may load nothing from there', async () => {
+    expect(await untrustedMarkdown('![A cat](https://example.org/cat.jpg)')).toContain('<a href="https://example.org/cat.jpg" rel="nofollow noopener">A cat</a>');
+});
