@@ -83,6 +83,24 @@ export class Visitor {
         }
     }
 
+    /** Signs in, as the form would: the session's cookie is this browser's from now on. */
+    async signIn({ handle, password }: { handle: string; password: string }): Promise<void> {
+        const signedIn = await this.#context.request.post('/api/v1/session', { data: { handle, password } });
+        expect(signedIn.status()).toBe(200);
+    }
+
+    /** Scrolls to the end and back, so that everything that waits to be in sight is there. */
+    async seeAll(): Promise<void> {
+        await this.page.evaluate(async () => {
+            for (let top = 0; top < document.documentElement.scrollHeight; top += window.innerHeight / 2) {
+                window.scrollTo(0, top);
+                await new Promise((resolve) => setTimeout(resolve, 60));
+            }
+            window.scrollTo(0, 0);
+        });
+        await this.page.waitForTimeout(150);
+    }
+
     /** Ends the visit; fails if there was a console error, an uncaught exception or a request to a third party. */
     async leave(): Promise<void> {
         await this.#context.close();

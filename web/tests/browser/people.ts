@@ -15,9 +15,14 @@ export class Person {
 
     /** Opens an account with a password of its own. */
     static async register(handle: string): Promise<Person> {
-        const password = `${handle} and a long password`;
+        const password = passwordOf(handle);
         await request('POST', '/users', JSON.stringify({ handle, password }));
         return Person.signIn(handle, password);
+    }
+
+    /** The account of that name, which an earlier test may have opened. */
+    static async registerOrSignIn(handle: string): Promise<Person> {
+        return Person.register(handle).catch(() => Person.signIn(handle, passwordOf(handle)));
     }
 
     static async organizer(): Promise<Person> {
@@ -36,6 +41,14 @@ export class Person {
         return request(method, path, body, { authorization: `Bearer ${this.#token}` });
     }
 
+    /** Whether there is something at this address that this person may see. */
+    async exists(path: string): Promise<boolean> {
+        return this.ask('GET', path).then(
+            () => true,
+            () => false,
+        );
+    }
+
     /** Sends a file of predictions and waits for its score; answers with the submission's id. */
     async submit(slug: string, predictions: string, method: string): Promise<string> {
         const form = new FormData();
@@ -47,6 +60,10 @@ export class Person {
             return status === 'scored' ? submission.id : undefined;
         });
     }
+}
+
+function passwordOf(handle: string): string {
+    return `${handle} and a long password`;
 }
 
 /** A published challenge of `images` images and `classes` classes without pictures; image i has label i mod classes. */

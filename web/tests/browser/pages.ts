@@ -1,0 +1,62 @@
+/** Every address of the pages, for what is checked on each of them. */
+import { eventually, Person, predictions, publishChallenge } from './people';
+
+export interface PageAddress {
+    /** For file names. */
+    name: string;
+    path: string;
+    /** Who looks: a visitor, a competitor with submissions, or the organizer. */
+    as: 'visitor' | 'competitor' | 'organizer';
+    /** Found when the page shows what it is about. */
+    shows: string;
+}
+
+const SLUG = 'closed-series';
+const SIZE = { images: 400, classes: 4 };
+
+/** A closed challenge with both boards, which the tests of one file share; made by whichever comes first. */
+export async function closedChallenge(): Promise<{ slug: string; competitor: Person; submission: string }> {
+    const organizer = await Person.organizer();
+    const competitor = await Person.registerOrSignIn('ada');
+    if (!(await organizer.exists(`/challenges/${SLUG}`))) {
+        const settings = { slug: SLUG, title: 'A closed one', series: 'fashion-mnist', leaderboard: { public_fraction: 0.5 }, description: 'Four classes, long ago.' };
+        await publishChallenge(organizer, settings, SIZE);
+        await competitor.submit(SLUG, predictions(SIZE, 4), 'Every fourth wrong');
+        await (await Person.registerOrSignIn('grace')).submit(SLUG, predictions(SIZE, 10), 'Every tenth wrong');
+        await (await Person.registerOrSignIn('alan')).submit(SLUG, predictions(SIZE, 9), 'Every ninth wrong');
+        await organizer.ask('PATCH', `/challenges/${SLUG}`, JSON.stringify({ schedule: { closes: new Date(Date.now() + 100).toISOString() } }));
+        await eventually(async () => ((await organizer.exists(`/challenges/${SLUG}/leaderboard?split=private`)) ? true : undefined));
+    }
+    const { items } = (await (await competitor.ask('GET', `/challenges/${SLUG}/submissions`)).json()) as { items: { id: string }[] };
+    const [submission] = items;
+    if (!submission) throw new Error('ada has no submission');
+    return { slug: SLUG, competitor, submission: submission.id };
+}
+
+export async function allPages(): Promise<{ pages: PageAddress[]; competitor: Person; organizer: Person }> {
+    const { slug, competitor, submission } = await closedChallenge();
+    const open = '/challenges/fashion-mnist';
+    const pages: PageAddress[] = [
+        { name: 'home', path: '/', as: 'visitor', shows: 'article' },
+        { name: 'challenge', path: open, as: 'visitor', shows: 'canvas' },
+        { name: 'leaderboard', path: `${open}/leaderboard`, as: 'visitor', shows: 'tr[data-row]' },
+        { name: 'leaderboard-closed', path: `/challenges/${slug}/leaderboard`, as: 'visitor', shows: 'td .shift' },
+        { name: 'pictures', path: `${open}/pictures`, as: 'visitor', shows: 'svg[class*="plot"]' },
+        { name: 'pictures-closed', path: `/challenges/${slug}/pictures`, as: 'visitor', shows: 'svg[class*="plot"]' },
+        { name: 'data', path: `${open}/data`, as: 'visitor', shows: 'table' },
+        { name: 'history', path: '/history', as: 'visitor', shows: 'svg[class*="plot"]' },
+        { name: 'reference', path: '/reference', as: 'visitor', shows: 'article' },
+        { name: 'sign-in', path: '/sign-in', as: 'visitor', shows: 'form' },
+        { name: 'sign-up', path: '/sign-up', as: 'visitor', shows: 'form' },
+        { name: 'submit-signed-out', path: `${open}/submit`, as: 'visitor', shows: 'h1' },
+        { name: 'submission', path: `/submissions/${submission}`, as: 'visitor', shows: 'h1' },
+        { name: 'submit', path: `${open}/submit`, as: 'competitor', shows: 'form' },
+        { name: 'submissions', path: `/challenges/${slug}/submissions`, as: 'competitor', shows: 'h1' },
+        { name: 'submission-own', path: `/submissions/${submission}`, as: 'competitor', shows: 'h1' },
+        { name: 'account', path: '/account', as: 'competitor', shows: 'h1' },
+        { name: 'organize', path: '/organize', as: 'organizer', shows: 'h1' },
+        { name: 'organize-challenge', path: '/organize/fashion-mnist', as: 'organizer', shows: 'h1' },
+        { name: 'missing', path: '/challenges/no-such-challenge', as: 'visitor', shows: 'h1' },
+    ];
+    return { pages, competitor, organizer: await Person.organizer() };
+}
