@@ -22,7 +22,7 @@ pub struct Network {
     pub(crate) nodes: Vec<Node>,
     /// In the order of their values.
     pub(crate) parameters: Vec<Parameter>,
-    value_names: Vec<String>,
+    pub(crate) value_names: Vec<String>,
     pub(crate) folded: bool,
 }
 

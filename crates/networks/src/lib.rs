@@ -1,9 +1,12 @@
 //! Networks as graphs of named operators, and everything that is done with one: loading weights, reading ONNX, shapes,
 //! profile, running with candle, training.
 
+mod any_batch;
 mod error;
 mod fuse;
 mod graph;
+pub mod model;
+pub mod onnx;
 mod profile;
 mod run;
 mod shapes;

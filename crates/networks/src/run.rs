@@ -7,15 +7,21 @@
 //! At run time a value is floating point in the run's precision, or `i64`, or, where it is boolean, `u8`.
 
 mod activation;
+mod arrange;
 mod convolution;
+mod einsum;
+mod elementwise;
 mod linear;
 mod normalization;
 mod pooling;
+mod reduce;
+mod resize;
 
 use candle_core::{DType, Device, Result as CandleResult, Tensor, bail};
 
 use crate::error::{NetworkError, Result};
-use crate::graph::{Binary, Elements, Literal, Network, Node, Op, PadMode, ValueId, Weights};
+use crate::graph::{Elements, Literal, Network, Node, Op, ValueId, Weights};
+use crate::shapes;
 
 pub(crate) use activation::activate;
 
@@ -243,6 +249,17 @@ impl<'a> Inputs<'a> {
             .to_vec1()
     }
 
+    /// The only element of an integer input.
+    pub fn integer(&self, index: usize) -> CandleResult<i64> {
+        match self.integers(index)?.as_slice() {
+            [only] => Ok(*only),
+            several => bail!(
+                "input {index} has {} elements; one is needed",
+                several.len()
+            ),
+        }
+    }
+
     pub fn optional_integers(&self, index: usize) -> CandleResult<Option<Vec<i64>>> {
         self.optional(index)
             .map(|_| self.integers(index))
@@ -292,6 +309,8 @@ fn finish(output: Tensor, node: &Node) -> CandleResult<Tensor> {
 /// One operator on its inputs, in inference mode; `outputs` is how many results the node has.
 pub(crate) fn apply(op: &Op, inputs: &Inputs<'_>, outputs: usize) -> CandleResult<Vec<Tensor>> {
     let x = || inputs.get(0);
+    let all_dims = || shapes::output_dims(op, inputs, outputs);
+    let dims = || Ok::<_, candle_core::Error>(all_dims()?.swap_remove(0));
     let output = match op {
         Op::Convolution(attributes) => {
             convolution::convolution(attributes, x()?, inputs.get(1)?, inputs.optional(2), None)?
@@ -306,29 +325,73 @@ pub(crate) fn apply(op: &Op, inputs: &Inputs<'_>, outputs: usize) -> CandleResul
         Op::AdaptiveAveragePool { output } => pooling::adaptive_average_pool(output, x()?)?,
         Op::Activation(activation) => activate(*activation, x()?)?,
         Op::Dropout { .. } | Op::Identity => x()?.clone(),
-        Op::Binary(Binary::Add) => x()?.broadcast_add(inputs.get(1)?)?,
-        Op::Binary(Binary::Mul) => x()?.broadcast_mul(inputs.get(1)?)?,
-        Op::Pad(PadMode::Constant) => {
-            let (pads, axes) = (inputs.integers(1)?, inputs.integers(3)?);
-            x()?.pad_with_zeros(axes[0] as usize, pads[0] as usize, pads[1] as usize)?
+        Op::InstanceNorm { epsilon } => normalization::instance_norm(*epsilon, inputs)?,
+        Op::LayerNorm { axis, epsilon } => normalization::layer_norm(*axis, *epsilon, inputs)?,
+        Op::GroupNorm { groups, epsilon } => normalization::group_norm(*groups, *epsilon, inputs)?,
+        Op::PRelu => elementwise::parametric_relu(x()?, inputs.get(1)?)?,
+        Op::Unary(unary) => elementwise::unary(*unary, x()?)?,
+        Op::Binary(binary) => elementwise::binary(*binary, x()?, inputs.get(1)?)?,
+        Op::Compare(comparison) => elementwise::compare(*comparison, x()?, inputs.get(1)?)?,
+        Op::Where => elementwise::choose(x()?, inputs.get(1)?, inputs.get(2)?, &dims()?)?,
+        Op::Cast { to } => elementwise::cast(x()?, *to)?,
+        Op::QuantizeLinear { axis, to } => {
+            elementwise::quantize(x()?, inputs.get(1)?, inputs.optional(2), *axis, *to)?
         }
-        Op::Concat { axis } => {
-            let axis = x()?.normalize_axis(*axis)?;
-            Tensor::cat(&inputs.all()?, axis)?
+        Op::DequantizeLinear { axis } => {
+            elementwise::dequantize(x()?, inputs.get(1)?, inputs.optional(2), *axis)?
         }
-        Op::Flatten { axis } => {
-            let dims = x()?.dims();
-            let axis = if *axis < 0 {
-                *axis + dims.len() as i64
-            } else {
-                *axis
-            } as usize;
-            x()?.reshape((
-                dims[..axis].iter().product::<usize>(),
-                dims[axis..].iter().product::<usize>(),
-            ))?
+        Op::Reduce(attributes) => reduce::reduce(attributes, inputs)?,
+        Op::Softmax { axis } => reduce::softmax(x()?, *axis)?,
+        Op::LogSoftmax { axis } => reduce::log_softmax(x()?, *axis)?,
+        Op::ArgMax(attributes) => reduce::arg_max(attributes, x()?)?,
+        Op::TopK { axis, largest, .. } => {
+            let k = all_dims()?[0][x()?.normalize_axis(*axis)?];
+            return reduce::top_k(x()?, k, *axis, *largest);
         }
-        _ => bail!("this operator has no kernel yet ({outputs} outputs)"),
+        Op::CumSum { exclusive, reverse } => {
+            let axis = inputs.integer(1)?;
+            reduce::cumulative_sum(x()?, axis, *exclusive, *reverse)?
+        }
+        Op::Concat { axis } => arrange::concat(inputs, *axis)?,
+        Op::Split { axis } => return arrange::split(x()?, *axis, &all_dims()?),
+        Op::Slice => arrange::slice(inputs, &dims()?)?,
+        Op::Gather { axis } => arrange::gather(x()?, inputs.get(1)?, *axis, &dims()?)?,
+        Op::GatherNd { batch_dims } => {
+            arrange::gather_nd(x()?, inputs.get(1)?, *batch_dims, &dims()?)?
+        }
+        Op::Reshape { .. } | Op::Flatten { .. } | Op::Squeeze | Op::Unsqueeze => {
+            x()?.reshape(dims()?)?
+        }
+        Op::Transpose { permutation } => arrange::transpose(x()?, permutation)?,
+        Op::Expand => x()?.broadcast_as(dims()?)?,
+        Op::Tile => arrange::tile(x()?, &inputs.integers(1)?)?,
+        Op::Pad(mode) => {
+            dims()?;
+            arrange::pad(*mode, inputs)?
+        }
+        Op::Resize(attributes) => resize::resize(attributes, inputs, &dims()?)?,
+        Op::Col2Im {
+            dilations,
+            pads,
+            strides,
+        } => {
+            let block = inputs.integers(2)?;
+            arrange::col2im(x()?, &block, &dims()?, dilations, pads, strides)?
+        }
+        Op::DepthToSpace { block, mode } => {
+            dims()?;
+            arrange::depth_to_space(x()?, *block, *mode)?
+        }
+        Op::SpaceToDepth { block } => {
+            dims()?;
+            arrange::space_to_depth(x()?, *block)?
+        }
+        Op::Einsum { equation } => einsum::einsum(equation, &inputs.all()?)?,
+        Op::Constant(literal) => tensor_of(literal, DType::F32, &Device::Cpu)?,
+        Op::ConstantOfShape(value) => arrange::filled(*value, &dims()?, x()?.device())?,
+        Op::Range => arrange::range(x()?, inputs.get(2)?, &dims()?)?,
+        Op::Shape { start, end } => shapes::shape_of(x()?, *start, *end)?,
+        Op::Size => Tensor::new(arrange::signed(x()?.elem_count()), x()?.device())?,
     };
     Ok(vec![output])
 }

@@ -14,6 +14,9 @@ use crate::run::{self, Inputs};
 /// Elements up to which a value is folded: shapes and indices, not images.
 const FOLDED_ELEMENTS: usize = 1 << 16;
 
+/// More elements than any value of a network has: what asks for them is an attack or a mistake.
+const MOST_ELEMENTS: u64 = 1 << 31;
+
 /// The dimensions of every value of a network at one batch size.
 #[derive(Clone, Debug)]
 pub struct Shapes {
@@ -144,6 +147,39 @@ fn fold(
             }
         }
     }
+}
+
+/// The dimensions of a node's results, once its inputs have arrived: a run checks its arguments by the same rules.
+pub(crate) fn output_dims(
+    op: &Op,
+    inputs: &Inputs<'_>,
+    outputs: usize,
+) -> candle_core::Result<Vec<Vec<usize>>> {
+    let arrived = |tensor: &Tensor| Value {
+        dims: tensor.dims().to_vec(),
+        known: Some(tensor.clone()),
+    };
+    let values: Vec<Option<Value>> = inputs.0.iter().map(|input| input.map(arrived)).collect();
+    let values: Vec<Option<&Value>> = values.iter().map(Option::as_ref).collect();
+    let dims = rules::output_dims(op, &rules::Arguments(&values), outputs);
+    let dims = dims.map_err(candle_core::Error::msg)?;
+    match dims.iter().map(|dims| elements(dims)).max() {
+        Some(most) if most > MOST_ELEMENTS => Err(candle_core::Error::msg(format!(
+            "its result would have {most} elements"
+        ))),
+        _ => Ok(dims),
+    }
+}
+
+/// What a `Shape` operator gives of an array.
+pub(crate) fn shape_of(x: &Tensor, start: i64, end: Option<i64>) -> candle_core::Result<Tensor> {
+    let range = rules::shape_range(start, end, x.rank());
+    let dims: Vec<i64> = x.dims()[range]
+        .iter()
+        .map(|length| *length as i64)
+        .collect();
+    let count = dims.len();
+    Tensor::from_vec(dims, count, x.device())
 }
 
 /// The number of elements of a shape, at most `u64::MAX`.

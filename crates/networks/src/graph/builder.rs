@@ -75,6 +75,15 @@ impl Builder {
         value
     }
 
+    /// Counts a parameter among what is learnt, where that shows only after it was declared.
+    pub(crate) fn set_trainable(&mut self, value: ValueId) {
+        let mut parameters = self.network.parameters.iter_mut();
+        parameters
+            .find(|parameter| parameter.value == value)
+            .expect("declared before")
+            .kind = ParameterKind::Trainable;
+    }
+
     /// A small tensor that belongs to the graph.
     pub fn constant(&mut self, name: &str, literal: Literal) -> ValueId {
         self.node(name, Op::Constant(literal), &[])

@@ -100,7 +100,7 @@ pub enum Op {
     Squeeze,
     /// `x`, `axes`
     Unsqueeze,
-    /// `x`
+    /// `x`; an empty permutation reverses the dimensions
     Transpose { permutation: Vec<usize> },
     /// `x`, `shape`: numpy's broadcasting, in both directions
     Expand,

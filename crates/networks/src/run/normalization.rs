@@ -1,6 +1,6 @@
 //! Normalisations.
 
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, bail};
 
 use super::Inputs;
 use crate::graph::{BatchNorm, LocalResponseNorm};
@@ -80,4 +80,59 @@ pub(crate) fn local_response_norm(attributes: &LocalResponseNorm, x: &Tensor) ->
         sum = (sum + padded.narrow(1, shift, channels)?)?;
     }
     x / sum.affine(alpha / size as f64, bias)?.powf(beta)?
+}
+
+/// Each image's each channel by its own statistics. `x`: `[batch, channels, …]`; `scale`, `shift`: `[channels]`.
+pub(crate) fn instance_norm(epsilon: f64, inputs: &Inputs<'_>) -> Result<Tensor> {
+    let x = inputs.get(0)?;
+    let rows = x.dims().iter().take(2).product();
+    scale_and_shift(
+        &standardize(x, rows, epsilon)?,
+        &per_channel(inputs.get(1)?, x)?,
+        &per_channel(inputs.get(2)?, x)?,
+    )
+}
+
+/// Each image's each group of channels by its own statistics; scaled and shifted by channel.
+pub(crate) fn group_norm(groups: usize, epsilon: f64, inputs: &Inputs<'_>) -> Result<Tensor> {
+    let x = inputs.get(0)?;
+    let (batch, channels) = (x.dim(0)?, x.dim(1)?);
+    if groups == 0 || channels % groups != 0 {
+        bail!("{channels} channels in {groups} groups");
+    }
+    scale_and_shift(
+        &standardize(x, batch * groups, epsilon)?,
+        &per_channel(inputs.get(1)?, x)?,
+        &per_channel(inputs.get(2)?, x)?,
+    )
+}
+
+/// Over all dimensions from `axis` on (Ba, Kiros and Hinton 2016).
+pub(crate) fn layer_norm(axis: i64, epsilon: f64, inputs: &Inputs<'_>) -> Result<Tensor> {
+    let x = inputs.get(0)?;
+    let axis = x.normalize_axis(axis)?;
+    let normalised = standardize(x, x.dims()[..axis].iter().product(), epsilon)?;
+    let scaled = match inputs.optional(1) {
+        Some(scale) => normalised.broadcast_mul(scale)?,
+        None => normalised,
+    };
+    match inputs.optional(2) {
+        Some(shift) => scaled.broadcast_add(shift),
+        None => Ok(scaled),
+    }
+}
+
+/// (x − mean)/√(variance + ε) of each of `rows` equal parts, in x's shape.
+fn standardize(x: &Tensor, rows: usize, epsilon: f64) -> Result<Tensor> {
+    if rows == 0 || x.elem_count() == 0 {
+        return Ok(x.clone());
+    }
+    let matrix = x.reshape((rows, x.elem_count() / rows))?;
+    let centred = matrix.broadcast_sub(&matrix.mean_keepdim(1)?)?;
+    let deviation = (centred.sqr()?.mean_keepdim(1)? + epsilon)?.sqrt()?;
+    centred.broadcast_div(&deviation)?.reshape(x.dims())
+}
+
+fn scale_and_shift(x: &Tensor, scale: &Tensor, shift: &Tensor) -> Result<Tensor> {
+    x.broadcast_mul(scale)?.broadcast_add(shift)
 }

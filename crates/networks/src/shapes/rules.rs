@@ -225,6 +225,9 @@ pub(super) fn output_dims(
         }
         Op::Transpose { permutation } => {
             let x = x()?;
+            if permutation.is_empty() {
+                return Ok(vec![x.iter().rev().copied().collect()]);
+            }
             let mut sorted = permutation.clone();
             sorted.sort_unstable();
             if sorted != (0..x.len()).collect::<Vec<_>>() {

@@ -1,0 +1,295 @@
+//! Takes a fixed batch size out of a graph.
+//!
+//! An exporter that traces a model on `b` images writes `b` into the constants of `Reshape`, `Expand` and `Resize`. The
+//! graph is followed at two batch sizes at once, `b` and `2b`: where a value's shapes differ, there is its batch. A node
+//! that does not fit at `2b` gets a constant that fits any batch. Whether the result is the same function has still to be
+//! tried: shapes alone do not show it.
+
+use candle_core::{DType, Tensor};
+
+use crate::{
+    graph::{Literal, Network, Node, Op, ValueId},
+    shapes::{self, Value},
+};
+
+/// The network for batches of any size, or `None` where that is not possible by these rules.
+pub(crate) fn with_any_batch(network: &Network, batch: usize) -> Option<Network> {
+    let mut rewriting = Rewriting::start(network, batch)?;
+    for node in network.nodes() {
+        rewriting.take(node.clone())?;
+    }
+    let mut any = rewriting.network;
+    any.input.fixed_batch = None;
+    Some(any)
+}
+
+struct Rewriting {
+    /// As far as it is rewritten.
+    network: Network,
+    batch: usize,
+    /// Every value at `batch` images, and at twice as many.
+    once: Vec<Option<Value>>,
+    twice: Vec<Option<Value>>,
+}
+
+impl Rewriting {
+    fn start(network: &Network, batch: usize) -> Option<Self> {
+        let mut rewritten = network.clone();
+        rewritten.nodes.clear();
+        let given = |count: usize| {
+            let mut values = vec![None; network.value_count()];
+            let dims = [&[count], network.input().dims.as_slice()].concat();
+            values[network.input().value.index()] = Some(Value { dims, known: None });
+            for parameter in network.parameters() {
+                values[parameter.value.index()] = Some(Value {
+                    dims: parameter.dims.clone(),
+                    known: None,
+                });
+            }
+            values
+        };
+        Some(Self {
+            network: rewritten,
+            batch,
+            once: given(batch),
+            twice: given(batch.checked_mul(2)?),
+        })
+    }
+
+    /// Adds a node of the original network, changed where it does not fit twice the batch.
+    fn take(&mut self, mut node: Node) -> Option<()> {
+        let once = infer(&node, &self.once)?;
+        match node.op {
+            Op::Reshape { .. } => self.reshape(&mut node, &once)?,
+            Op::Expand => self.expand(&mut node)?,
+            Op::Resize(_) => self.resize(&mut node)?,
+            Op::Concat { axis } => self.concat(&mut node, axis)?,
+            Op::Binary(_) | Op::Compare(_) | Op::Where | Op::MatMul => self.broadcast(&mut node)?,
+            _ => {}
+        }
+        let twice = infer(&node, &self.twice)?;
+        self.put(node, once, twice);
+        Some(())
+    }
+
+    fn put(&mut self, node: Node, once: Vec<Value>, twice: Vec<Value>) {
+        for ((output, once), twice) in node.outputs.iter().zip(once).zip(twice) {
+            self.once[output.index()] = Some(once);
+            self.twice[output.index()] = Some(twice);
+        }
+        self.network.nodes.push(node);
+    }
+
+    /// The axis in whose length the batch is a factor, and its length at `batch`.
+    fn batch_axis(&self, value: ValueId) -> Option<(usize, usize)> {
+        let (once, twice) = (
+            &self.once[value.index()].as_ref()?.dims,
+            &self.twice[value.index()].as_ref()?.dims,
+        );
+        let axis =
+            (0..once.len()).find(|&axis| once[axis] != twice.get(axis).copied().unwrap_or(0))?;
+        (once.len() == twice.len() && twice[axis] == 2 * once[axis]).then_some((axis, once[axis]))
+    }
+
+    /// Whether the node's operands, as they are, give a result for twice the batch.
+    fn fits(&self, node: &Node) -> bool {
+        infer(node, &self.twice).is_some()
+    }
+
+    /// A shape that is no constant, or leaves a dimension open, may fit already. Else the dimension that begins where the
+    /// batch begins in memory is left open.
+    fn reshape(&mut self, node: &mut Node, once: &[Value]) -> Option<()> {
+        let Some((axis, _)) = self.batch_axis(node.inputs[0]?) else {
+            return Some(());
+        };
+        let target = &once.first()?.dims;
+        let scaled = infer(node, &self.twice).map(|twice| twice[0].dims.clone());
+        let before: usize = self.once[node.inputs[0]?.index()].as_ref()?.dims[..axis]
+            .iter()
+            .product();
+        let begins = |at: &usize| {
+            target[..*at].iter().product::<usize>() == before && target[*at] % self.batch == 0
+        };
+        let open = (0..target.len()).find(begins)?;
+        if scaled
+            .is_some_and(|dims| (0..dims.len()).all(|at| (dims[at] != target[at]) == (at == open)))
+        {
+            return Some(());
+        }
+        let mut shape: Vec<i64> = target
+            .iter()
+            .map(|&length| i64::try_from(length).unwrap_or(i64::MAX))
+            .collect();
+        shape[open] = -1;
+        node.inputs[1] = Some(self.integers(&node.name, shape));
+        Some(())
+    }
+
+    /// A target that holds the batch's length where the operand has the batch: 1 keeps the operand's.
+    fn expand(&mut self, node: &mut Node) -> Option<()> {
+        let Some((axis, length)) = self.batch_axis(node.inputs[0]?) else {
+            return Some(());
+        };
+        let mut target = integers_of(self.twice[node.inputs[1]?.index()].as_ref()?)?;
+        let rank = self.once[node.inputs[0]?.index()].as_ref()?.dims.len();
+        let at = (axis + target.len()).checked_sub(rank)?;
+        if usize::try_from(target[at]).ok() == Some(length) && length == self.batch {
+            target[at] = 1;
+            node.inputs[1] = Some(self.integers(&node.name, target));
+        }
+        Some(())
+    }
+
+    /// `sizes` that include the batch's: the batch's axis is not resized.
+    fn resize(&mut self, node: &mut Node) -> Option<()> {
+        let Op::Resize(attributes) = &mut node.op else {
+            return Some(());
+        };
+        let (Some((axis, _)), Some(Some(sizes))) =
+            (self.batch_axis(node.inputs[0]?), node.inputs.get(3))
+        else {
+            return Some(());
+        };
+        let mut sizes = integers_of(self.twice[sizes.index()].as_ref()?)?;
+        if attributes.axes.is_some() || sizes.len() <= axis {
+            return Some(());
+        }
+        sizes.remove(axis);
+        let rest = (0..=sizes.len())
+            .filter(|&at| at != axis)
+            .map(|at| i64::try_from(at).unwrap_or(i64::MAX));
+        attributes.axes = Some(rest.collect());
+        node.inputs[3] = Some(self.integers(&node.name, sizes));
+        Some(())
+    }
+
+    /// A constant joined to each image (a class token): one copy of it for each image of the batch.
+    fn concat(&mut self, node: &mut Node, joined: i64) -> Option<()> {
+        if self.fits(node) {
+            return Some(());
+        }
+        let inputs: Vec<ValueId> = node.inputs.iter().copied().collect::<Option<_>>()?;
+        let (source, (axis, length)) = inputs
+            .iter()
+            .find_map(|&input| Some((input, self.batch_axis(input)?)))?;
+        let rank = self.once[source.index()].as_ref()?.dims.len();
+        let joined = if joined < 0 {
+            joined + i64::try_from(rank).ok()?
+        } else {
+            joined
+        };
+        if length != self.batch || i64::try_from(axis).ok()? == joined {
+            return None;
+        }
+        for input in node.inputs.iter_mut().flatten() {
+            if self.batch_axis(*input).is_none() {
+                *input = self.repeated(&node.name, *input, source, axis)?;
+            }
+        }
+        Some(())
+    }
+
+    /// The first entry of `value` along `axis`, as often as `source` is long there.
+    fn repeated(
+        &mut self,
+        name: &str,
+        value: ValueId,
+        source: ValueId,
+        axis: usize,
+    ) -> Option<ValueId> {
+        let single = self.first_of(name, value, axis)?;
+        let at = i64::try_from(axis).ok()?;
+        let rank = i64::try_from(self.once[single.index()].as_ref()?.dims.len()).ok()?;
+        let count = self.add(
+            name,
+            Op::Shape {
+                start: at,
+                end: Some(at + 1),
+            },
+            &[source],
+        )?;
+        let ones = |count: i64| vec![1; usize::try_from(count).unwrap_or(0)];
+        let (before, after) = (
+            self.integers(name, ones(at)),
+            self.integers(name, ones(rank - at - 1)),
+        );
+        let shape = self.add(name, Op::Concat { axis: 0 }, &[before, count, after])?;
+        self.add(name, Op::Expand, &[single, shape])
+    }
+
+    /// Operands that hold the same thing for each image of the batch: the first of them, which broadcasts.
+    fn broadcast(&mut self, node: &mut Node) -> Option<()> {
+        if self.fits(node) {
+            return Some(());
+        }
+        let inputs: Vec<ValueId> = node.inputs.iter().copied().collect::<Option<_>>()?;
+        let from_end = |this: &Self, input: ValueId| {
+            let (axis, length) = this.batch_axis(input)?;
+            Some((this.once[input.index()].as_ref()?.dims.len() - axis, length))
+        };
+        let (distance, length) = inputs.iter().find_map(|&input| from_end(self, input))?;
+        for input in node.inputs.iter_mut().flatten() {
+            let dims = &self.once[input.index()].as_ref()?.dims;
+            let Some(axis) = dims.len().checked_sub(distance) else {
+                continue;
+            };
+            if self.batch_axis(*input).is_none() && dims[axis] == length && length == self.batch {
+                *input = self.first_of(&node.name, *input, axis)?;
+            }
+        }
+        Some(())
+    }
+
+    /// `value[..., 0:1, ...]` along `axis`.
+    fn first_of(&mut self, name: &str, value: ValueId, axis: usize) -> Option<ValueId> {
+        let one = |this: &mut Self, at: i64| this.integers(name, vec![at]);
+        let (start, end, axis) = (
+            one(self, 0),
+            one(self, 1),
+            one(self, i64::try_from(axis).ok()?),
+        );
+        self.add(name, Op::Slice, &[value, start, end, axis])
+    }
+
+    fn integers(&mut self, name: &str, values: Vec<i64>) -> ValueId {
+        self.add(name, Op::Constant(Literal::integers(values)), &[])
+            .expect("a constant fits")
+    }
+
+    /// Adds a node of this rewriting's own.
+    fn add(&mut self, name: &str, op: Op, inputs: &[ValueId]) -> Option<ValueId> {
+        let output = ValueId(self.once.len());
+        let name = format!("{name}/batch_{}", output.index());
+        self.network.value_names.push(name.clone());
+        self.once.push(None);
+        self.twice.push(None);
+        let inputs = inputs.iter().copied().map(Some).collect();
+        let node = Node {
+            name,
+            op,
+            inputs,
+            outputs: vec![output],
+            activation: None,
+        };
+        let (once, twice) = (infer(&node, &self.once)?, infer(&node, &self.twice)?);
+        self.put(node, once, twice);
+        Some(output)
+    }
+}
+
+fn infer(node: &Node, values: &[Option<Value>]) -> Option<Vec<Value>> {
+    let inputs: Vec<Option<&Value>> = node
+        .inputs
+        .iter()
+        .map(|input| input.and_then(|input| values[input.index()].as_ref()))
+        .collect();
+    shapes::infer_node(node, &inputs).ok()
+}
+
+fn integers_of(value: &Value) -> Option<Vec<i64>> {
+    let known: &Tensor = value.known.as_ref()?;
+    known
+        .to_dtype(DType::I64)
+        .and_then(|known| known.flatten_all()?.to_vec1())
+        .ok()
+}

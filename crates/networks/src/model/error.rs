@@ -1,0 +1,72 @@
+use crate::{NetworkError, onnx::OnnxError};
+
+/// Why a model is not run, as a sentence for the competitor.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    #[error(transparent)]
+    Onnx(#[from] OnnxError),
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error("the network has {} inputs ({}); expected one, the image", .0.len(), .0.join(", "))]
+    Inputs(Vec<String>),
+    #[error(
+        "input {name} is {found}; expected an image: [batch, channels, height, width] or [batch, height, width, channels]"
+    )]
+    NoImage { name: String, found: String },
+    #[error("the network takes {takes:?} for each image, but the images are {given:?}")]
+    ImageSize {
+        takes: Vec<usize>,
+        given: Vec<usize>,
+    },
+    #[error("the network has no output {wanted}; its outputs are {}", .outputs.join(", "))]
+    NoSuchOutput {
+        wanted: String,
+        outputs: Vec<String>,
+    },
+    #[error("the network has {} outputs ({}), of which {fitting} could be [N,{classes}]: name the one that holds the logits with output=", .outputs.len(), .outputs.join(", "))]
+    Outputs {
+        outputs: Vec<String>,
+        fitting: usize,
+        classes: usize,
+    },
+    #[error(
+        "output {name} is {dims:?} for {batch} images; expected [{batch},{classes}]: one score for each class, or ranked classes (integers, at most 5)"
+    )]
+    OutputShape {
+        name: String,
+        dims: Vec<usize>,
+        batch: usize,
+        classes: usize,
+    },
+    #[error(
+        "{columns} columns for {classes} classes; TensorFlow puts 'background' first: resubmit with class_offset=1"
+    )]
+    Background { columns: usize, classes: usize },
+    #[error("output {name} has {columns} columns; this challenge has {classes} classes{}; replace the head", offset_words(*.offset))]
+    Head {
+        name: String,
+        columns: usize,
+        classes: usize,
+        offset: usize,
+    },
+    #[error("the network answers with a number that is not finite")]
+    NotFinite,
+    #[error("the network ranks class {class}, but this challenge has {classes} classes, from 0")]
+    Class { class: i64, classes: usize },
+}
+
+impl From<candle_core::Error> for ModelError {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Network(error.into())
+    }
+}
+
+pub(super) type Result<T, E = ModelError> = std::result::Result<T, E>;
+
+fn offset_words(offset: usize) -> String {
+    if offset == 0 {
+        String::new()
+    } else {
+        format!(" and class_offset={offset}")
+    }
+}

@@ -1,0 +1,473 @@
+//! From a decoded file to a [`Network`]: operators of every opset become today's, what is constant stays a constant,
+//! local functions and `If` with a constant condition are written out in place.
+
+mod arrange;
+mod elementwise;
+mod layers;
+mod reduce;
+mod values;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    rc::Rc,
+};
+
+use values::Constant;
+pub(super) use values::Value;
+
+use super::{
+    OnnxError, OnnxFile, SideFiles, Stored,
+    error::{Result, shown},
+    file::opset,
+    node::{Apply, Attributes},
+    proto::{FunctionProto, GraphProto, NodeProto},
+};
+use crate::{Builder, ElementType, Literal, Network, Op, ValueId, Weights};
+
+/// Nodes once functions are written out: functions that call functions could make any number of a small file.
+const MOST_WRITTEN_OUT: usize = 200_000;
+/// Functions within functions, and bodies within bodies.
+const DEEPEST_CALL: usize = 32;
+/// What stands for an input of the graph.
+#[derive(Clone, Debug)]
+pub enum Feed {
+    /// The network's input: `dims` leave out the batch's; `fixed_batch` is the only batch size that the file declares.
+    Image {
+        dims: Vec<usize>,
+        element: ElementType,
+        fixed_batch: Option<usize>,
+    },
+    /// A tensor that is always the same.
+    Tensor(Stored),
+}
+
+/// A file as a network. The weights have the initialisers' names.
+#[derive(Debug)]
+pub struct Imported {
+    pub network: Network,
+    pub weights: Weights,
+    /// Nodes in training mode, which are run in inference mode.
+    pub in_training_mode: BTreeSet<String>,
+}
+
+impl OnnxFile {
+    /// The part of the graph that computes the output named `output`, as a network.
+    ///
+    /// `feeds` says what stands for each input that has no initialiser; one of them is the image.
+    ///
+    /// # Errors
+    /// [`OnnxError`] names the node and says what is wrong with it.
+    pub fn network(
+        &self,
+        name: &str,
+        feeds: Vec<(String, Feed)>,
+        output: &str,
+    ) -> Result<Imported> {
+        let mut scope = Scope::default();
+        let mut builder = None;
+        for (input, feed) in feeds {
+            let value = match feed {
+                Feed::Tensor(stored) => Value::constant(stored.named(&input)),
+                Feed::Image {
+                    dims,
+                    element,
+                    fixed_batch,
+                } => {
+                    let image = builder.insert(Builder::new(name, &dims, element));
+                    if let Some(batch) = fixed_batch {
+                        image.fix_batch(batch);
+                    }
+                    Value::Flow(image.input())
+                }
+            };
+            scope.values.insert(input, value);
+        }
+        let mut importer = Importer {
+            builder: builder.ok_or_else(|| OnnxError::Graph("no input is an image".into()))?,
+            parameters: HashMap::new(),
+            side_files: &self.side_files,
+            functions: self.functions()?,
+            written_out: 0,
+            in_training_mode: BTreeSet::new(),
+        };
+        importer.graph(self.graph(), self.opset()?, &mut scope, 0)?;
+        let output = scope.values.get(output).cloned().ok_or_else(|| {
+            OnnxError::Graph(format!("no node computes the output {}", shown(output)))
+        })?;
+        let output = importer.id(&output);
+        let network = importer.builder.finish(output)?;
+        let tensor = |name: &str| Ok((name.to_owned(), importer.parameters[name].stored.tensor()?));
+        let weights: Result<Weights> = network
+            .parameters()
+            .iter()
+            .map(|parameter| tensor(&parameter.name))
+            .collect();
+        Ok(Imported {
+            weights: weights?,
+            network,
+            in_training_mode: importer.in_training_mode,
+        })
+    }
+
+    fn functions(&self) -> Result<HashMap<Called<'_>, (&FunctionProto, i64)>> {
+        let by_name = |function: &'_ FunctionProto| {
+            let own = &function.opset_import;
+            if own.is_empty() {
+                self.opset()
+            } else {
+                opset(own)
+            }
+        };
+        let called = |function| Ok((Called::of(function), (function, by_name(function)?)));
+        self.model.functions.iter().map(called).collect()
+    }
+}
+
+/// What a node names when it calls a function.
+#[derive(PartialEq, Eq, Hash)]
+struct Called<'a> {
+    domain: &'a str,
+    name: &'a str,
+    overload: &'a str,
+}
+
+impl<'a> Called<'a> {
+    fn of(function: &'a FunctionProto) -> Self {
+        Self {
+            domain: function.domain(),
+            name: function.name(),
+            overload: function.overload(),
+        }
+    }
+}
+
+/// The names that a node can read: those of its own graph, then those of the graphs around it.
+#[derive(Default)]
+struct Scope<'a, 'outer> {
+    values: HashMap<String, Value>,
+    /// What a function was called with.
+    attributes: Attributes<'a>,
+    outer: Option<&'outer Scope<'a, 'outer>>,
+    /// Put before the names of nodes and tensors, which are unique only within their graph.
+    prefix: String,
+}
+
+impl<'a> Scope<'a, '_> {
+    fn get(&self, name: &str) -> Option<&Value> {
+        self.values.get(name).or_else(|| self.outer?.get(name))
+    }
+
+    /// A node's attributes; one that refers to the function's own stands for what the function was called with.
+    fn resolve(&self, node: &'a NodeProto) -> Attributes<'a> {
+        let resolve = |attribute: &'a super::proto::AttributeProto| match attribute.ref_attr_name()
+        {
+            "" => Some((attribute.name(), attribute)),
+            outer => self
+                .attributes
+                .get(outer)
+                .map(|given| (attribute.name(), *given)),
+        };
+        node.attribute.iter().filter_map(resolve).collect()
+    }
+}
+
+struct Importer<'a> {
+    builder: Builder,
+    parameters: HashMap<String, Rc<Constant>>,
+    side_files: &'a SideFiles,
+    functions: HashMap<Called<'a>, (&'a FunctionProto, i64)>,
+    written_out: usize,
+    in_training_mode: BTreeSet<String>,
+}
+
+impl<'a> Importer<'a> {
+    /// Imports a graph's initialisers and nodes into `scope`.
+    fn graph(
+        &mut self,
+        graph: &'a GraphProto,
+        opset: i64,
+        scope: &mut Scope<'a, '_>,
+        depth: usize,
+    ) -> Result<()> {
+        for initialiser in &graph.initializer {
+            let stored = Stored::read(initialiser, self.side_files)?;
+            let name = format!("{}{}", scope.prefix, stored.name);
+            scope.values.insert(
+                initialiser.name().to_owned(),
+                Value::constant(stored.named(&name)),
+            );
+        }
+        self.nodes(&graph.node, opset, scope, depth)
+    }
+
+    fn nodes(
+        &mut self,
+        nodes: &'a [NodeProto],
+        opset: i64,
+        scope: &mut Scope<'a, '_>,
+        depth: usize,
+    ) -> Result<()> {
+        if depth > DEEPEST_CALL {
+            return Err(OnnxError::Limit {
+                what: "calls within calls".into(),
+                found: depth,
+                limit: DEEPEST_CALL,
+            });
+        }
+        for node in nodes {
+            self.written_out += 1;
+            if self.written_out > MOST_WRITTEN_OUT {
+                return Err(OnnxError::Limit {
+                    what: "nodes with functions written out".into(),
+                    found: self.written_out,
+                    limit: MOST_WRITTEN_OUT,
+                });
+            }
+            let own_name = if node.name().is_empty() {
+                node.output.first().map_or("", String::as_str)
+            } else {
+                node.name()
+            };
+            let name = format!("{}{own_name}", scope.prefix);
+            let mut inputs = Vec::with_capacity(node.input.len());
+            for input in &node.input {
+                inputs.push(if input.is_empty() {
+                    None
+                } else {
+                    let unknown = || {
+                        OnnxError::Graph(format!(
+                            "node {}: nothing computes its input {}",
+                            shown(&name),
+                            shown(input)
+                        ))
+                    };
+                    Some(scope.get(input).cloned().ok_or_else(unknown)?)
+                });
+            }
+            let apply = Apply {
+                name,
+                operator: node.op_type(),
+                opset,
+                inputs,
+                outputs: node.output.iter().map(String::as_str).collect(),
+                attributes: scope.resolve(node),
+            };
+            let called = Called {
+                domain: node.domain(),
+                name: node.op_type(),
+                overload: node.overload(),
+            };
+            let results = if let Some(&(function, opset)) = self.functions.get(&called) {
+                self.call(&apply, function, opset, depth)?
+            } else if !matches!(node.domain(), "" | "ai.onnx") {
+                let operator = format!("{}::{}", shown(node.domain()), shown(node.op_type()));
+                return Err(OnnxError::Operator {
+                    node: shown(&apply.name),
+                    operator,
+                });
+            } else if apply.operator == "If" {
+                self.branch(&apply, scope, depth)?
+            } else {
+                self.operator(&apply)?
+            };
+            let wanted = node
+                .output
+                .iter()
+                .filter(|output| !output.is_empty())
+                .count();
+            for (output, result) in node.output.iter().zip(&results) {
+                scope.values.insert(output.clone(), result.clone());
+            }
+            if results.len() < node.output.len() && wanted > results.len() {
+                return Err(apply.fault(format!("its output {} is not supported", results.len())));
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes out a function of the file's.
+    fn call(
+        &mut self,
+        apply: &Apply<'a>,
+        function: &'a FunctionProto,
+        opset: i64,
+        depth: usize,
+    ) -> Result<Vec<Value>> {
+        let mut attributes: Attributes<'a> = function
+            .attribute_proto
+            .iter()
+            .map(|default| (default.name(), default))
+            .collect();
+        attributes.extend(&apply.attributes);
+        let given = function.input.iter().zip(&apply.inputs);
+        let values = given
+            .filter_map(|(name, value)| Some((name.clone(), value.clone()?)))
+            .collect();
+        let mut scope = Scope {
+            values,
+            attributes,
+            outer: None,
+            prefix: format!("{}/", apply.name),
+        };
+        self.nodes(&function.node, opset, &mut scope, depth + 1)?;
+        results(apply, &scope, function.output.iter().map(String::as_str))
+    }
+
+    /// Writes out the branch that a constant condition takes.
+    fn branch(
+        &mut self,
+        apply: &Apply<'a>,
+        outer: &Scope<'a, '_>,
+        depth: usize,
+    ) -> Result<Vec<Value>> {
+        let condition = apply
+            .input(0)?
+            .stored()
+            .and_then(|stored| stored.to_i64().first().copied());
+        let condition = condition.ok_or_else(|| {
+            apply
+                .fault("its condition depends on the image; only constant conditions are supported")
+        })?;
+        let body = apply.graph(if condition == 0 {
+            "else_branch"
+        } else {
+            "then_branch"
+        })?;
+        let mut scope = Scope {
+            values: HashMap::new(),
+            attributes: outer.attributes.clone(),
+            outer: Some(outer),
+            prefix: format!("{}/", apply.name),
+        };
+        self.graph(body, apply.opset, &mut scope, depth + 1)?;
+        results(
+            apply,
+            &scope,
+            body.output.iter().map(super::proto::ValueInfoProto::name),
+        )
+    }
+
+    fn operator(&mut self, apply: &Apply<'_>) -> Result<Vec<Value>> {
+        for family in [
+            Self::layer,
+            Self::elementwise,
+            Self::reduction,
+            Self::arrangement,
+        ] {
+            if let Some(values) = family(self, apply)? {
+                return Ok(values);
+            }
+        }
+        Err(OnnxError::Operator {
+            node: shown(&apply.name),
+            operator: shown(apply.operator),
+        })
+    }
+
+    /// Adds an operator with one output, which bears the node's first output's name.
+    fn emit(&mut self, apply: &Apply<'_>, op: Op, inputs: &[ValueId]) -> ValueId {
+        self.emit_all(apply, op, inputs.iter().copied().map(Some).collect(), 1)[0]
+    }
+
+    /// Adds an operator with `count` outputs and optional inputs, of which absent last ones are dropped.
+    fn emit_all(
+        &mut self,
+        apply: &Apply<'_>,
+        op: Op,
+        mut inputs: Vec<Option<ValueId>>,
+        count: usize,
+    ) -> Vec<ValueId> {
+        while inputs.last() == Some(&None) {
+            inputs.pop();
+        }
+        let name = |index| {
+            apply
+                .outputs
+                .get(index)
+                .copied()
+                .filter(|name: &&str| !name.is_empty())
+                .unwrap_or(&apply.name)
+        };
+        let names: Vec<_> = (0..count).map(name).collect();
+        self.builder
+            .node_with(&apply.name, op, inputs, &names, None)
+    }
+
+    /// A vector of integers that belongs to the node.
+    fn integers(&mut self, apply: &Apply<'_>, what: &str, values: &[i64]) -> ValueId {
+        self.builder
+            .constant(&format!("{}/{what}", apply.name), Literal::integers(values))
+    }
+
+    /// A scalar that belongs to the node.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "attributes are single precision"
+    )]
+    fn float(&mut self, apply: &Apply<'_>, what: &str, value: f64) -> ValueId {
+        self.builder.constant(
+            &format!("{}/{what}", apply.name),
+            Literal::float(value as f32),
+        )
+    }
+
+    /// All the node's inputs as they are.
+    fn ids(&mut self, apply: &Apply<'_>) -> Vec<Option<ValueId>> {
+        (0..apply.inputs.len())
+            .map(|index| self.optional(apply, index))
+            .collect()
+    }
+
+    /// The node's only operand, or its first.
+    fn first(&mut self, apply: &Apply<'_>) -> Result<ValueId> {
+        self.operand(apply, 0)
+    }
+
+    fn operand(&mut self, apply: &Apply<'_>, index: usize) -> Result<ValueId> {
+        Ok(self.id(apply.input(index)?))
+    }
+
+    fn optional(&mut self, apply: &Apply<'_>, index: usize) -> Option<ValueId> {
+        apply.optional(index).map(|value| self.id(value))
+    }
+
+    /// What was an attribute in early opsets and is an input now.
+    fn moved(&mut self, apply: &Apply<'_>, attribute: &str, index: usize) -> Option<ValueId> {
+        match apply.ints(attribute) {
+            Some(values) => Some(self.integers(apply, attribute, values)),
+            None => self.optional(apply, index),
+        }
+    }
+}
+
+/// One flow of the network as a node's results.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "what every operator's conversion returns"
+)]
+fn flow(id: ValueId) -> Result<Option<Vec<Value>>> {
+    Ok(Some(vec![Value::Flow(id)]))
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "what every operator's conversion returns"
+)]
+fn flows(ids: Vec<ValueId>) -> Result<Option<Vec<Value>>> {
+    Ok(Some(ids.into_iter().map(Value::Flow).collect()))
+}
+
+/// What a body's outputs stand for.
+fn results<'n>(
+    apply: &Apply<'_>,
+    scope: &Scope<'_, '_>,
+    names: impl Iterator<Item = &'n str>,
+) -> Result<Vec<Value>> {
+    let find = |name: &str| {
+        scope
+            .get(name)
+            .cloned()
+            .ok_or_else(|| apply.fault(format!("nothing computes its output {}", shown(name))))
+    };
+    names.map(find).collect()
+}

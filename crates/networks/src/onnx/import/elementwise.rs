@@ -1,0 +1,222 @@
+//! Activations, arithmetic, comparisons, casts, quantisation.
+
+use super::{Apply, Importer, Result, Value, flow};
+use crate::{
+    Activation, Binary, Comparison, ElementType, Op, Unary, ValueId,
+    onnx::{Stored, tensor::element_type},
+};
+
+impl Importer<'_> {
+    pub(super) fn elementwise(&mut self, apply: &Apply<'_>) -> Result<Option<Vec<Value>>> {
+        if let Some(activation) = activation(apply)? {
+            return self.unary(apply, Op::Activation(activation));
+        }
+        if let Some(unary) = unary(apply.operator) {
+            return self.unary(apply, Op::Unary(unary));
+        }
+        if let Some(binary) = binary(apply) {
+            return self.fold(apply, binary);
+        }
+        if let Some(comparison) = comparison(apply.operator) {
+            let (a, b) = (self.operand(apply, 0)?, self.operand(apply, 1)?);
+            return flow(self.emit(apply, Op::Compare(comparison), &[a, b]));
+        }
+        match apply.operator {
+            "Clip" => self.clip(apply),
+            "PRelu" => {
+                let (x, slope) = (self.first(apply)?, self.buffer(apply.input(1)?));
+                flow(self.emit(apply, Op::PRelu, &[x, slope]))
+            }
+            "Mean" => {
+                let sum = self.sum(apply, Binary::Add)?;
+                #[expect(clippy::cast_precision_loss)]
+                let count = self.float(apply, "count", apply.inputs.len() as f64);
+                flow(self.emit(apply, Op::Binary(Binary::Div), &[sum, count]))
+            }
+            "Where" => {
+                let operands = [
+                    self.operand(apply, 0)?,
+                    self.operand(apply, 1)?,
+                    self.operand(apply, 2)?,
+                ];
+                flow(self.emit(apply, Op::Where, &operands))
+            }
+            "Cast" => {
+                let to = element_type(&apply.name, i32::try_from(apply.int("to", 0)).unwrap_or(0))?;
+                self.unary(apply, Op::Cast { to })
+            }
+            "CastLike" => {
+                let like = apply.input(1)?.stored().map(|stored| stored.element);
+                let to =
+                    like.ok_or_else(|| apply.fault("the type to cast to is not a constant's"))?;
+                self.unary(apply, Op::Cast { to })
+            }
+            "Identity" => Ok(Some(vec![apply.input(0)?.clone()])),
+            "QuantizeLinear" | "DequantizeLinear" => self.quantise(apply),
+            _ => Ok(None),
+        }
+    }
+
+    fn unary(&mut self, apply: &Apply<'_>, op: Op) -> Result<Option<Vec<Value>>> {
+        let x = self.first(apply)?;
+        flow(self.emit(apply, op, &[x]))
+    }
+
+    /// A binary operator over two operands, or over any number for `Sum`, `Min` and `Max`.
+    fn fold(&mut self, apply: &Apply<'_>, binary: Binary) -> Result<Option<Vec<Value>>> {
+        if apply.inputs.len() == 1 && matches!(apply.operator, "Sum" | "Min" | "Max") {
+            return Ok(Some(vec![apply.input(0)?.clone()]));
+        }
+        flow(self.sum(apply, binary)?)
+    }
+
+    fn sum(&mut self, apply: &Apply<'_>, binary: Binary) -> Result<ValueId> {
+        let mut total = self.first(apply)?;
+        for index in 1..apply.inputs.len() {
+            let term = self.operand(apply, index)?;
+            total = self.emit(apply, Op::Binary(binary), &[total, term]);
+        }
+        Ok(total)
+    }
+
+    /// Bounds that the file holds make an activation; computed ones, and those of integers, a minimum and a maximum.
+    fn clip(&mut self, apply: &Apply<'_>) -> Result<Option<Vec<Value>>> {
+        let bound = |index: usize, name: &str, default: f64| match apply.optional(index) {
+            None => Some(if apply.has(name) {
+                apply.float(name, 0.0)
+            } else {
+                default
+            }),
+            Some(value) => {
+                let number = |stored: &Stored| {
+                    stored
+                        .element
+                        .is_float()
+                        .then(|| stored.to_f32().first().copied())?
+                };
+                value.stored().and_then(number).map(f64::from)
+            }
+        };
+        let bounds = bound(1, "min", f64::NEG_INFINITY).zip(bound(2, "max", f64::INFINITY));
+        if let Some((min, max)) = bounds.filter(|(min, max)| !min.is_nan() && !max.is_nan()) {
+            return self.unary(apply, Op::Activation(Activation::Clip { min, max }));
+        }
+        let mut x = self.first(apply)?;
+        for (index, op) in [(1, Binary::Max), (2, Binary::Min)] {
+            if let Some(bound) = self.optional(apply, index) {
+                x = self.emit(apply, Op::Binary(op), &[x, bound]);
+            }
+        }
+        flow(x)
+    }
+
+    fn quantise(&mut self, apply: &Apply<'_>) -> Result<Option<Vec<Value>>> {
+        if apply.int("block_size", 0) != 0 {
+            return Err(apply.fault("block_size is not supported"));
+        }
+        let axis = apply.int("axis", 1);
+        let op = if apply.operator == "DequantizeLinear" {
+            Op::DequantizeLinear { axis }
+        } else {
+            let declared = i32::try_from(apply.int("output_dtype", 0)).unwrap_or(0);
+            let like = apply
+                .optional(2)
+                .and_then(Value::stored)
+                .map(|zero| zero.element);
+            let to = match like {
+                None if declared != 0 => element_type(&apply.name, declared)?,
+                like => like.unwrap_or(ElementType::U8),
+            };
+            Op::QuantizeLinear { axis, to }
+        };
+        let inputs = vec![
+            Some(self.first(apply)?),
+            Some(self.operand(apply, 1)?),
+            self.optional(apply, 2),
+        ];
+        flow(self.emit_all(apply, op, inputs, 1)[0])
+    }
+}
+
+fn activation(apply: &Apply<'_>) -> Result<Option<Activation>> {
+    let alpha = |default| apply.float("alpha", default);
+    Ok(Some(match apply.operator {
+        "Relu" => Activation::Relu,
+        "LeakyRelu" => Activation::LeakyRelu { slope: alpha(0.01) },
+        "ThresholdedRelu" => Activation::ThresholdedRelu { alpha: alpha(1.0) },
+        "Elu" => Activation::Elu { alpha: alpha(1.0) },
+        "Celu" => Activation::Celu { alpha: alpha(1.0) },
+        // The constants that ONNX's specification gives.
+        "Selu" => Activation::Selu {
+            alpha: alpha(1.673_263_2),
+            gamma: apply.float("gamma", 1.050_701),
+        },
+        "Sigmoid" => Activation::Sigmoid,
+        "HardSigmoid" => Activation::HardSigmoid {
+            alpha: alpha(0.2),
+            beta: apply.float("beta", 0.5),
+        },
+        "HardSwish" => Activation::HardSwish,
+        "Swish" => Activation::Swish { alpha: alpha(1.0) },
+        "Mish" => Activation::Mish,
+        "Softplus" => Activation::Softplus,
+        "Softsign" => Activation::Softsign,
+        "Tanh" => Activation::Tanh,
+        "Gelu" => match apply.text("approximate")?.unwrap_or("none") {
+            "none" => Activation::Gelu,
+            "tanh" => Activation::GeluTanh,
+            other => return Err(apply.fault(format!("approximate {other:?} is unknown"))),
+        },
+        _ => return Ok(None),
+    }))
+}
+
+fn unary(operator: &str) -> Option<Unary> {
+    Some(match operator {
+        "Abs" => Unary::Abs,
+        "Neg" => Unary::Neg,
+        "Sign" => Unary::Sign,
+        "Reciprocal" => Unary::Reciprocal,
+        "Sqrt" => Unary::Sqrt,
+        "Exp" => Unary::Exp,
+        "Log" => Unary::Log,
+        "Erf" => Unary::Erf,
+        "Sin" => Unary::Sin,
+        "Cos" => Unary::Cos,
+        "Floor" => Unary::Floor,
+        "Ceil" => Unary::Ceil,
+        "Round" => Unary::Round,
+        "Not" => Unary::Not,
+        "IsNaN" => Unary::IsNaN,
+        _ => return None,
+    })
+}
+
+fn binary(apply: &Apply<'_>) -> Option<Binary> {
+    Some(match apply.operator {
+        "Add" | "Sum" => Binary::Add,
+        "Sub" => Binary::Sub,
+        "Mul" => Binary::Mul,
+        "Div" => Binary::Div,
+        "Pow" => Binary::Pow,
+        "Min" => Binary::Min,
+        "Max" => Binary::Max,
+        "Mod" if apply.flag("fmod") => Binary::Fmod,
+        "Mod" => Binary::Mod,
+        "And" => Binary::And,
+        "Or" => Binary::Or,
+        "Xor" => Binary::Xor,
+        _ => return None,
+    })
+}
+
+fn comparison(operator: &str) -> Option<Comparison> {
+    Some(match operator {
+        "Equal" => Comparison::Equal,
+        "Less" => Comparison::Less,
+        "LessOrEqual" => Comparison::LessOrEqual,
+        "Greater" => Comparison::Greater,
+        "GreaterOrEqual" => Comparison::GreaterOrEqual,
+        _ => return None,
+    })
+}

@@ -1,0 +1,108 @@
+//! What names in the file stand for, and how a tensor of the file enters the network.
+
+use std::{cell::OnceCell, rc::Rc};
+
+use super::{Importer, Stored};
+use crate::{ParameterKind, ValueId};
+
+/// A tensor up to this many numbers belongs to the graph, where no layer has it as its weights.
+const SMALL: usize = 16;
+/// The same for integers: shapes, indices.
+const SMALL_INTEGERS: usize = 4096;
+
+/// What a name in the file stands for.
+#[derive(Clone)]
+pub(in crate::onnx) enum Value {
+    /// Computed, or the image.
+    Flow(ValueId),
+    Constant(Rc<Constant>),
+}
+
+/// A tensor of the file's. It enters the network where it is first used.
+pub(in crate::onnx) struct Constant {
+    pub(super) stored: Stored,
+    /// As one of the weights.
+    parameter: OnceCell<ValueId>,
+    /// As part of the graph.
+    literal: OnceCell<ValueId>,
+}
+
+impl Value {
+    pub(super) fn constant(stored: Stored) -> Self {
+        Self::Constant(Rc::new(Constant {
+            stored,
+            parameter: OnceCell::new(),
+            literal: OnceCell::new(),
+        }))
+    }
+
+    /// The tensor, where the file holds it.
+    pub(super) fn stored(&self) -> Option<&Stored> {
+        match self {
+            Self::Flow(_) => None,
+            Self::Constant(constant) => Some(&constant.stored),
+        }
+    }
+}
+
+impl Importer<'_> {
+    /// The value in the network, as a constant of the graph or a buffer where the file holds it.
+    pub(super) fn id(&mut self, value: &Value) -> ValueId {
+        let constant = match value {
+            Value::Flow(id) => return *id,
+            Value::Constant(constant) => constant,
+        };
+        if let Some(id) = constant.parameter.get().or(constant.literal.get()) {
+            return *id;
+        }
+        let most = if constant.stored.element.is_float() {
+            SMALL
+        } else {
+            SMALL_INTEGERS
+        };
+        if constant.stored.len() > most {
+            return self.parameter(constant, ParameterKind::Buffer);
+        }
+        let id = self
+            .builder
+            .constant(&constant.stored.name, constant.stored.literal());
+        *constant.literal.get_or_init(|| id)
+    }
+
+    /// The value as a layer's weights: counted among the network's parameters where the file holds it.
+    pub(super) fn weight(&mut self, value: &Value) -> ValueId {
+        match value {
+            Value::Constant(constant) if constant.stored.element.is_float() => {
+                self.parameter(constant, ParameterKind::Trainable)
+            }
+            other => self.id(other),
+        }
+    }
+
+    /// The value as a layer's running statistics.
+    pub(super) fn buffer(&mut self, value: &Value) -> ValueId {
+        match value {
+            Value::Constant(constant) => self.parameter(constant, ParameterKind::Buffer),
+            Value::Flow(id) => *id,
+        }
+    }
+
+    fn parameter(&mut self, constant: &Rc<Constant>, kind: ParameterKind) -> ValueId {
+        if let Some(id) = constant.parameter.get() {
+            if kind == ParameterKind::Trainable {
+                self.builder.set_trainable(*id);
+            }
+            return *id;
+        }
+        let mut name = constant.stored.name.clone();
+        for number in 1.. {
+            if !self.parameters.contains_key(&name) {
+                break;
+            }
+            name = format!("{}_{number}", constant.stored.name);
+        }
+        self.parameters.insert(name.clone(), Rc::clone(constant));
+        let id = self.builder.parameter(&name, &constant.stored.dims, kind);
+        *constant.parameter.get_or_init(|| id)
+    }
+}

@@ -1,0 +1,254 @@
+//! Arithmetic, comparisons, choice, casts and quantisation, element by element with numpy's broadcasting.
+//!
+//! Floating point runs on candle's own operators. Integers and booleans are shapes, indices and masks: they are computed
+//! here one by one, where overflow wraps and a division by zero is an error.
+
+use candle_core::{DType, Result, Tensor, WithDType, bail};
+
+use crate::graph::{Binary, Comparison, ElementType, Unary};
+
+pub(crate) fn unary(op: Unary, x: &Tensor) -> Result<Tensor> {
+    if op == Unary::Not {
+        return x.eq(0f64);
+    }
+    if !x.dtype().is_float() {
+        return match op {
+            Unary::Abs => map(x, i64::wrapping_abs),
+            Unary::Neg => map(x, i64::wrapping_neg),
+            Unary::Sign => map(x, i64::signum),
+            Unary::Floor | Unary::Ceil | Unary::Round => Ok(x.clone()),
+            _ => bail!("it takes floating-point numbers, not {:?}", x.dtype()),
+        };
+    }
+    match op {
+        Unary::Abs => x.abs(),
+        Unary::Neg => x.neg(),
+        Unary::Sign => x.sign(),
+        Unary::Reciprocal => x.recip(),
+        Unary::Sqrt => x.sqrt(),
+        Unary::Exp => x.exp(),
+        Unary::Log => x.log(),
+        Unary::Erf => x.erf(),
+        Unary::Sin => x.sin(),
+        Unary::Cos => x.cos(),
+        Unary::Floor => x.floor(),
+        Unary::Ceil => x.ceil(),
+        Unary::Round => in_f32(x, |x| map(x, f32::round_ties_even)),
+        Unary::IsNaN => x.ne(x),
+        Unary::IsInf => x.abs()?.eq(f64::INFINITY),
+        Unary::Not => unreachable!("handled above"),
+    }
+}
+
+pub(crate) fn binary(op: Binary, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    if op == Binary::Pow {
+        return power(a, b);
+    }
+    if a.dtype() != b.dtype() {
+        bail!(
+            "{:?} and {:?} do not mix; a Cast is missing",
+            a.dtype(),
+            b.dtype()
+        );
+    }
+    match op {
+        Binary::And => return zip(a, b, |a: u8, b| Ok(u8::from(a != 0 && b != 0))),
+        Binary::Or => return zip(a, b, |a: u8, b| Ok(u8::from(a != 0 || b != 0))),
+        Binary::Xor => return zip(a, b, |a: u8, b| Ok(u8::from((a != 0) != (b != 0)))),
+        _ => {}
+    }
+    if a.dtype() == DType::I64 {
+        return zip(a, b, |a, b| integer(op, a, b));
+    }
+    match op {
+        Binary::Add => a.broadcast_add(b),
+        Binary::Sub => a.broadcast_sub(b),
+        Binary::Mul => a.broadcast_mul(b),
+        Binary::Div => a.broadcast_div(b),
+        Binary::Min => a.broadcast_minimum(b),
+        Binary::Max => a.broadcast_maximum(b),
+        // a − b·⌊a/b⌋ has the divisor's sign.
+        Binary::Mod => a.broadcast_sub(&a.broadcast_div(b)?.floor()?.broadcast_mul(b)?),
+        Binary::Fmod => in_f32(a, |a| {
+            zip(a, &b.to_dtype(DType::F32)?, |a: f32, b| Ok(a % b))
+        }),
+        Binary::Pow | Binary::And | Binary::Or | Binary::Xor => unreachable!("handled above"),
+    }
+}
+
+fn integer(op: Binary, a: i64, b: i64) -> Result<i64> {
+    Ok(match op {
+        Binary::Add => a.wrapping_add(b),
+        Binary::Sub => a.wrapping_sub(b),
+        Binary::Mul => a.wrapping_mul(b),
+        Binary::Min => a.min(b),
+        Binary::Max => a.max(b),
+        Binary::Div | Binary::Mod | Binary::Fmod if b == 0 => bail!("division of {a} by zero"),
+        Binary::Div => a.wrapping_div(b),
+        Binary::Fmod => a.wrapping_rem(b),
+        Binary::Mod => {
+            let remainder = a.wrapping_rem(b);
+            if remainder != 0 && (remainder < 0) != (b < 0) {
+                remainder + b
+            } else {
+                remainder
+            }
+        }
+        Binary::Pow | Binary::And | Binary::Or | Binary::Xor => bail!("it does not take integers"),
+    })
+}
+
+/// aᵇ in a's type. A constant exponent of the kinds that networks have keeps to candle's faster operators.
+fn power(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    if a.dtype().is_float() && b.elem_count() == 1 && b.rank() <= a.rank() {
+        let exponent: f64 = b.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?[0];
+        #[expect(clippy::float_cmp, reason = "exactly these exponents")]
+        return if exponent == 2.0 {
+            a.sqr()
+        } else if exponent == 0.5 {
+            a.sqrt()
+        } else {
+            a.powf(exponent)
+        };
+    }
+    let (dtype, a, b) = (a.dtype(), a.to_dtype(DType::F64)?, b.to_dtype(DType::F64)?);
+    zip(&a, &b, |a: f64, b| Ok(a.powf(b)))?.to_dtype(dtype)
+}
+
+pub(crate) fn compare(op: Comparison, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    match op {
+        Comparison::Equal => a.broadcast_eq(b),
+        Comparison::Less => a.broadcast_lt(b),
+        Comparison::LessOrEqual => a.broadcast_le(b),
+        Comparison::Greater => a.broadcast_gt(b),
+        Comparison::GreaterOrEqual => a.broadcast_ge(b),
+    }
+}
+
+/// `a` where `condition` holds, else `b`; the three broadcast to `dims`.
+pub(crate) fn choose(condition: &Tensor, a: &Tensor, b: &Tensor, dims: &[usize]) -> Result<Tensor> {
+    condition
+        .broadcast_as(dims)?
+        .where_cond(&a.broadcast_as(dims)?, &b.broadcast_as(dims)?)
+}
+
+/// max(x, 0) + slope·min(x, 0)
+pub(crate) fn parametric_relu(x: &Tensor, slope: &Tensor) -> Result<Tensor> {
+    x.relu()?
+        .broadcast_sub(&x.neg()?.relu()?.broadcast_mul(slope)?)
+}
+
+/// The same numbers as another type. Narrow integers wrap as in C, although they are stored wide.
+pub(crate) fn cast(x: &Tensor, to: ElementType) -> Result<Tensor> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "wrapping is what a cast does"
+    )]
+    let wrap: fn(i64) -> i64 = match to {
+        ElementType::Bool => return x.ne(0f64),
+        to if to.is_float() => {
+            return if x.dtype().is_float() {
+                Ok(x.clone())
+            } else {
+                x.to_dtype(DType::F32)
+            };
+        }
+        ElementType::I8 => |value| value as i8 as i64,
+        ElementType::U8 => |value| value as u8 as i64,
+        ElementType::I16 => |value| value as i16 as i64,
+        ElementType::U16 => |value| value as u16 as i64,
+        ElementType::I32 => |value| value as i32 as i64,
+        ElementType::U32 => |value| value as u32 as i64,
+        _ => return x.to_dtype(DType::I64),
+    };
+    map(&x.to_dtype(DType::I64)?, wrap)
+}
+
+/// round(x / scale) + zero point, halves to even, saturated to `to`'s range.
+pub(crate) fn quantize(
+    x: &Tensor,
+    scale: &Tensor,
+    zero: Option<&Tensor>,
+    axis: i64,
+    to: ElementType,
+) -> Result<Tensor> {
+    let (low, high) = match to {
+        ElementType::I8 => (-128.0, 127.0),
+        ElementType::U8 => (0.0, 255.0),
+        ElementType::I16 => (-32768.0, 32767.0),
+        ElementType::U16 => (0.0, 65535.0),
+        other => bail!("quantising to {other:?} is not supported"),
+    };
+    let scaled =
+        x.to_dtype(DType::F32)?
+            .broadcast_div(&along(&scale.to_dtype(DType::F32)?, axis, x)?)?;
+    let rounded = map(&scaled, f32::round_ties_even)?;
+    let shifted = match zero {
+        Some(zero) => rounded.broadcast_add(&along(&zero.to_dtype(DType::F32)?, axis, x)?)?,
+        None => rounded,
+    };
+    shifted.clamp(low, high)?.to_dtype(DType::I64)
+}
+
+/// (x − zero point)·scale
+pub(crate) fn dequantize(
+    x: &Tensor,
+    scale: &Tensor,
+    zero: Option<&Tensor>,
+    axis: i64,
+) -> Result<Tensor> {
+    let x = x.to_dtype(scale.dtype())?;
+    let centred = match zero {
+        Some(zero) => x.broadcast_sub(&along(&zero.to_dtype(scale.dtype())?, axis, &x)?)?,
+        None => x.clone(),
+    };
+    centred.broadcast_mul(&along(scale, axis, &x)?)
+}
+
+/// A scalar as it is, a vector laid along `axis` of `x`.
+fn along(values: &Tensor, axis: i64, x: &Tensor) -> Result<Tensor> {
+    if values.elem_count() == 1 {
+        return values.reshape(());
+    }
+    let axis = x.normalize_axis(axis)?;
+    if values.elem_count() != x.dim(axis)? {
+        bail!(
+            "{} scales for {} along axis {axis}; blocked quantisation is not supported",
+            values.elem_count(),
+            x.dim(axis)?
+        );
+    }
+    let mut dims = vec![1; x.rank()];
+    dims[axis] = values.elem_count();
+    values.reshape(dims)
+}
+
+/// Runs `f` on `x` in single precision.
+fn in_f32(x: &Tensor, f: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
+    f(&x.to_dtype(DType::F32)?)?.to_dtype(x.dtype())
+}
+
+/// `f` of every element, on the host.
+fn map<T: WithDType>(x: &Tensor, f: impl Fn(T) -> T) -> Result<Tensor> {
+    let values: Vec<T> = x.flatten_all()?.to_vec1()?;
+    Tensor::from_vec(
+        values.into_iter().map(f).collect::<Vec<_>>(),
+        x.dims(),
+        x.device(),
+    )
+}
+
+/// `f` of every pair of elements, on the host.
+fn zip<T: WithDType>(a: &Tensor, b: &Tensor, f: impl Fn(T, T) -> Result<T>) -> Result<Tensor> {
+    let dims = a
+        .shape()
+        .broadcast_shape_binary_op(b.shape(), "broadcast")?;
+    let elements = |x: &Tensor| x.broadcast_as(&dims)?.flatten_all()?.to_vec1::<T>();
+    let values: Result<Vec<T>> = elements(a)?
+        .into_iter()
+        .zip(elements(b)?)
+        .map(|(a, b)| f(a, b))
+        .collect();
+    Tensor::from_vec(values?, dims, a.device())
+}
