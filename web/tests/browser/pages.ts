@@ -1,4 +1,6 @@
 /** Every address of the pages, for what is checked on each of them. */
+import type { BrowserContextOptions, Page } from 'playwright-core';
+import type { Visitor } from './browser';
 import { eventually, Person, predictions, publishChallenge } from './people';
 
 export interface PageAddress {
@@ -33,8 +35,19 @@ export async function closedChallenge(): Promise<{ slug: string; competitor: Per
     return { slug: SLUG, competitor, submission: submission.id };
 }
 
-export async function allPages(): Promise<{ pages: PageAddress[]; competitor: Person; organizer: Person }> {
+export interface ArrangedPages {
+    /** Looks at each page, in one browser for each kind of people; the pages are scrolled through before. */
+    visitAll(
+        visitor: (options: BrowserContextOptions) => Promise<Visitor>,
+        options: BrowserContextOptions,
+        look: (address: PageAddress, page: Page) => Promise<void>,
+    ): Promise<void>;
+}
+
+/** All pages, with something on each of them. */
+export async function arrangedPages(): Promise<ArrangedPages> {
     const { slug, competitor, submission } = await closedChallenge();
+    const organizer = await Person.organizer();
     const open = '/challenges/fashion-mnist';
     const pages: PageAddress[] = [
         { name: 'home', path: '/', as: 'visitor', shows: 'article' },
@@ -58,5 +71,21 @@ export async function allPages(): Promise<{ pages: PageAddress[]; competitor: Pe
         { name: 'organize-challenge', path: '/organize/fashion-mnist', as: 'organizer', shows: 'h1' },
         { name: 'missing', path: '/challenges/no-such-challenge', as: 'visitor', shows: 'h1' },
     ];
-    return { pages, competitor, organizer: await Person.organizer() };
+    return {
+        visitAll: async (visitor, options, look) => {
+            for (const as of ['visitor', 'competitor', 'organizer'] as const) {
+                const who = await visitor(options);
+                if (as !== 'visitor') await who.signIn(as === 'competitor' ? competitor : organizer);
+                // The browser's own line about what is not there.
+                who.expectTrouble(/404.*no-such-challenge/);
+                for (const address of pages.filter((page) => page.as === as)) {
+                    await who.goto(address.path);
+                    await who.page.locator(address.shows).first().waitFor();
+                    await who.seeAll();
+                    await look(address, who.page);
+                }
+                await who.leave();
+            }
+        },
+    };
 }

@@ -63,17 +63,20 @@ async function startDemo(data: string, server: string): Promise<ChildProcess> {
         output += chunk.toString();
     };
     child.stderr.on('data', gather);
-    await new Promise<void>((resolve, reject) => {
-        const timer = setTimeout(() => reject(new Error(`the demo has not started in time:\n${output}`)), START_DEADLINE_MS);
-        child.stdout.on('data', (chunk: Buffer) => {
-            gather(chunk);
-            if (!output.includes('Sign in as organizer')) return;
-            clearTimeout(timer);
-            resolve();
+    let timer: NodeJS.Timeout | undefined;
+    try {
+        await new Promise<void>((resolve, reject) => {
+            timer = setTimeout(() => reject(new Error(`the demo has not started in time:\n${output}`)), START_DEADLINE_MS);
+            child.stdout.on('data', (chunk: Buffer) => {
+                gather(chunk);
+                if (output.includes('Sign in as organizer')) resolve();
+            });
+            child.once('error', (cause) => reject(new Error(`${binary} cannot be started: cargo build, or set REFEREE_BINARY`, { cause })));
+            child.once('exit', (code) => reject(new Error(`${binary} ended with ${code}:\n${output}`)));
         });
-        child.once('error', reject);
-        child.once('exit', (code) => reject(new Error(`${binary} ended with ${code}:\n${output}`)));
-    });
+    } finally {
+        clearTimeout(timer);
+    }
     return child;
 }
 

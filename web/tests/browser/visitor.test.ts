@@ -1,9 +1,103 @@
+import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { useBrowser } from './browser';
+import { closedChallenge } from './pages';
+import { eventually, Person, predictions, publishChallenge } from './people';
 
 const { visitor } = useBrowser();
 
 describe('a visitor', () => {
+    test('finds the challenge, its rules, its data and how to submit', async () => {
+        const ada = await visitor();
+        await ada.goto('/');
+        await ada.page.getByRole('link', { name: 'Fashion-MNIST', exact: true }).click();
+        await ada.page.getByRole('heading', { name: 'About this challenge' }).waitFor();
+        await ada.page.getByText('Tell ten kinds of clothing apart').waitFor();
+        await ada.page.getByText('A team may submit 20 a day (UTC).').waitFor();
+        // Ten classes, with six examples of each from the training images.
+        await ada.page.locator('canvas').nth(59).waitFor();
+
+        await ada.page.locator('label', { hasText: 'curl' }).click();
+        await ada.page.getByRole('button', { name: 'Copy curl' }).click();
+        const copied = await ada.page.evaluate(() => navigator.clipboard.readText());
+        expect(copied).toContain(`${new URL(ada.page.url()).origin}/api/v1/challenges/fashion-mnist/submissions`);
+
+        await ada.page.getByRole('link', { name: 'Data', exact: true }).click();
+        const row = ada.page.getByRole('row', { name: /test-images\.npy/ });
+        // `sha256sum` of Fashion-MNIST's 10,000 test images after the header that numpy writes.
+        await row.getByText('fa687ea6e35cd511e68bc9cd5049edbadf6eb7dfde574e880a3325309e5aadfd').waitFor();
+        expect(await row.textContent()).toContain('7.5');
+        await ada.leave();
+    });
+
+    test('sorts, searches and shares the board, and takes it away as CSV', async () => {
+        const ada = await visitor();
+        await ada.goto('/challenges/fashion-mnist/leaderboard');
+        const teams = ada.page.locator('tr[data-row] th a:first-child');
+        await teams.first().waitFor();
+        const ranked = await teams.allTextContents();
+        expect(ranked).toContain('mlp-256');
+        await ada.page.getByRole('button', { name: 'Team and method' }).click();
+        expect(await teams.allTextContents()).toEqual([...ranked].sort());
+        await ada.page.getByRole('searchbox').fill('nearest class');
+        await ada.page.getByText('1 of ').waitFor();
+        expect(await teams.allTextContents()).toEqual(['nearest-mean']);
+
+        const shared = await visitor();
+        await shared.goto(new URL(ada.page.url()).pathname + new URL(ada.page.url()).search);
+        await shared.page.getByText('1 of ').waitFor();
+        await shared.leave();
+
+        const [download] = await Promise.all([ada.page.waitForEvent('download'), ada.page.getByRole('link', { name: 'CSV' }).click()]);
+        expect(download.suggestedFilename()).toBe('fashion-mnist-public.csv');
+        expect(await readFile(await download.path(), 'utf8')).toMatch(/^rank,rank_low,rank_high,team,/);
+        await ada.leave();
+    });
+
+    test('follows a permanent link to an entry', async () => {
+        const ada = await visitor();
+        await ada.goto('/challenges/fashion-mnist/leaderboard');
+        const entry = (await ada.page.locator('tr[data-row]').last().getAttribute('id')) ?? '';
+        await ada.goto(`/challenges/fashion-mnist/leaderboard#${entry}`);
+        await ada.page.locator(`tr.linked[id="${entry}"]`).waitFor();
+        await ada.leave();
+    });
+
+    test('looks at pictures, as tables and as files too', async () => {
+        const ada = await visitor();
+        await ada.goto('/challenges/fashion-mnist/pictures');
+        await ada.page.getByRole('img', { name: /by top-1 error and time of submission\. The best so far is/ }).locator('svg').first().waitFor();
+        for (const [kind, start] of [['SVG', '<svg'], ['PNG', '\u0089PNG']] as const) {
+            const [download] = await Promise.all([ada.page.waitForEvent('download'), ada.page.getByRole('button', { name: `Save Error by time as ${kind}` }).click()]);
+            expect(download.suggestedFilename()).toBe(`fashion-mnist-error-by-time.${kind.toLowerCase()}`);
+            const file = await readFile(await download.path(), 'latin1');
+            expect(file.startsWith(start)).toBe(true);
+            expect(file).not.toContain('var(--');
+        }
+        await ada.page.locator('label', { hasText: 'Table' }).first().click();
+        await ada.page.getByRole('region', { name: 'Error by time, as a table' }).getByRole('link', { name: 'mlp-256' }).waitFor();
+        await ada.leave();
+    });
+
+    test('reads the history, whose numbers are marked as reported by others', async () => {
+        const ada = await visitor();
+        await ada.goto('/history');
+        await ada.page.getByText('The numbers on this page were not scored here.').waitFor();
+        await ada.page.locator('label', { hasText: 'Table' }).first().click();
+        const human = ada.page.getByRole('row', { name: /Human/ });
+        // Karpathy 2014; 77 of 1,500.
+        expect(await human.textContent()).toMatch(/5\.1\u00a0%.*4\.13–6\.37\u00a0%/);
+        await ada.leave();
+    });
+
+    test('finds an operation in the reference', async () => {
+        const ada = await visitor();
+        await ada.goto('/reference');
+        await ada.page.getByRole('navigation', { name: 'Operations' }).getByRole('link', { name: 'POST /challenges/{slug}/submissions' }).click();
+        await ada.page.locator('article:target', { hasText: '/api/v1/challenges/{slug}/submissions' }).waitFor();
+        await ada.leave();
+    });
+
     test('who asks for what is not there gets words and a way on', async () => {
         const ada = await visitor();
         ada.expectTrouble(/404/);
@@ -11,6 +105,76 @@ describe('a visitor', () => {
         expect(await ada.page.locator('h1').textContent()).toBe('Nothing here');
         await ada.page.getByRole('link', { name: 'All challenges' }).click();
         await ada.page.waitForURL('/');
+        await ada.goto('/nowhere');
+        await ada.page.getByText('There is no page at this address.').waitFor();
+        await ada.leave();
+    });
+
+    test('who goes offline is told, and what comes back is up to date', async () => {
+        const ada = await visitor();
+        ada.expectTrouble(/ERR_INTERNET_DISCONNECTED/, /ERR_NETWORK_IO_SUSPENDED/);
+        await ada.goto('/challenges/fashion-mnist/leaderboard');
+        await ada.page.context().setOffline(true);
+        await ada.page.getByText('You are offline.').waitFor();
+        await ada.page.getByRole('link', { name: 'Challenges', exact: true }).click();
+        await ada.page.getByRole('heading', { name: 'The server cannot be reached' }).waitFor();
+        await ada.page.context().setOffline(false);
+        await ada.page.getByRole('button', { name: 'Try again' }).click();
+        await ada.page.getByRole('heading', { name: 'Open' }).waitFor();
+        await ada.leave();
+    });
+});
+
+describe('a board', () => {
+    test('changes in two browsers at once, without a reload, and says so', async () => {
+        const size = { images: 200, classes: 4 };
+        const organizer = await Person.organizer();
+        const slug = `live-${Date.now()}`;
+        await publishChallenge(organizer, { slug, title: 'Live' }, size);
+        const watchers = [await visitor(), await visitor()];
+        for (const watcher of watchers) {
+            await watcher.goto(`/challenges/${slug}/leaderboard`);
+            await watcher.page.getByText('Nobody is on the board yet').waitFor();
+        }
+        const mary = await Person.registerOrSignIn('mary');
+        await mary.submit(slug, predictions(size, 10), 'Every tenth wrong');
+        for (const watcher of watchers) {
+            // 20 of 200 are wrong.
+            await watcher.page.locator('tr[data-row]', { hasText: 'mary' }).getByText('10.00').first().waitFor();
+        }
+        await (await Person.registerOrSignIn('joan')).submit(slug, predictions(size, 20), 'Every twentieth wrong');
+        for (const watcher of watchers) {
+            await watcher.page.locator('tr[data-row]', { hasText: 'joan' }).waitFor();
+            expect(await watcher.page.locator('[aria-live="polite"]', { hasText: 'joan is in place 1' }).count()).toBe(1);
+            await watcher.leave();
+        }
+    });
+
+    test('shows the private one as soon as the challenge closes, without a reload', async () => {
+        const size = { images: 400, classes: 4 };
+        const organizer = await Person.organizer();
+        const slug = `closing-${Date.now()}`;
+        await publishChallenge(organizer, { slug, title: 'Closing', leaderboard: { public_fraction: 0.5 } }, size);
+        await (await Person.registerOrSignIn('mary')).submit(slug, predictions(size, 7), 'Every seventh wrong');
+        const watcher = await visitor();
+        await watcher.goto(`/challenges/${slug}/leaderboard`);
+        await watcher.page.locator('tr[data-row]', { hasText: 'mary' }).waitFor();
+        await organizer.ask('PATCH', `/challenges/${slug}`, JSON.stringify({ schedule: { closes: new Date(Date.now() + 1_000).toISOString() } }));
+        await watcher.page.getByRole('columnheader', { name: 'Shift' }).waitFor();
+        await watcher.page.getByText('Closed', { exact: true }).waitFor();
+        await watcher.leave();
+    });
+
+    test('of a closed challenge has both boards side by side, and in the picture', async () => {
+        const { slug } = await closedChallenge();
+        const ada = await visitor();
+        await ada.goto(`/challenges/${slug}/leaderboard`);
+        await ada.page.getByRole('columnheader', { name: 'Shift' }).waitFor();
+        await ada.page.locator('label', { hasText: 'Private' }).click();
+        await eventually(async () => (new URL(ada.page.url()).search === '?split=private' ? true : undefined));
+        expect(await ada.page.getByRole('columnheader', { name: 'Shift' }).count()).toBe(0);
+        await ada.page.getByRole('link', { name: 'Pictures' }).click();
+        await ada.page.getByRole('img', { name: /on the public and on the private half/ }).waitFor();
         await ada.leave();
     });
 });

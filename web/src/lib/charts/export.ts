@@ -9,7 +9,9 @@ export function svgText(chart: SVGSVGElement): string {
     const copies = [copy, ...copy.querySelectorAll<SVGElement>('*')];
     originals.forEach((original, index) => {
         const style = getComputedStyle(original);
-        for (const property of WRITTEN) copies[index]?.style.setProperty(property, style.getPropertyValue(property));
+        const twin = copies[index];
+        for (const property of WRITTEN) twin?.style.setProperty(property, style.getPropertyValue(property));
+        for (const { name, value } of [...(twin?.attributes ?? [])]) if (name !== 'style' && value.includes('var(')) twin?.removeAttribute(name);
     });
     copy.querySelectorAll('style').forEach((sheet) => sheet.remove());
     copy.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
