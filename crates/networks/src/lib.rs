@@ -10,6 +10,7 @@ pub mod onnx;
 mod profile;
 mod run;
 mod shapes;
+pub mod train;
 mod window;
 pub mod zoo;
 
