@@ -14,6 +14,8 @@ mod squeezenet;
 mod vgg;
 mod wide_resnet;
 
+use referee_scoring::model_form::{self, Architecture};
+
 use crate::error::{NetworkError, Result};
 use crate::graph::{Activation, Network};
 use resnet::{Block, ResNet};
@@ -26,66 +28,35 @@ pub struct ZooOptions {
     pub input: [usize; 3],
 }
 
-/// Every architecture's name. `mlp` takes the widths of its hidden layers and their activation: `mlp(512,256;tanh)`.
-pub fn names() -> &'static [&'static str] {
-    &[
-        "perceptron",
-        "mlp",
-        "lenet5",
-        "alexnet",
-        "alexnet_2012",
-        "vgg11",
-        "vgg11_bn",
-        "vgg13",
-        "vgg13_bn",
-        "vgg16",
-        "vgg16_bn",
-        "vgg19",
-        "vgg19_bn",
-        "googlenet",
-        "resnet18",
-        "resnet34",
-        "resnet50",
-        "resnet101",
-        "resnet152",
-        "wide_resnet50_2",
-        "wide_resnet101_2",
-        "resnext50_32x4d",
-        "squeezenet1_0",
-        "squeezenet1_1",
-        "mobilenet_v2",
-        "densenet121",
-        "resnet20",
-        "resnet32",
-        "resnet44",
-        "resnet56",
-        "resnet110",
-        "plain20",
-        "plain56",
-        "wrn_28_10",
-    ]
-}
-
-/// The network of an architecture, without weights.
+/// The network of an architecture, without weights. [`Architecture::names`] lists those without options.
 ///
 /// # Errors
-/// [`NetworkError::Architecture`] for an unknown name; [`NetworkError::Node`] where an image is too small for it.
+/// [`NetworkError::Node`] where an image is too small for the network.
 pub fn build(architecture: &Architecture, options: &ZooOptions) -> Result<Network> {
     let ZooOptions { num_classes, input } = *options;
-    let name = architecture.name.as_str();
+    let name = match architecture {
+        Architecture::Mlp { hidden, activation } => {
+            let activation = match activation {
+                model_form::Activation::Relu => Activation::Relu,
+                model_form::Activation::Tanh => Activation::Tanh,
+                model_form::Activation::Sigmoid => Activation::Sigmoid,
+            };
+            return perceptron::mlp(
+                &architecture.to_string(),
+                hidden,
+                activation,
+                input,
+                num_classes,
+            );
+        }
+        Architecture::Named(name) => *name,
+    };
     let imagenet = |net: ResNet| net.build(name, input, num_classes);
     let cifar =
         |layers, residual| cifar_resnet::cifar_resnet(name, layers, residual, input, num_classes);
     let vgg = |layers, batch_norm| vgg::vgg(name, layers, batch_norm, input, num_classes);
     match name {
         "perceptron" => perceptron::perceptron(input, num_classes),
-        "mlp" => perceptron::mlp(
-            name,
-            &architecture.hidden,
-            architecture.activation,
-            input,
-            num_classes,
-        ),
         "lenet5" => lenet::lenet5(input, num_classes),
         "alexnet" => alexnet::alexnet(input, num_classes),
         "alexnet_2012" => alexnet::alexnet_2012(input, num_classes),
@@ -129,50 +100,7 @@ pub fn build(architecture: &Architecture, options: &ZooOptions) -> Result<Networ
         "plain56" => cifar(56, false),
         "wrn_28_10" => wide_resnet::wide_resnet(name, 28, 10, input, num_classes),
         _ => Err(NetworkError::Architecture(format!(
-            "no architecture is called {name}; known: {}",
-            names().join(", ")
+            "{name} is no network of the zoo"
         ))),
-    }
-}
-
-/// An architecture's name with its options.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Architecture {
-    pub name: String,
-    /// Widths of `mlp`'s hidden layers.
-    pub hidden: Vec<usize>,
-    /// After each of `mlp`'s hidden layers.
-    pub activation: Activation,
-}
-
-impl std::str::FromStr for Architecture {
-    type Err = NetworkError;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let refuse = || {
-            NetworkError::Architecture(format!(
-                "{text:?}; written like resnet50 or mlp(512,256;relu)"
-            ))
-        };
-        let (name, arguments) = match text.split_once('(') {
-            Some((name, rest)) => (name, rest.strip_suffix(')').ok_or_else(refuse)?),
-            None => (text, ""),
-        };
-        let (widths, activation) = arguments.split_once(';').unwrap_or((arguments, "relu"));
-        let activation = match activation {
-            "relu" => Activation::Relu,
-            "tanh" => Activation::Tanh,
-            "sigmoid" => Activation::Sigmoid,
-            _ => return Err(refuse()),
-        };
-        let widths = widths.split(',').filter(|width| !width.is_empty());
-        let hidden = widths
-            .map(|width| width.trim().parse().map_err(|_| refuse()))
-            .collect::<Result<_>>()?;
-        Ok(Self {
-            name: name.into(),
-            hidden,
-            activation,
-        })
     }
 }

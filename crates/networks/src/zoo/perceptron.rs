@@ -14,7 +14,7 @@ pub(super) fn perceptron(input: [usize; 3], num_classes: usize) -> Result<Networ
 /// widths, and a last, linear one.
 pub(super) fn mlp(
     name: &str,
-    hidden: &[usize],
+    hidden: &[u32],
     activation: Activation,
     input: [usize; 3],
     num_classes: usize,
@@ -22,7 +22,7 @@ pub(super) fn mlp(
     let mut net = Layers::new(name, input);
     let mut x = net.flatten(net.input());
     for (index, width) in hidden.iter().enumerate() {
-        x = net.linear(&format!("fc{}", index + 1), x, *width);
+        x = net.linear(&format!("fc{}", index + 1), x, *width as usize);
         x = net.activation(x, activation);
     }
     let logits = net.linear(&format!("fc{}", hidden.len() + 1), x, num_classes);
