@@ -139,7 +139,9 @@ fn test(directory: &Path) -> Test {
             Some(OnnxError::Operator { .. } | OnnxError::Opset { .. }) => {
                 Outcome::Unsupported(error.to_string())
             }
-            Some(OnnxError::Tensor { detail, .. }) if detail.contains("not supported") => {
+            Some(OnnxError::Tensor { detail, .. } | OnnxError::Node { detail, .. })
+                if detail.contains("not supported") =>
+            {
                 Outcome::Unsupported(error.to_string())
             }
             Some(OnnxError::Graph(detail)) if detail.contains("not a tensor") => {

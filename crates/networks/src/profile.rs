@@ -104,7 +104,7 @@ impl Network {
     /// Convolutions and linear layers; a product of two computed matrices, as in attention, is none.
     fn is_weight_layer(&self, node: &Node) -> bool {
         match node.op {
-            Op::Convolution(_) | Op::Linear => true,
+            Op::Convolution(_) | Op::ConvTranspose(_) | Op::Linear => true,
             Op::Gemm(_) | Op::MatMul | Op::Einsum { .. } => {
                 self.trainable_inputs(node).next().is_some()
             }
@@ -124,6 +124,8 @@ fn macs(node: &Node, shapes: &Shapes) -> u64 {
     let per_output = match &node.op {
         // [out, channels / groups, window…]
         Op::Convolution(_) => elements(&input(1)[1..]),
+        // Every pixel of the input with [out / groups, window…] weights.
+        Op::ConvTranspose(_) => return elements(input(0)).saturating_mul(elements(&input(1)[1..])),
         Op::Linear => input(1)[1] as u64,
         Op::Gemm(attributes) => input(0)[usize::from(!attributes.transpose_a)] as u64,
         Op::MatMul => input(0).last().map_or(0, |inner| *inner as u64),

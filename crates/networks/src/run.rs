@@ -16,6 +16,8 @@ mod normalization;
 mod pooling;
 mod reduce;
 mod resize;
+mod scatter;
+mod transposed;
 
 use candle_core::{DType, Device, Result as CandleResult, Tensor, bail};
 
@@ -149,7 +151,7 @@ impl Executor {
                 run_node(node, &Inputs(&inputs), mode).map_err(|error| NetworkError::Node {
                     node: node.name.clone(),
                     op: node.op.name(),
-                    detail: error.to_string(),
+                    detail: first_line(&error),
                 })?;
             for (value, tensor) in node.outputs.iter().zip(outputs) {
                 values[value.index()] = Some(tensor);
@@ -315,12 +317,21 @@ pub(crate) fn apply(op: &Op, inputs: &Inputs<'_>, outputs: usize) -> CandleResul
         Op::Convolution(attributes) => {
             convolution::convolution(attributes, x()?, inputs.get(1)?, inputs.optional(2), None)?
         }
+        Op::ConvTranspose(attributes) => {
+            let (weight, bias) = (inputs.get(1)?, inputs.optional(2));
+            transposed::conv_transpose(attributes, x()?, weight, bias, &dims()?)?
+        }
         Op::Linear => linear::linear(x()?, inputs.get(1)?, inputs.optional(2))?,
         Op::Gemm(attributes) => linear::gemm(attributes, x()?, inputs.get(1)?, inputs.optional(2))?,
         Op::MatMul => linear::matmul(x()?, inputs.get(1)?)?,
         Op::BatchNorm(attributes) => normalization::batch_norm(attributes, inputs)?,
         Op::LocalResponseNorm(attributes) => normalization::local_response_norm(attributes, x()?)?,
+        Op::Pool(attributes) if !x()?.dtype().is_float() => {
+            let pooled = pooling::pool(attributes, &x()?.to_dtype(DType::F32)?)?;
+            pooled.to_dtype(x()?.dtype())?
+        }
         Op::Pool(attributes) => pooling::pool(attributes, x()?)?,
+        Op::MaxPoolPositions(attributes) => pooling::max_positions(attributes, x()?, &dims()?)?,
         Op::GlobalPool(kind) => pooling::global_pool(*kind, x()?)?,
         Op::AdaptiveAveragePool { output } => pooling::adaptive_average_pool(output, x()?)?,
         Op::Activation(activation) => activate(*activation, x()?)?,
@@ -334,13 +345,14 @@ pub(crate) fn apply(op: &Op, inputs: &Inputs<'_>, outputs: usize) -> CandleResul
         Op::Compare(comparison) => elementwise::compare(*comparison, x()?, inputs.get(1)?)?,
         Op::Where => elementwise::choose(x()?, inputs.get(1)?, inputs.get(2)?, &dims()?)?,
         Op::Cast { to } => elementwise::cast(x()?, *to)?,
+        Op::CastLike => elementwise::cast_like(x()?, inputs.get(1)?)?,
         Op::QuantizeLinear { axis, to } => {
             elementwise::quantize(x()?, inputs.get(1)?, inputs.optional(2), *axis, *to)?
         }
         Op::DequantizeLinear { axis } => {
             elementwise::dequantize(x()?, inputs.get(1)?, inputs.optional(2), *axis)?
         }
-        Op::Reduce(attributes) => reduce::reduce(attributes, inputs)?,
+        Op::Reduce(attributes) => reduce::reduce(*attributes, inputs)?,
         Op::Softmax { axis } => reduce::softmax(x()?, *axis)?,
         Op::LogSoftmax { axis } => reduce::log_softmax(x()?, *axis)?,
         Op::ArgMax(attributes) => reduce::arg_max(attributes, x()?)?,
@@ -358,6 +370,17 @@ pub(crate) fn apply(op: &Op, inputs: &Inputs<'_>, outputs: usize) -> CandleResul
         Op::Gather { axis } => arrange::gather(x()?, inputs.get(1)?, *axis, &dims()?)?,
         Op::GatherNd { batch_dims } => {
             arrange::gather_nd(x()?, inputs.get(1)?, *batch_dims, &dims()?)?
+        }
+        Op::GatherElements { axis } => scatter::gather_elements(x()?, inputs.get(1)?, *axis)?,
+        Op::ScatterElements { axis, combine } => {
+            scatter::scatter_elements(x()?, inputs.get(1)?, inputs.get(2)?, *axis, *combine)?
+        }
+        Op::ScatterNd(combine) => {
+            scatter::scatter_nd(x()?, inputs.get(1)?, inputs.get(2)?, *combine)?
+        }
+        Op::Trilu { upper } => {
+            let diagonal = inputs.optional(1).map_or(Ok(0), |_| inputs.integer(1))?;
+            scatter::triangle(x()?, diagonal, *upper)?
         }
         Op::Reshape { .. } | Op::Flatten { .. } | Op::Squeeze | Op::Unsqueeze => {
             x()?.reshape(dims()?)?
@@ -394,6 +417,16 @@ pub(crate) fn apply(op: &Op, inputs: &Inputs<'_>, outputs: usize) -> CandleResul
         Op::Size => Tensor::new(arrange::signed(x()?.elem_count()), x()?.device())?,
     };
     Ok(vec![output])
+}
+
+/// What went wrong, without the backtrace that candle appends where one is asked for.
+fn first_line(error: &candle_core::Error) -> String {
+    error
+        .to_string()
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// A literal as a run-time value.

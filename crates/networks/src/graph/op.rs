@@ -10,6 +10,8 @@ pub enum Op {
     // Weight layers
     /// `x [batch, channels, spatial…]`, `weight [out, channels / groups, window…]`, `bias [out]?`
     Convolution(Convolution),
+    /// `x [batch, channels, spatial…]`, `weight [channels, out / groups, window…]`, `bias [out]?`
+    ConvTranspose(ConvTranspose),
     /// `x […, in]`, `weight [out, in]`, `bias [out]?`: x·weightᵀ + bias, as `torch.nn.Linear`
     Linear,
     /// `a`, `b`, `c?`: alpha·a'·b' + beta·c on matrices
@@ -34,6 +36,8 @@ pub enum Op {
     // Pooling
     /// `x [batch, channels, spatial…]`
     Pool(Pool),
+    /// `x [batch, channels, spatial…]`: where in `x`, read as one row, each maximum of a [`Op::Pool`] was found
+    MaxPoolPositions(MaxPoolPositions),
     /// `x`: over all spatial dimensions, which stay with length 1
     GlobalPool(PoolKind),
     /// `x`: average pooling to a given spatial size, as `torch.nn.AdaptiveAvgPool2d`
@@ -54,6 +58,8 @@ pub enum Op {
     Where,
     /// `x`
     Cast { to: ElementType },
+    /// `x`, `like`: a cast to the second operand's type
+    CastLike,
     /// `x`, `ratio?`: the identity in inference mode
     Dropout { ratio: f64 },
     /// `x`
@@ -92,6 +98,14 @@ pub enum Op {
     Gather { axis: i64 },
     /// `x`, `indices`
     GatherNd { batch_dims: usize },
+    /// `x`, `indices` in the result's shape
+    GatherElements { axis: i64 },
+    /// `x`, `indices`, `updates` in the indices' shape
+    ScatterElements { axis: i64, combine: Combine },
+    /// `x`, `indices`, `updates`
+    ScatterNd(Combine),
+    /// `x […, rows, columns]`, `diagonal []?`: the triangle above it (or below), zero elsewhere
+    Trilu { upper: bool },
     /// `x`, `shape` (0 copies the dimension unless `allow_zero`, −1 is inferred)
     Reshape { allow_zero: bool },
     /// `x`: to a matrix, the dimensions before `axis` in the rows
@@ -142,6 +156,7 @@ impl Op {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Convolution(_) => "Conv",
+            Self::ConvTranspose(_) => "ConvTranspose",
             Self::Linear => "Linear",
             Self::Gemm(_) => "Gemm",
             Self::MatMul => "MatMul",
@@ -159,6 +174,7 @@ impl Op {
                 kind: PoolKind::Average,
                 ..
             }) => "AveragePool",
+            Self::MaxPoolPositions(_) => "MaxPool",
             Self::GlobalPool(PoolKind::Max) => "GlobalMaxPool",
             Self::GlobalPool(PoolKind::Average) => "GlobalAveragePool",
             Self::AdaptiveAveragePool { .. } => "AdaptiveAvgPool",
@@ -169,6 +185,7 @@ impl Op {
             Self::Compare(comparison) => comparison.name(),
             Self::Where => "Where",
             Self::Cast { .. } => "Cast",
+            Self::CastLike => "CastLike",
             Self::Dropout { .. } => "Dropout",
             Self::Identity => "Identity",
             Self::QuantizeLinear { .. } => "QuantizeLinear",
@@ -187,6 +204,10 @@ impl Op {
             Self::Slice => "Slice",
             Self::Gather { .. } => "Gather",
             Self::GatherNd { .. } => "GatherND",
+            Self::GatherElements { .. } => "GatherElements",
+            Self::ScatterElements { .. } => "ScatterElements",
+            Self::ScatterNd(_) => "ScatterND",
+            Self::Trilu { .. } => "Trilu",
             Self::Reshape { .. } => "Reshape",
             Self::Flatten { .. } => "Flatten",
             Self::Squeeze => "Squeeze",
@@ -214,6 +235,19 @@ pub struct Convolution {
     pub stride: Vec<usize>,
     pub dilation: Vec<usize>,
     pub padding: Padding,
+    pub groups: usize,
+}
+
+/// Attributes of a transposed convolution, one entry for each spatial dimension.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConvTranspose {
+    pub stride: Vec<usize>,
+    pub dilation: Vec<usize>,
+    /// Cropped from the result at its beginning and end.
+    pub begin: Vec<usize>,
+    pub end: Vec<usize>,
+    /// Added to the result's end.
+    pub output_padding: Vec<usize>,
     pub groups: usize,
 }
 
@@ -266,6 +300,13 @@ pub struct Pool {
     pub ceil_mode: bool,
     /// Whether an average divides by the whole window or by the pixels that it covers.
     pub count_include_pad: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MaxPoolPositions {
+    pub pool: Pool,
+    /// Whether the spatial dimensions are counted with the first one fastest.
+    pub first_fastest: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -525,6 +566,16 @@ pub struct ArgMax {
     pub select_last: bool,
     /// Whether the smallest element is looked for instead (ONNX's `ArgMin`).
     pub smallest: bool,
+}
+
+/// What a scattered update does with what is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Combine {
+    Replace,
+    Add,
+    Multiply,
+    Max,
+    Min,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -140,7 +140,7 @@ fn pick(x: &Tensor, axis: usize, positions: &[i64]) -> Result<Tensor> {
         .index_select(&Tensor::from_vec(positions, count, x.device())?, axis)
 }
 
-fn position(index: i64, length: usize) -> Result<usize> {
+pub(super) fn position(index: i64, length: usize) -> Result<usize> {
     let from_start = if index < 0 {
         index.saturating_add(signed(length))
     } else {

@@ -147,22 +147,42 @@ pub(crate) fn cast(x: &Tensor, to: ElementType) -> Result<Tensor> {
     )]
     let wrap: fn(i64) -> i64 = match to {
         ElementType::Bool => return x.ne(0f64),
-        to if to.is_float() => {
-            return if x.dtype().is_float() {
-                Ok(x.clone())
-            } else {
-                x.to_dtype(DType::F32)
-            };
-        }
-        ElementType::I8 => |value| value as i8 as i64,
-        ElementType::U8 => |value| value as u8 as i64,
-        ElementType::I16 => |value| value as i16 as i64,
-        ElementType::U16 => |value| value as u16 as i64,
-        ElementType::I32 => |value| value as i32 as i64,
-        ElementType::U32 => |value| value as u32 as i64,
+        ElementType::F16 => return rounded(x, DType::F16),
+        ElementType::BF16 => return rounded(x, DType::BF16),
+        ElementType::F32 | ElementType::F64 => return float(x),
+        ElementType::I8 => |value| i64::from(value as i8),
+        ElementType::U8 => |value| i64::from(value as u8),
+        ElementType::I16 => |value| i64::from(value as i16),
+        ElementType::U16 => |value| i64::from(value as u16),
+        ElementType::I32 => |value| i64::from(value as i32),
+        ElementType::U32 => |value| i64::from(value as u32),
         _ => return x.to_dtype(DType::I64),
     };
     map(&x.to_dtype(DType::I64)?, wrap)
+}
+
+/// Floating point in the run's precision.
+fn float(x: &Tensor) -> Result<Tensor> {
+    if x.dtype().is_float() {
+        Ok(x.clone())
+    } else {
+        x.to_dtype(DType::F32)
+    }
+}
+
+/// As a shorter type holds them, stored as before.
+fn rounded(x: &Tensor, to: DType) -> Result<Tensor> {
+    let x = float(x)?;
+    x.to_dtype(to)?.to_dtype(x.dtype())
+}
+
+/// The same numbers in the type of `like`.
+pub(crate) fn cast_like(x: &Tensor, like: &Tensor) -> Result<Tensor> {
+    match like.dtype() {
+        DType::U8 => cast(x, ElementType::Bool),
+        DType::I64 => cast(x, ElementType::I64),
+        dtype => x.to_dtype(dtype),
+    }
 }
 
 /// round(x / scale) + zero point, halves to even, saturated to `to`'s range.
@@ -206,21 +226,31 @@ pub(crate) fn dequantize(
     centred.broadcast_mul(&along(scale, axis, &x)?)
 }
 
-/// A scalar as it is, a vector laid along `axis` of `x`.
+/// A scalar as it is, a vector laid along `axis` of `x`; of `x`'s own rank, each repeated for a block along `axis`.
 fn along(values: &Tensor, axis: i64, x: &Tensor) -> Result<Tensor> {
     if values.elem_count() == 1 {
         return values.reshape(());
     }
     let axis = x.normalize_axis(axis)?;
-    if values.elem_count() != x.dim(axis)? {
+    let length = x.dim(axis)?;
+    if values.rank() == x.rank() && values.rank() > 1 {
+        let blocks = values.dim(axis)?;
+        let block = length.div_ceil(blocks.max(1)).max(1);
+        let source: Vec<u32> = (0..length)
+            .map(|at| u32::try_from(at / block).unwrap_or(u32::MAX))
+            .collect();
+        return values
+            .contiguous()?
+            .index_select(&Tensor::from_vec(source, length, x.device())?, axis);
+    }
+    if values.elem_count() != length {
         bail!(
-            "{} scales for {} along axis {axis}; blocked quantisation is not supported",
-            values.elem_count(),
-            x.dim(axis)?
+            "{} scales for {length} along axis {axis}",
+            values.elem_count()
         );
     }
     let mut dims = vec![1; x.rank()];
-    dims[axis] = values.elem_count();
+    dims[axis] = length;
     values.reshape(dims)
 }
 

@@ -53,19 +53,28 @@ pub(crate) fn matmul(a: &Tensor, b: &Tensor) -> Result<Tensor> {
         (0, _) | (_, 0) => bail!("a matrix product of scalars"),
         (1, 1) => a.unsqueeze(0)?.matmul(&b.unsqueeze(1)?)?.reshape(()),
         (1, _) => {
-            let product = a.unsqueeze(0)?.broadcast_matmul(b)?;
+            let product = a.unsqueeze(0)?.broadcast_matmul(&laid_out(b)?)?;
             product.squeeze(product.rank() - 2)
         }
         (_, 1) => {
-            let product = a.broadcast_matmul(&b.unsqueeze(1)?)?;
+            let product = laid_out(a)?.broadcast_matmul(&b.unsqueeze(1)?)?;
             product.squeeze(product.rank() - 1)
         }
         // One product of many rows instead of many small ones.
         (rank, 2) if rank > 2 => {
             let (rows, columns) = (a.elem_count() / a.dim(rank - 1)?.max(1), b.dim(1)?);
-            let product = a.reshape((rows, a.dim(rank - 1)?))?.matmul(b)?;
+            let product = a.reshape((rows, a.dim(rank - 1)?))?.matmul(&laid_out(b)?)?;
             product.reshape([&a.dims()[..rank - 1], &[columns]].concat())
         }
-        _ => a.broadcast_matmul(b),
+        _ => laid_out(a)?.broadcast_matmul(&laid_out(b)?),
+    }
+}
+
+/// As candle multiplies it: in rows or in columns, one matrix after the other.
+fn laid_out(x: &Tensor) -> Result<Tensor> {
+    if x.is_contiguous() || (x.rank() >= 2 && x.t()?.is_contiguous()) {
+        Ok(x.clone())
+    } else {
+        x.contiguous()
     }
 }

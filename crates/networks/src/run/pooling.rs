@@ -1,9 +1,9 @@
 //! Pooling: a kernel of our own on the CPU, with its gradient; candle's on a GPU.
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, WithDType, bail};
+use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, WithDType, bail};
 use rayon::prelude::*;
 
-use crate::graph::{Pool, PoolKind};
+use crate::graph::{MaxPoolPositions, Pool, PoolKind};
 use crate::window::Window;
 
 /// Pools `x [batch, channels, spatial…]` over windows.
@@ -22,6 +22,61 @@ pub(crate) fn pool(attributes: &Pool, x: &Tensor) -> Result<Tensor> {
     } else {
         kernel.composed(x)
     }
+}
+
+/// Where each maximum lies in `x` read as one row; `dims`: the pooled shape.
+pub(crate) fn max_positions(
+    attributes: &MaxPoolPositions,
+    x: &Tensor,
+    dims: &[usize],
+) -> Result<Tensor> {
+    let spatial = x.dims().get(2..).unwrap_or_default();
+    let window = match Window::pool(&attributes.pool, spatial) {
+        Ok(window) => window,
+        Err(detail) => bail!("{detail}"),
+    };
+    let kernel = WindowPool {
+        kind: PoolKind::Max,
+        window,
+        count_include_pad: false,
+    };
+    let (from, to) = (window.input_positions(), window.output_positions());
+    let values: Vec<f32> = x.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+    let mut positions = Vec::with_capacity(values.len() / from.max(1) * to);
+    for (plane, values) in values.chunks(from).enumerate() {
+        let mut winner = vec![0; to];
+        let mut best = vec![f32::NEG_INFINITY; to];
+        kernel.visit(|to, from| {
+            if values[from] > best[to] {
+                (winner[to], best[to]) = (from, values[from]);
+            }
+        });
+        let counted = |at: usize| {
+            if attributes.first_fastest {
+                first_fastest(at, spatial)
+            } else {
+                at
+            }
+        };
+        positions.extend(
+            winner
+                .into_iter()
+                .map(|at| (plane * from + counted(at)) as i64),
+        );
+    }
+    Tensor::from_vec(positions, dims, x.device())
+}
+
+/// The position of an element in an array of `dims` whose first dimension runs fastest.
+fn first_fastest(mut at: usize, dims: &[usize]) -> usize {
+    let mut stride: usize = dims.iter().product();
+    let mut position = 0;
+    for length in dims.iter().rev() {
+        stride /= length;
+        position += at % length * stride;
+        at /= length;
+    }
+    position
 }
 
 /// The maximum or mean over all spatial dimensions, which stay with length 1.

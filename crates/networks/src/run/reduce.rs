@@ -6,7 +6,7 @@ use candle_nn::ops;
 use super::Inputs;
 use crate::graph::{ArgMax, Reduce, Reduction};
 
-pub(crate) fn reduce(attributes: &Reduce, inputs: &Inputs<'_>) -> Result<Tensor> {
+pub(crate) fn reduce(attributes: Reduce, inputs: &Inputs<'_>) -> Result<Tensor> {
     let x = inputs.get(0)?;
     let axes: Vec<usize> = match inputs.optional_integers(1)?.filter(|axes| !axes.is_empty()) {
         Some(axes) => axes

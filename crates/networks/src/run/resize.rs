@@ -5,6 +5,9 @@ use candle_core::{DType, Result, Tensor, bail};
 use super::{Inputs, arrange::signed};
 use crate::graph::{Resize, ResizeCoordinates, ResizeMode, ResizeRounding};
 
+/// Of one axis: an image of 16384 pixels made as large again.
+const MOST_WEIGHTS: usize = 1 << 28;
+
 /// `dims`: the result's, from the shape rule.
 pub(crate) fn resize(attributes: &Resize, inputs: &Inputs<'_>, dims: &[usize]) -> Result<Tensor> {
     let mut x = inputs.get(0)?.clone();
@@ -78,6 +81,13 @@ impl Axis {
                 .contiguous()?
                 .index_select(&Tensor::from_vec(positions, self.to, x.device())?, axis);
         }
+        if self.to.saturating_mul(self.from) > MOST_WEIGHTS {
+            bail!(
+                "resizing {} pixels to {} takes too many weights",
+                self.from,
+                self.to
+            );
+        }
         let mut matrix = vec![0f32; self.to * self.from];
         let mut beyond = vec![0f32; self.to];
         for (at, row) in matrix.chunks_mut(self.from).enumerate() {
@@ -90,7 +100,7 @@ impl Axis {
             }
             match attributes.mode {
                 ResizeMode::Nearest => {
-                    row[usize::try_from(self.nearest(attributes, at)).unwrap_or(0)] = 1.0
+                    row[usize::try_from(self.nearest(attributes, at)).unwrap_or(0)] = 1.0;
                 }
                 ResizeMode::Linear => self.weigh(
                     attributes,
@@ -134,16 +144,20 @@ impl Axis {
     fn source(&self, coordinates: ResizeCoordinates, at: usize) -> f64 {
         let (at, from, to) = (at as f64, self.from as f64, self.to as f64);
         match coordinates {
-            ResizeCoordinates::HalfPixel => (at + 0.5) / self.scale - 0.5,
+            ResizeCoordinates::PytorchHalfPixel | ResizeCoordinates::AlignCorners
+                if self.to <= 1 =>
+            {
+                0.0
+            }
+            ResizeCoordinates::HalfPixel | ResizeCoordinates::PytorchHalfPixel => {
+                (at + 0.5) / self.scale - 0.5
+            }
             ResizeCoordinates::HalfPixelSymmetric => {
                 // The length is rounded down; the centre stays where it was.
                 let adjustment = to / (self.scale * from);
                 let centre = from / 2.0;
                 centre * (1.0 - adjustment) + (at + 0.5) / self.scale - 0.5
             }
-            ResizeCoordinates::PytorchHalfPixel if self.to <= 1 => 0.0,
-            ResizeCoordinates::PytorchHalfPixel => (at + 0.5) / self.scale - 0.5,
-            ResizeCoordinates::AlignCorners if self.to <= 1 => 0.0,
             ResizeCoordinates::AlignCorners => {
                 // With scales, the length before rounding down counts.
                 let to = self.scale * from;
@@ -199,10 +213,8 @@ impl Axis {
         );
         let end = signed(self.from) - 1;
         let inside = |pixel: i64| (0..=end).contains(&pixel);
-        // An antialiased kernel is never extended beyond the border (as Pillow).
-        let leave_out = attributes.exclude_outside || attributes.antialias;
         let weights: Vec<(i64, f64)> = (first..=last)
-            .filter(|&pixel| inside(pixel) || !leave_out)
+            .filter(|&pixel| inside(pixel) || !attributes.exclude_outside)
             .map(|pixel| (pixel, kernel((source - pixel as f64).abs() * stretch)))
             .collect();
         let total: f64 = weights.iter().map(|(_, weight)| weight).sum();

@@ -3,7 +3,7 @@
 use candle_core::DType;
 
 use super::Value;
-use crate::graph::{KeepAspect, Op, PoolKind, Resize};
+use crate::graph::{ConvTranspose, KeepAspect, MaxPoolPositions, Op, PoolKind, Resize};
 use crate::window::Window;
 
 type Dims = Vec<usize>;
@@ -78,6 +78,7 @@ pub(super) fn output_dims(
             let window = Window::convolution(attributes, spatial, window)?;
             [&[*batch, *out], window.output()].concat()
         }
+        Op::ConvTranspose(attributes) => conv_transpose(attributes, x()?, inputs.dims(1)?)?,
         Op::Linear => {
             let (x, weight) = (x()?, inputs.dims(1)?);
             match (x.split_last(), weight) {
@@ -118,6 +119,10 @@ pub(super) fn output_dims(
         | Op::Activation(_)
         | Op::Unary(_)
         | Op::Cast { .. }
+        | Op::CastLike
+        | Op::ScatterElements { .. }
+        | Op::ScatterNd(_)
+        | Op::Trilu { .. }
         | Op::Dropout { .. }
         | Op::Identity
         | Op::QuantizeLinear { .. }
@@ -125,7 +130,10 @@ pub(super) fn output_dims(
         | Op::Softmax { .. }
         | Op::LogSoftmax { .. }
         | Op::CumSum { .. } => x()?.to_vec(),
-        Op::Pool(attributes) => match x()? {
+        Op::Pool(attributes)
+        | Op::MaxPoolPositions(MaxPoolPositions {
+            pool: attributes, ..
+        }) => match x()? {
             [batch, channels, spatial @ ..] => [
                 &[*batch, *channels],
                 Window::pool(attributes, spatial)?.output(),
@@ -178,6 +186,7 @@ pub(super) fn output_dims(
             let axis = normalise(*axis, x()?.len())?;
             [&x()?[..axis], inputs.dims(1)?, &x()?[axis + 1..]].concat()
         }
+        Op::GatherElements { .. } => inputs.dims(1)?.to_vec(),
         Op::GatherNd { batch_dims } => match inputs.dims(1)?.split_last() {
             Some((depth, leading)) if batch_dims + depth <= x()?.len() => {
                 [leading, &x()?[batch_dims + depth..]].concat()
@@ -339,6 +348,56 @@ pub(super) fn broadcast(a: &[usize], b: &[usize]) -> Result<Dims, String> {
             _ => Err(format!("shapes {a:?} and {b:?} do not broadcast")),
         })
         .collect()
+}
+
+/// (in − 1)·stride + the window's reach, less what is cropped, for each spatial dimension.
+fn conv_transpose(
+    attributes: &ConvTranspose,
+    x: &[usize],
+    weight: &[usize],
+) -> Result<Dims, String> {
+    let ([batch, channels, spatial @ ..], [inner, per_group, window @ ..]) = (x, weight) else {
+        return Err(format!("[batch, channels, …] is needed, not {x:?}"));
+    };
+    let ConvTranspose {
+        stride,
+        dilation,
+        begin,
+        end,
+        output_padding,
+        groups,
+    } = attributes;
+    let rank = spatial.len();
+    let per_axis = [window, stride, dilation, begin, end, output_padding];
+    if channels != inner
+        || *groups == 0
+        || channels % groups != 0
+        || per_axis.iter().any(|values| values.len() != rank)
+    {
+        return Err(format!(
+            "{x:?} arrives, but the weight is {weight:?} in {groups} groups"
+        ));
+    }
+    let length = |axis: usize| {
+        let reach = window[axis]
+            .checked_sub(1)?
+            .checked_mul(dilation[axis])?
+            .checked_add(1)?;
+        let full = spatial[axis]
+            .checked_sub(1)?
+            .checked_mul(stride[axis])?
+            .checked_add(reach)?;
+        full.checked_add(output_padding[axis])?
+            .checked_sub(begin[axis].checked_add(end[axis])?)
+    };
+    let lengths: Option<Dims> = (0..rank).map(length).collect();
+    let lengths = lengths
+        .ok_or_else(|| format!("{spatial:?} cannot be enlarged with windows of {window:?}"))?;
+    Ok([
+        &[*batch, per_group.saturating_mul(*groups)],
+        lengths.as_slice(),
+    ]
+    .concat())
 }
 
 fn matmul(a: &[usize], b: &[usize]) -> Result<Dims, String> {

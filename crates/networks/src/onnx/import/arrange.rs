@@ -2,8 +2,8 @@
 
 use super::{Apply, Importer, Result, Value, flows};
 use crate::{
-    DepthToSpaceMode, Elements, KeepAspect, Op, PadMode, Resize, ResizeCoordinates, ResizeMode,
-    ResizeRounding, Scalar, ValueId,
+    Combine, DepthToSpaceMode, Elements, KeepAspect, Op, PadMode, Resize, ResizeCoordinates,
+    ResizeMode, ResizeRounding, Scalar, ValueId,
     onnx::{OnnxError, Stored, error::shown},
 };
 
@@ -21,6 +21,15 @@ impl Importer<'_> {
             "Unsqueeze" => return self.with_axes(apply, Op::Unsqueeze),
             "Concat" => Op::Concat { axis },
             "Gather" => Op::Gather { axis },
+            "GatherElements" => Op::GatherElements { axis },
+            "ScatterElements" | "Scatter" => Op::ScatterElements {
+                axis,
+                combine: combine(apply)?,
+            },
+            "ScatterND" => Op::ScatterNd(combine(apply)?),
+            "Trilu" => Op::Trilu {
+                upper: apply.int("upper", 1) != 0,
+            },
             "GatherND" => Op::GatherNd {
                 batch_dims: apply.size("batch_dims", 0)?,
             },
@@ -235,4 +244,15 @@ impl Importer<'_> {
         let empty = value.stored().is_some_and(Stored::is_empty);
         (!empty).then(|| self.id(value))
     }
+}
+
+fn combine(apply: &Apply<'_>) -> Result<Combine> {
+    Ok(match apply.text("reduction")?.unwrap_or("none") {
+        "none" => Combine::Replace,
+        "add" => Combine::Add,
+        "mul" => Combine::Multiply,
+        "max" => Combine::Max,
+        "min" => Combine::Min,
+        other => return Err(apply.fault(format!("reduction {other:?} is unknown"))),
+    })
 }

@@ -11,7 +11,7 @@ impl Importer<'_> {
         if let Some(activation) = activation(apply)? {
             return self.unary(apply, Op::Activation(activation));
         }
-        if let Some(unary) = unary(apply.operator) {
+        if let Some(unary) = unary(apply) {
             return self.unary(apply, Op::Unary(unary));
         }
         if let Some(binary) = binary(apply) {
@@ -46,10 +46,8 @@ impl Importer<'_> {
                 self.unary(apply, Op::Cast { to })
             }
             "CastLike" => {
-                let like = apply.input(1)?.stored().map(|stored| stored.element);
-                let to =
-                    like.ok_or_else(|| apply.fault("the type to cast to is not a constant's"))?;
-                self.unary(apply, Op::Cast { to })
+                let (x, like) = (self.first(apply)?, self.operand(apply, 1)?);
+                flow(self.emit(apply, Op::CastLike, &[x, like]))
             }
             "Identity" => Ok(Some(vec![apply.input(0)?.clone()])),
             "QuantizeLinear" | "DequantizeLinear" => self.quantise(apply),
@@ -111,9 +109,6 @@ impl Importer<'_> {
     }
 
     fn quantise(&mut self, apply: &Apply<'_>) -> Result<Option<Vec<Value>>> {
-        if apply.int("block_size", 0) != 0 {
-            return Err(apply.fault("block_size is not supported"));
-        }
         let axis = apply.int("axis", 1);
         let op = if apply.operator == "DequantizeLinear" {
             Op::DequantizeLinear { axis }
@@ -171,8 +166,8 @@ fn activation(apply: &Apply<'_>) -> Result<Option<Activation>> {
     }))
 }
 
-fn unary(operator: &str) -> Option<Unary> {
-    Some(match operator {
+fn unary(apply: &Apply<'_>) -> Option<Unary> {
+    Some(match apply.operator {
         "Abs" => Unary::Abs,
         "Neg" => Unary::Neg,
         "Sign" => Unary::Sign,
@@ -188,6 +183,7 @@ fn unary(operator: &str) -> Option<Unary> {
         "Round" => Unary::Round,
         "Not" => Unary::Not,
         "IsNaN" => Unary::IsNaN,
+        "IsInf" if apply.attributes.is_empty() => Unary::IsInf,
         _ => return None,
     })
 }

@@ -2,14 +2,15 @@
 
 use super::{Apply, Importer, Result, Value, flow, flows};
 use crate::{
-    BatchNorm, Binary, Convolution, Gemm, LocalResponseNorm, Op, Padding, Pool, PoolKind, Reduce,
-    Reduction, Scalar, Unary, ValueId,
+    BatchNorm, Binary, ConvTranspose, Convolution, Gemm, LocalResponseNorm, MaxPoolPositions, Op,
+    Padding, Pool, PoolKind, Reduce, Reduction, Scalar, Unary, ValueId,
 };
 
 impl Importer<'_> {
     pub(super) fn layer(&mut self, apply: &Apply<'_>) -> Result<Option<Vec<Value>>> {
         match apply.operator {
             "Conv" => self.convolution(apply),
+            "ConvTranspose" => self.conv_transpose(apply),
             "Gemm" => self.gemm(apply),
             "MatMul" => {
                 let (a, b) = (self.weight(apply.input(0)?), self.weight(apply.input(1)?));
@@ -88,6 +89,33 @@ impl Importer<'_> {
         let bias = apply.optional(2).map(|bias| self.weight(bias));
         let inputs = vec![Some(self.first(apply)?), Some(self.weight(weight)), bias];
         flows(self.emit_all(apply, op, inputs, 1))
+    }
+
+    fn conv_transpose(&mut self, apply: &Apply<'_>) -> Result<Option<Vec<Value>>> {
+        let weight = apply.input(1)?;
+        let rank = match (weight.stored(), apply.ints("kernel_shape")) {
+            (Some(stored), _) => stored.dims.len().saturating_sub(2),
+            (None, window) => window.map_or(2, <[i64]>::len),
+        };
+        let Padding::Explicit { begin, end } = padding(apply, rank)? else {
+            return Err(apply.fault("auto_pad is not supported"));
+        };
+        if apply.has("output_shape") {
+            return Err(apply.fault("output_shape is not supported"));
+        }
+        let op = ConvTranspose {
+            stride: apply.steps("strides", rank)?,
+            dilation: apply.steps("dilations", rank)?,
+            begin,
+            end,
+            output_padding: apply
+                .sizes("output_padding")?
+                .unwrap_or_else(|| vec![0; rank]),
+            groups: apply.size("group", 1)?.max(1),
+        };
+        let bias = apply.optional(2).map(|bias| self.weight(bias));
+        let inputs = vec![Some(self.first(apply)?), Some(self.weight(weight)), bias];
+        flows(self.emit_all(apply, Op::ConvTranspose(op), inputs, 1))
     }
 
     fn gemm(&mut self, apply: &Apply<'_>) -> Result<Option<Vec<Value>>> {
@@ -255,7 +283,7 @@ impl Importer<'_> {
         if rank == 0 || window.contains(&0) {
             return Err(apply.fault(format!("kernel_shape is {window:?}")));
         }
-        let op = Op::Pool(Pool {
+        let pool = Pool {
             kind,
             stride: apply.steps("strides", rank)?,
             dilation: apply.steps("dilations", rank)?,
@@ -263,9 +291,17 @@ impl Importer<'_> {
             ceil_mode: apply.flag("ceil_mode"),
             count_include_pad: apply.flag("count_include_pad"),
             window,
-        });
+        };
         let x = self.first(apply)?;
-        flow(self.emit(apply, op, &[x]))
+        let mut results = vec![self.emit(apply, Op::Pool(pool.clone()), &[x])];
+        if kind == PoolKind::Max && apply.outputs.len() > 1 {
+            let positions = MaxPoolPositions {
+                pool,
+                first_fastest: apply.flag("storage_order"),
+            };
+            results.push(self.emit(apply, Op::MaxPoolPositions(positions), &[x]));
+        }
+        flows(results)
     }
 
     fn global_pool(&mut self, apply: &Apply<'_>, kind: PoolKind) -> Result<Option<Vec<Value>>> {
