@@ -56,6 +56,11 @@ export function place(line: ProblemLine): string {
     return '';
 }
 
+/** Whether `sentence` says no more than one of the places does: `line 3: class 0`. */
+export function repeatsPlace(sentence: string, lines: readonly ProblemLine[]): boolean {
+    return lines.some((line) => place(line) !== '' && sentence.toLowerCase().startsWith(`${place(line)}: `));
+}
+
 function isProblem(body: unknown): body is Problem {
     return typeof body === 'object' && body !== null && 'detail' in body && typeof body.detail === 'string';
 }

@@ -1,0 +1,17 @@
+/** axe-core over a page as it stands, in both themes. */
+import AxeBuilder from '@axe-core/playwright';
+import type { Page } from 'playwright-core';
+import { expect } from 'vitest';
+
+/** Fails with the rule and the elements of each violation. */
+export async function expectAccessible(page: Page): Promise<void> {
+    for (const theme of ['light', 'dark'] as const) {
+        // Without motion: a colour on its way from one theme to the other belongs to neither.
+        await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' });
+        await page.waitForTimeout(100);
+        const { violations } = await new AxeBuilder({ page }).analyze();
+        const found = violations.map(({ id, help, nodes }) => `${id}: ${help}\n  ${nodes.map(({ html }) => html).join('\n  ')}`);
+        expect(found, `${page.url()} in the ${theme} theme`).toEqual([]);
+    }
+    await page.emulateMedia({ colorScheme: 'light', reducedMotion: null });
+}

@@ -1,0 +1,209 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { expectAccessible } from './accessible';
+import { useBrowser, type Visitor } from './browser';
+import { Person, predictions, publishChallenge } from './people';
+
+const { visitor } = useBrowser();
+
+const SIZE = { images: 200, classes: 10 };
+const SLUG = 'competitors';
+
+beforeAll(async () => {
+    const settings = {
+        slug: SLUG,
+        title: 'For competitors',
+        leaderboard: { public_fraction: 0.5, final_selections: 2 },
+        limits: { per_day: 5 },
+    };
+    await publishChallenge(await Person.organizer(), settings, SIZE);
+});
+
+/** Chooses a file on the page's place for files. */
+async function choose({ page }: Visitor, name: string, content: string | Buffer): Promise<void> {
+    await page.locator('form input[type=file]').first().setInputFiles({
+        name,
+        mimeType: 'application/octet-stream',
+        buffer: Buffer.from(content),
+    });
+}
+
+async function signIn(who: Visitor, { handle, password }: Person, next: string): Promise<void> {
+    await who.goto(`/sign-in?next=${encodeURIComponent(next)}`);
+    await who.page.getByLabel('Handle').fill(handle);
+    await who.page.getByLabel('Password', { exact: true }).fill(password);
+    await who.page.getByRole('button', { name: 'Sign in' }).click();
+    await who.page.waitForURL(`**${next}`);
+}
+
+describe('a competitor', () => {
+    test('signs up by keyboard, submits predictions and sees them scored live', async () => {
+        const ada = await visitor();
+        const { page } = ada;
+        await ada.goto(`/challenges/${SLUG}/submit`);
+        await expectAccessible(page);
+        await page.getByRole('link', { name: 'Sign up' }).click();
+        await page.waitForURL('**/sign-up?next=*');
+        await page.getByLabel('Handle').fill('a');
+        await page.getByRole('button', { name: 'Create account' }).press('Enter');
+        await page.getByText('2 to 39 letters').waitFor();
+        await page.getByText('Enter your password').waitFor();
+        await expectAccessible(page);
+        await page.getByLabel('Handle').fill('ada');
+        await page.keyboard.press('Tab');
+        await page.keyboard.type('correct horse battery');
+        await page.keyboard.press('Enter');
+        await page.waitForURL(`**/challenges/${SLUG}/submit`);
+        await page.getByText('5 of 5 left').waitFor();
+
+        await choose(ada, 'predictions.csv', predictions(SIZE, 10));
+        await page.getByText('CSV, 200 rows').waitFor();
+        await page.getByText('Looks right').waitFor();
+        await page.getByRole('button', { name: 'Submit' }).click();
+        await page.getByText('Name your method').waitFor();
+        expect(await page.evaluate(() => document.activeElement?.getAttribute('name'))).toBe('method');
+        await page.keyboard.type('First try');
+        await expectAccessible(page);
+        await page.getByLabel('Method').press('Enter');
+
+        await page.waitForURL('**/submissions/*-*');
+        await page.getByRole('heading', { name: 'Scores' }).waitFor();
+        // Each tenth image is wrong; half of the images are public, drawn by the server: 10 % in all, not in each half.
+        const error = Number.parseFloat((await page.locator('tr.primary .value').textContent()) ?? '');
+        expect(error).toBeGreaterThan(2);
+        expect(error).toBeLessThan(20);
+        await page.getByText('1 of 1').waitFor();
+        await page.getByText('0 of 2 submissions selected').waitFor();
+        await expectAccessible(page);
+
+        await page.getByRole('button', { name: 'Select this one' }).click();
+        await page.getByText('1 of 2 submissions selected').waitFor();
+        await page.getByRole('button', { name: 'Rename or describe' }).click();
+        await page.getByLabel('Method').fill('A better name');
+        await page.getByLabel('Description').fill('What **was** done');
+        await expectAccessible(page);
+        await page.getByRole('button', { name: 'Save' }).click();
+        await page.getByRole('heading', { name: 'A better name' }).waitFor();
+        expect(await page.locator('.markdown strong').textContent()).toBe('was');
+
+        await ada.goto(`/challenges/${SLUG}/submissions`);
+        await page.getByText('4 of 5 left').waitFor();
+        await expectAccessible(page);
+        await page.getByRole('link', { name: 'A better name' }).click();
+        await page.getByRole('button', { name: 'Withdraw' }).click();
+        await page.getByRole('dialog').getByRole('button', { name: 'Withdraw' }).click();
+        await page.getByText('It is off the board for good').waitFor();
+        await ada.leave();
+    });
+
+    test('is told the line of a bad file before it is sent, and by the server if it is sent anyway', async () => {
+        const bob = await visitor();
+        const { page } = bob;
+        await signIn(bob, await Person.register('bob'), `/challenges/${SLUG}/submit`);
+        // Python's protocol 4: PROTO 4, then a FRAME.
+        await choose(bob, 'predictions.pkl', Buffer.from([0x80, 0x04, 0x95, 0, 0, 0, 0, 0, 0, 0, 0]));
+        await page.getByText('This is a Python pickle').waitFor();
+        expect(await page.getByRole('button', { name: 'Submit' }).isDisabled()).toBe(true);
+
+        const lines = Array.from({ length: SIZE.images }, (_, index) => (index === 41 ? '11' : '1'));
+        await choose(bob, 'predictions.txt', `${lines.join('\n')}\n`);
+        await page.getByText('line 42').waitFor();
+        await page.getByText('class 11, but this challenge has 10 (numbers run from 1 to 10)').waitFor();
+        await expectAccessible(page);
+        await page.getByLabel('Method').fill('Off by one');
+        await page.getByRole('button', { name: 'send it anyway' }).click();
+        await page.getByRole('button', { name: 'Submit' }).click();
+        await page.waitForURL('**/submissions/*-*');
+        await page.getByText('Rejected', { exact: true }).waitFor();
+        await page.getByText('line 42').waitFor();
+        await expectAccessible(page);
+        await bob.leave();
+    });
+
+    test('cancels an upload that takes long, and loses nothing of the form', async () => {
+        const eve = await visitor();
+        const { page } = eve;
+        await signIn(eve, await Person.register('eve'), `/challenges/${SLUG}/submit`);
+        await choose(eve, 'predictions.csv', predictions(SIZE, 4));
+        await page.getByLabel('Method').fill('Slow line');
+        // The request stays under way until it is cancelled.
+        await page.route('**/api/v1/challenges/*/submissions', () => {});
+        await page.getByRole('button', { name: 'Submit' }).click();
+        await page.getByRole('button', { name: 'Cancel the upload' }).click();
+        await page.getByRole('button', { name: 'Submit' }).waitFor();
+        expect(await page.getByLabel('Method').inputValue()).toBe('Slow line');
+        await page.unroute('**/api/v1/challenges/*/submissions');
+        await page.getByRole('button', { name: 'Submit' }).click();
+        await page.waitForURL('**/submissions/*-*');
+        await eve.leave();
+    });
+
+    test('whose session has ended is told so, and goes on after signing in', async () => {
+        const joe = await visitor();
+        const { page } = joe;
+        joe.expectTrouble(/401/);
+        const person = await Person.register('joe');
+        await signIn(joe, person, `/challenges/${SLUG}/submit`);
+        await choose(joe, 'predictions.csv', predictions(SIZE, 5));
+        await page.getByLabel('Method').fill('Typed before it ended');
+        await page.context().clearCookies();
+        await page.getByRole('button', { name: 'Submit' }).click();
+        await page.getByText('Your session has ended').waitFor();
+        const [other] = await Promise.all([page.context().waitForEvent('page'), page.getByRole('link', { name: 'Sign in' }).last().click()]);
+        await other.getByLabel('Handle').fill(person.handle);
+        await other.getByLabel('Password', { exact: true }).fill(person.password);
+        await other.getByRole('button', { name: 'Sign in' }).click();
+        await other.waitForURL(`**/challenges/${SLUG}/submit`);
+        await other.close();
+        await page.getByRole('button', { name: 'Submit' }).click();
+        await page.waitForURL('**/submissions/*-*');
+
+        await page.context().clearCookies();
+        await joe.goto('/account');
+        await page.getByRole('heading', { name: 'Please sign in' }).waitFor();
+        await page.locator('main').getByRole('link', { name: 'Sign in' }).click();
+        await page.waitForURL('**/sign-in?next=%2Faccount');
+        await joe.leave();
+    });
+
+    test('makes a token that is shown once, and takes it back', async () => {
+        const zoe = await visitor();
+        const { page } = zoe;
+        await signIn(zoe, await Person.register('zoe'), '/account');
+        await page.getByText('Nothing submitted yet').waitFor();
+        await page.getByLabel('Name of a new token').fill('laptop');
+        await page.getByRole('button', { name: 'Create token' }).click();
+        await page.getByText('Copy it now').waitFor();
+        await page.getByRole('button', { name: 'Copy Token “laptop”' }).click();
+        const token = await page.evaluate(() => navigator.clipboard.readText());
+        expect(token).toMatch(/^referee_[0-9a-f]{64}$/);
+        const asked = await page.request.get('/api/v1/me', { headers: { authorization: `Bearer ${token}` } });
+        expect(((await asked.json()) as { handle: string }).handle).toBe('zoe');
+        await expectAccessible(page);
+        await zoe.goto('/account');
+        expect(await page.getByText('referee_').count()).toBe(0);
+        await page.getByRole('button', { name: 'Revoke laptop' }).click();
+        await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click();
+        await page.getByRole('button', { name: 'Revoke laptop' }).waitFor({ state: 'detached' });
+        await page.getByRole('button', { name: 'Sign out' }).click();
+        await page.locator('header').getByRole('link', { name: 'Sign in' }).waitFor();
+        await zoe.leave();
+    });
+});
+
+test('two browsers see the same place change while they look', async () => {
+    const slug = 'two-browsers';
+    await publishChallenge(await Person.organizer(), { slug, title: 'Two browsers' }, SIZE);
+    const first = await Person.register('first');
+    const id = await first.submit(slug, predictions(SIZE, 4), 'A quarter wrong');
+    const [one, two] = [await visitor(), await visitor()];
+    for (const who of [one, two]) {
+        await who.goto(`/submissions/${id}`);
+        await who.page.getByText('1 of 1').waitFor();
+    }
+    const second = await Person.register('second');
+    await second.submit(slug, predictions(SIZE, 10), 'A tenth wrong');
+    for (const who of [one, two]) {
+        await who.page.getByText('2 of 2').waitFor();
+        await who.leave();
+    }
+});

@@ -1,0 +1,152 @@
+import { describe, expect, test } from 'vitest';
+import { expectAccessible } from './accessible';
+import { useBrowser, type Visitor } from './browser';
+import { Person, predictions } from './people';
+
+const { visitor } = useBrowser();
+
+const SIZE = { images: 120, classes: 4 };
+const CLASSES = 'class a\nclass b\nclass c\nclass d\n';
+const LABELS = `image,label\n${Array.from({ length: SIZE.images }, (_, index) => `${index},${index % SIZE.classes}`).join('\n')}\n`;
+
+async function signedIn(next: string): Promise<Visitor> {
+    const who = await visitor();
+    const { handle, password } = await Person.organizer();
+    await who.goto(`/sign-in?next=${encodeURIComponent(next)}`);
+    await who.page.getByLabel('Handle').fill(handle);
+    await who.page.getByLabel('Password', { exact: true }).fill(password);
+    await who.page.keyboard.press('Enter');
+    await who.page.waitForURL(`**${next}`);
+    return who;
+}
+
+function file(name: string, content: string): { name: string; mimeType: string; buffer: Buffer } {
+    return { name, mimeType: 'text/plain', buffer: Buffer.from(content) };
+}
+
+describe('an organizer', () => {
+    test('makes a challenge by hand, uploads labels, publishes, closes it, and the private board appears', async () => {
+        const olga = await signedIn('/organize');
+        const { page } = olga;
+        await expectAccessible(page);
+        await page.getByRole('link', { name: 'New challenge' }).click();
+        await page.getByRole('button', { name: 'Create the draft' }).click();
+        await page.getByText('Name the challenge.').waitFor();
+        await page.getByText('At least two classes').waitFor();
+        await expectAccessible(page);
+        await page.getByLabel('Title').fill('Made by hand');
+        expect(await page.getByLabel('Slug').inputValue()).toBe('made-by-hand');
+        await page.getByRole('textbox', { name: 'Classes' }).fill(CLASSES);
+        await page.getByLabel('Public part, %').fill('50');
+        await page.getByLabel('Reference line').fill('coin');
+        await page.getByLabel('Its error, %').fill('75');
+        await page.getByRole('button', { name: 'Create the draft' }).click();
+
+        await page.waitForURL('**/organize/made-by-hand/files');
+        await page.getByText('the labels of the test images').waitFor();
+        await expectAccessible(page);
+        const slot = page.getByRole('region', { name: 'Labels', exact: true });
+        await slot.locator('input[type=file]').setInputFiles(file('labels.csv', 'image,label\n0,class a\n1,class z\n'));
+        await slot.getByText('labels.csv was not taken').waitFor();
+        await slot.getByText('line 3').waitFor();
+        olga.expectTrouble(/422/);
+        await slot.locator('input[type=file]').setInputFiles(file('labels.csv', LABELS));
+        await page.getByText('version 1, 120 images').waitFor();
+        // Labels that repeat a, b, c, d follow the order of the images.
+        await page.getByText('Something public gives the labels away').waitFor();
+        await expectAccessible(page);
+        await page.getByLabel('The labels of this benchmark are public anyway').check();
+        await page.getByRole('button', { name: 'Publish' }).click();
+        await page.getByRole('dialog').getByRole('button', { name: 'Publish' }).click();
+        await page.locator('.eyebrow').getByText('Open').waitFor();
+
+        const team = await Person.register('hand-team');
+        const id = await team.submit('made-by-hand', predictions(SIZE, 4), 'A quarter wrong');
+        await page.getByRole('link', { name: 'Overview' }).click();
+        await page.getByRole('heading', { name: 'Overview' }).waitFor();
+        await expectAccessible(page);
+        await page.getByRole('button', { name: 'Close now' }).click();
+        await page.getByRole('dialog').getByRole('button', { name: 'Close now' }).click();
+        await page.getByText('is public').waitFor();
+        await page.getByText('the close can no longer be moved').waitFor();
+
+        await olga.goto(`/submissions/${id}`);
+        await page.getByText('Private board').waitFor();
+        expect(await page.locator('tr', { hasText: 'private' }).count()).toBe(2);
+        const board = await page.request.get('/api/v1/challenges/made-by-hand/leaderboard?split=private');
+        expect(((await board.json()) as { entries: unknown[] }).entries).toHaveLength(1);
+        await olga.leave();
+    });
+
+    test('makes a challenge from the files of its directory', async () => {
+        const olga = await signedIn('/organize?new');
+        const { page } = olga;
+        const toml = [
+            'slug = "from-files"',
+            'title = "From files"',
+            'classes = "classes.txt"',
+            '[test]',
+            'labels = "test-labels.csv"',
+            '[files]',
+            'notes = "notes.txt"',
+            '[limits]',
+            'per_day = 7',
+            '[leaderboard]',
+            'primary = "top5"',
+        ].join('\n');
+        await page
+            .locator('section', { hasText: 'From files' })
+            .locator('input[type=file]')
+            .setInputFiles([file('challenge.toml', toml), file('classes.txt', CLASSES), file('test-labels.csv', LABELS)]);
+        await page.getByText('Named there, and not given: notes.txt').waitFor();
+        expect(await page.getByLabel('Submissions per day').inputValue()).toBe('7');
+        await page.getByRole('button', { name: 'Create the draft' }).click();
+        await page.waitForURL('**/organize/from-files/files');
+        await page.getByText('version 1, 120 images').waitFor();
+        await page.getByRole('link', { name: 'Settings' }).click();
+        await page.getByLabel('Title').fill('From files, renamed');
+        await expectAccessible(page);
+        await page.getByRole('button', { name: 'Save' }).click();
+        await page.getByText('Saved.').waitFor();
+        await page.locator('p.title', { hasText: 'From files, renamed' }).waitFor();
+        await olga.leave();
+    });
+
+    test('hides a submission with a reason, brings it back, verifies it, and sees the queue', async () => {
+        const slug = 'fashion-mnist';
+        const olga = await signedIn(`/organize/${slug}/submissions`);
+        const { page } = olga;
+        await expectAccessible(page);
+        const row = page.locator('tr', { hasText: 'Class prior' }).first();
+        await row.getByRole('button', { name: 'Hide' }).click();
+        await row.getByRole('dialog').getByLabel('Reason').fill('Looked at the labels');
+        await row.getByRole('dialog').getByRole('button', { name: 'Hide' }).click();
+        await row.getByText('Hidden').waitFor();
+        await row.getByRole('link', { name: 'Class prior' }).click();
+        await page.getByText('Looked at the labels').waitFor();
+        await page.getByRole('button', { name: 'Show Class prior again' }).click();
+        await page.getByText('Looked at the labels').waitFor({ state: 'detached' });
+        await page.getByRole('button', { name: 'Verify Class prior' }).click();
+        await page.getByText('Verified by the organizers').waitFor();
+        await page.getByRole('button', { name: 'Take the verification of Class prior back' }).click();
+        await olga.goto(`/organize/${slug}/queue`);
+        await page.getByText('Nothing waits').waitFor();
+        await page.getByText('Scorers').waitFor();
+        await expectAccessible(page);
+        await olga.leave();
+    });
+
+    test('is the only one who sees these pages', async () => {
+        const bea = await visitor();
+        bea.expectTrouble(/40[13]/);
+        await bea.goto('/organize/fashion-mnist');
+        await bea.page.getByRole('heading', { name: 'Please sign in' }).waitFor();
+        const person = await Person.register('bea');
+        await bea.goto('/sign-in?next=/organize/fashion-mnist');
+        await bea.page.getByLabel('Handle').fill(person.handle);
+        await bea.page.getByLabel('Password', { exact: true }).fill(person.password);
+        await bea.page.keyboard.press('Enter');
+        await bea.page.getByText('is run by organizer').waitFor();
+        await bea.leave();
+    });
+});
