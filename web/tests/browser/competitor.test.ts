@@ -27,6 +27,7 @@ async function choose({ page }: Visitor, name: string, content: string | Buffer)
     });
 }
 
+/** Signs in by the form, which leads on to `next`. */
 async function signIn(who: Visitor, { handle, password }: Person, next: string): Promise<void> {
     await who.goto(`/sign-in?next=${encodeURIComponent(next)}`);
     await who.page.getByLabel('Handle').fill(handle);
@@ -37,9 +38,9 @@ async function signIn(who: Visitor, { handle, password }: Person, next: string):
 
 describe('a competitor', () => {
     test('signs up by keyboard, submits predictions and sees them scored live', async () => {
-        const ada = await visitor();
-        const { page } = ada;
-        await ada.goto(`/challenges/${SLUG}/submit`);
+        const dora = await visitor();
+        const { page } = dora;
+        await dora.goto(`/challenges/${SLUG}/submit`);
         await expectAccessible(page);
         await page.getByRole('link', { name: 'Sign up' }).click();
         await page.waitForURL('**/sign-up?next=*');
@@ -48,14 +49,14 @@ describe('a competitor', () => {
         await page.getByText('2 to 39 letters').waitFor();
         await page.getByText('Enter your password').waitFor();
         await expectAccessible(page);
-        await page.getByLabel('Handle').fill('ada');
+        await page.getByLabel('Handle').fill('dora');
         await page.keyboard.press('Tab');
         await page.keyboard.type('correct horse battery');
         await page.keyboard.press('Enter');
         await page.waitForURL(`**/challenges/${SLUG}/submit`);
         await page.getByText('5 of 5 left').waitFor();
 
-        await choose(ada, 'predictions.csv', predictions(SIZE, 10));
+        await choose(dora, 'predictions.csv', predictions(SIZE, 10));
         await page.getByText('CSV, 200 rows').waitFor();
         await page.getByText('Looks right').waitFor();
         await page.getByRole('button', { name: 'Submit' }).click();
@@ -85,14 +86,14 @@ describe('a competitor', () => {
         await page.getByRole('heading', { name: 'A better name' }).waitFor();
         expect(await page.locator('.markdown strong').textContent()).toBe('was');
 
-        await ada.goto(`/challenges/${SLUG}/submissions`);
+        await dora.goto(`/challenges/${SLUG}/submissions`);
         await page.getByText('4 of 5 left').waitFor();
         await expectAccessible(page);
         await page.getByRole('link', { name: 'A better name' }).click();
         await page.getByRole('button', { name: 'Withdraw' }).click();
         await page.getByRole('dialog').getByRole('button', { name: 'Withdraw' }).click();
         await page.getByText('It is off the board for good').waitFor();
-        await ada.leave();
+        await dora.leave();
     });
 
     test('is told the line of a bad file before it is sent, and by the server if it is sent anyway', async () => {
@@ -190,20 +191,23 @@ describe('a competitor', () => {
     });
 });
 
-test('two browsers see the same place change while they look', async () => {
+test('two browsers see the same board change while they look', async () => {
     const slug = 'two-browsers';
     await publishChallenge(await Person.organizer(), { slug, title: 'Two browsers' }, SIZE);
-    const first = await Person.register('first');
-    const id = await first.submit(slug, predictions(SIZE, 4), 'A quarter wrong');
-    const [one, two] = [await visitor(), await visitor()];
+    const id = await (await Person.register('first')).submit(slug, predictions(SIZE, 4), 'A quarter wrong');
+    const [one, two, three] = [await visitor(), await visitor(), await visitor()];
     for (const who of [one, two]) {
-        await who.goto(`/submissions/${id}`);
-        await who.page.getByText('1 of 1').waitFor();
+        await who.goto(`/challenges/${slug}/leaderboard`);
+        await who.page.locator('tr[data-row]', { hasText: 'first' }).waitFor();
     }
-    const second = await Person.register('second');
-    await second.submit(slug, predictions(SIZE, 10), 'A tenth wrong');
+    await three.goto(`/submissions/${id}`);
+    await three.page.getByText('1 of 1').waitFor();
+    await (await Person.register('second')).submit(slug, predictions(SIZE, 10), 'A tenth wrong');
     for (const who of [one, two]) {
-        await who.page.getByText('2 of 2').waitFor();
+        await who.page.locator('tr[data-row]', { hasText: 'second' }).waitFor();
+        expect(await who.page.locator('tr[data-row]').first().textContent()).toContain('second');
         await who.leave();
     }
+    await three.page.getByText('2 of 2').waitFor();
+    await three.leave();
 });

@@ -1,5 +1,6 @@
 //! A file per resource: its handlers, what they answer, and their tests.
 
+mod architectures;
 mod challenges;
 mod events;
 mod files;
@@ -30,6 +31,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(labels::routes())
         .merge(images::routes())
         .merge(files::routes())
+        .merge(architectures::routes())
         .merge(intake::routes())
         .merge(submissions::routes())
         .merge(quota::routes())

@@ -114,6 +114,14 @@ pub struct Submission {
     pub revision: i64,
 }
 
+/// The networks whose weights may be submitted as safetensors.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Architectures {
+    /// What the form field `architecture` may be; `mlp(…)` stands for any multi-layer perceptron.
+    pub names: Vec<String>,
+}
+
 /// How far the work on a submission is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

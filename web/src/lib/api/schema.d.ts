@@ -4,6 +4,23 @@
  */
 
 export interface paths {
+    "/api/v1/architectures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The networks that a safetensors file may hold the weights of, as the form field `architecture` names them. */
+        get: operations["list_architectures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/challenges": {
         parameters: {
             query?: never;
@@ -589,6 +606,11 @@ export interface components {
             renews_at?: string | null;
             /** Format: int64 */
             used: number;
+        };
+        /** @description The networks whose weights may be submitted as safetensors. */
+        Architectures: {
+            /** @description What the form field `architecture` may be; `mlp(…)` stands for any multi-layer perceptron. */
+            names: string[];
         };
         /** @description The first of a board, for lists of challenges. */
         BestEntry: {
@@ -1530,6 +1552,7 @@ export interface components {
 }
 export type AfterClose = components['schemas']['AfterClose'];
 export type Allowance = components['schemas']['Allowance'];
+export type Architectures = components['schemas']['Architectures'];
 export type BestEntry = components['schemas']['BestEntry'];
 export type ChallengeDocument = components['schemas']['ChallengeDocument'];
 export type ChallengeEvent = components['schemas']['ChallengeEvent'];
@@ -1600,6 +1623,26 @@ export type Worker = components['schemas']['Worker'];
 export type WorkQueue = components['schemas']['WorkQueue'];
 export type $defs = Record<string, never>;
 export interface operations {
+    list_architectures: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Their names */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Architectures"];
+                };
+            };
+        };
+    };
     list_challenges: {
         parameters: {
             query?: {

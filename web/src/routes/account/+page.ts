@@ -6,19 +6,19 @@ import type { PageLoad } from './$types';
 /** Challenges whose quota is shown: those of the newest submissions. */
 const QUOTAS = 6;
 
-export const load: PageLoad = async ({ depends }) => {
+export const load: PageLoad = async ({ fetch, depends }) => {
     depends(SESSION);
     const [me, submissions] = await orErrorPage(
         Promise.all([
-            answer(api.GET('/api/v1/me')),
-            answer(api.GET('/api/v1/me/submissions', { params: { query: { limit: 50 } } })),
+            answer(api.GET('/api/v1/me', { fetch })),
+            answer(api.GET('/api/v1/me/submissions', { fetch, params: { query: { limit: 50 } } })),
         ]),
     );
     const slugs = [...new Set(submissions.items.map(({ challenge }) => challenge))].slice(0, QUOTAS);
     const quotas = await orErrorPage(
         Promise.all(
             slugs.map(async (slug) => {
-                const path = { params: { path: { slug } } };
+                const path = { fetch, params: { path: { slug } } };
                 const [challenge, quota] = await Promise.all([
                     answer(api.GET('/api/v1/challenges/{slug}', path)),
                     answer(api.GET('/api/v1/challenges/{slug}/quota', path)),

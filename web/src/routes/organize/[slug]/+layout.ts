@@ -5,11 +5,11 @@ import { challengeKey } from '$lib/challenge/live.svelte';
 import { session, SESSION } from '$lib/session.svelte';
 import type { LayoutLoad } from './$types';
 
-export const load: LayoutLoad = async ({ params: { slug }, depends, parent }) => {
+export const load: LayoutLoad = async ({ fetch, params: { slug }, depends, parent }) => {
     depends(SESSION, challengeKey(slug));
     await parent();
     if (session.me === null) error(401, { message: 'Sign in to run this challenge.', offline: false, errors: [] });
-    const challenge = await orErrorPage(answer(api.GET('/api/v1/challenges/{slug}', { params: { path: { slug } } })));
+    const challenge = await orErrorPage(answer(api.GET('/api/v1/challenges/{slug}', { fetch, params: { path: { slug } } })));
     if (session.me.role !== 'administrator' && !challenge.organizers.includes(session.me.handle)) {
         const message = `${challenge.title} is run by ${challenge.organizers.join(', ')}. Ask them to add you.`;
         error(403, { message, offline: false, errors: [] });

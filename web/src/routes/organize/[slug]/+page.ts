@@ -3,11 +3,11 @@ import { orErrorPage } from '$lib/api/problem';
 import { boardKey, challengeKey } from '$lib/challenge/live.svelte';
 import type { PageLoad } from './$types';
 
-export const load: PageLoad = async ({ params: { slug }, depends, parent }) => {
+export const load: PageLoad = async ({ fetch, params: { slug }, depends, parent }) => {
     depends(challengeKey(slug), boardKey(slug));
     // The layout refuses whoever may not be here, in words.
     await parent();
-    const path = { params: { path: { slug } } };
+    const path = { fetch, params: { path: { slug } } };
     const [organizers, versions, troubled] = await orErrorPage(
         Promise.all([
             answer(api.GET('/api/v1/challenges/{slug}/organizers', path)),

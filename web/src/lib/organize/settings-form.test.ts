@@ -1,0 +1,114 @@
+import { expect, test } from 'vitest';
+import type { ChallengeDocument } from '$lib/api/schema';
+import { readDirectory } from './manifest';
+import { changesOf, emptySettings, newChallenge, parseClasses, settingsFaults, settingsOf } from './settings-form';
+
+/** The contract's own example of challenge.toml. */
+const TOML = `
+slug = "fashion-mnist"
+title = "Fashion-MNIST"
+series = "fashion-mnist"
+description = "description.md"
+classes = "classes.txt"
+[test]
+images = "test-images.npy"
+labels = "test-labels.csv"
+public_images = true
+[validation]
+images = "val-images.npy"
+labels = "val-labels.csv"
+[files]
+train-images = "train-images.npy"
+[schedule]
+opens = "2026-01-01T00:00:00Z"
+closes = 2027-01-01T00:00:00Z
+after_close = "reject"
+[limits]
+per_day = 20
+per_week = 100
+total = 1000
+upload_mb = 1024
+[leaderboard]
+primary = "top5"
+public_fraction = 0.3
+feedback = "exact"
+ranking = "best"
+final_selections = 1
+reference = { label = "human", error = 0.051 }
+[rules]
+outside_data = "declared"
+`;
+
+function file(name: string, content = ''): File {
+    // jsdom's File has no text().
+    return Object.assign(new File([content], name), { text: () => Promise.resolve(content) });
+}
+
+test("the contract's challenge.toml becomes the body that creates it", async () => {
+    const names = ['test-images.npy', 'test-labels.csv', 'val-images.npy', 'val-labels.csv'];
+    const { form, uploads, missing } = await readDirectory([
+        file('challenge.toml', TOML),
+        file('description.md', 'Clothes'),
+        file('classes.txt', 'Trouser\nBag\tn02774152\n'),
+        ...names.map((name) => file(name)),
+    ]);
+    expect(settingsFaults(form)).toEqual({});
+    expect(newChallenge(form)).toEqual({
+        slug: 'fashion-mnist',
+        title: 'Fashion-MNIST',
+        series: 'fashion-mnist',
+        description: 'Clothes',
+        classes: [{ name: 'Trouser' }, { name: 'Bag', id: 'n02774152' }],
+        test: { public_images: true },
+        schedule: { opens: '2026-01-01T00:00:00.000Z', closes: '2027-01-01T00:00:00.000Z', after_close: 'reject' },
+        limits: { per_day: 20, per_week: 100, total: 1000, upload_mb: 1024 },
+        leaderboard: {
+            primary: 'top5',
+            public_fraction: 0.3,
+            feedback: 'exact',
+            ranking: 'best',
+            final_selections: 1,
+            reference: { label: 'human', error: 0.051 },
+        },
+        rules: { outside_data: 'declared' },
+    });
+    expect(uploads.map(({ slot }) => slot)).toEqual(['images', 'labels', 'validation/images', 'validation/labels']);
+    expect(missing).toEqual(['train-images.npy']);
+});
+
+test('what is wrong with a challenge.toml is said', async () => {
+    await expect(readDirectory([file('notes.txt')])).rejects.toThrow('There is no challenge.toml');
+    await expect(readDirectory([file('challenge.toml', 'slug = ')])).rejects.toThrow('challenge.toml: ');
+});
+
+test('each field says what it takes', () => {
+    const form = { ...emptySettings(), slug: 'Fashion', classes: 'a\nb\na', publicPercent: '0', perDay: '0', referencePercent: '5', opens: '2027-01-01T00:00', closes: '2026-01-01T00:00' };
+    expect(Object.keys(settingsFaults(form)).toSorted()).toEqual(['classes', 'closes', 'perDay', 'publicPercent', 'referenceLabel', 'slug', 'title']);
+});
+
+test('classes may have an id in a second column', () => {
+    expect(parseClasses('cat\r\ndog\tn02084071\r\n')).toEqual([{ name: 'cat' }, { name: 'dog', id: 'n02084071' }]);
+    expect(parseClasses('')).toEqual([]);
+});
+
+test('only what differs is changed', () => {
+    const challenge = {
+        slug: 'a-challenge',
+        title: 'A challenge',
+        series: null,
+        description: '',
+        classes: [{ name: 'a' }, { name: 'b' }],
+        test: { public_images: true },
+        schedule: { opens: null, closes: null, after_close: 'reject' },
+        limits: { per_day: 20, per_week: null, total: null, upload_mb: 1024 },
+        leaderboard: { primary: 'top1', public_fraction: 0.3, feedback: 'exact', ranking: 'best', final_selections: 1, reference: null },
+        rules: { outside_data: 'declared' },
+    } as unknown as ChallengeDocument;
+    const form = settingsOf(challenge);
+    expect(changesOf(form, challenge)).toEqual({});
+    expect(changesOf({ ...form, perDay: '', referenceLabel: 'human', referencePercent: '5.1', series: 'letters' }, challenge)).toEqual({
+        limits: { per_day: null },
+        leaderboard: { reference: { label: 'human', error: 0.051 } },
+        series: 'letters',
+    });
+});
