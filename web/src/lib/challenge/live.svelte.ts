@@ -1,8 +1,8 @@
 /** What a challenge's event stream says, shared by the pages below `/challenges/{slug}`. */
 import { createContext } from 'svelte';
-import { invalidate } from '$app/navigation';
 import { listen } from '$lib/api/events';
 import type { ChallengeEvent } from '$lib/api/schema';
+import { refresh } from '$lib/refresh';
 
 /** What a page that shows the challenge passes to `depends`, to be loaded again when its state changes. */
 export function challengeKey(slug: string): `referee:${string}` {
@@ -29,9 +29,9 @@ export class LiveChallenge {
                 this.event = event;
                 if (before === null) return;
                 if (before.state !== event.state || before.private_released !== event.private_released) {
-                    void invalidate(challengeKey(slug));
+                    void refresh(challengeKey(slug));
                 }
-                void invalidate(boardKey(slug));
+                void refresh(boardKey(slug));
             },
             onConnection: (connected) => (this.connected = connected),
         });
