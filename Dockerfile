@@ -1,9 +1,17 @@
 # One image, one binary: the compose file starts it once per role.
-# The first stage needs the network for crates; the last holds the binary and what it links.
+# The first two stages need the network, for npm's packages and for crates; the last holds the binary and what it links.
+
+FROM node:22-bookworm-slim AS web
+WORKDIR /web
+COPY web/package.json web/package-lock.json ./
+RUN npm ci --no-audit --no-fund
+COPY web ./
+RUN npm run build
 
 FROM rust:1-bookworm AS build
 WORKDIR /src
 COPY . .
+COPY --from=web /web/build web/build
 ENV SQLX_OFFLINE=true
 RUN cargo build --release --locked --package referee-cli
 

@@ -1,0 +1,101 @@
+use crate::person::Person;
+
+/// Nothing listens there; a command with bad arguments must not even ask.
+const NOWHERE: &str = "http://127.0.0.1:9";
+
+#[test]
+fn bad_arguments_exit_with_2_and_print_no_result() {
+    let anyone = Person::new(NOWHERE, "anyone");
+    for arguments in [
+        "",
+        "no-such-command",
+        "submit",
+        "submit predictions.txt",
+        "submit predictions.txt --challenge clothes --no-such-flag",
+        "submit predictions.txt --challenge clothes --class-offset one",
+        "submissions show not-an-id",
+        "submissions withdraw",
+        "leaderboard",
+        "leaderboard clothes --json --csv",
+        "leaderboard clothes --split sealed",
+        "check predictions.txt",
+        "check predictions.txt --challenge clothes --classes classes.txt",
+        "score predictions.txt",
+        "challenge",
+        "challenge create",
+        "token delete not-an-id",
+        "serve --listen nowhere",
+        "serve --roles api,janitor",
+        "serve --device tpu",
+        "database-url nobody",
+        "admin grant ada --role emperor",
+        "completions cmd.exe",
+    ] {
+        let run = anyone.run(arguments.split_whitespace());
+        assert_eq!(run.code, 2, "`referee {arguments}`: {}", run.stderr);
+        assert_eq!(run.stdout, "", "`referee {arguments}`");
+        assert!(!run.stderr.is_empty(), "`referee {arguments}`");
+    }
+}
+
+#[test]
+fn what_cannot_be_done_exits_with_1_and_one_sentence() {
+    let anyone = Person::new(NOWHERE, "anyone");
+    for arguments in [
+        "submissions",
+        "leaderboard clothes",
+        "challenge create .",
+        "challenge check nowhere",
+        "score --labels nowhere.csv nothing.txt",
+        "check nothing.txt --classes nowhere.txt --images 3",
+        "database-url owner",
+    ] {
+        let said = anyone.run(arguments.split_whitespace()).refused();
+        assert!(
+            said.starts_with("referee: "),
+            "`referee {arguments}`: {said}"
+        );
+        assert_eq!(said.lines().count(), 1, "`referee {arguments}`: {said}");
+    }
+}
+
+#[test]
+fn help_is_for_stdout() {
+    let anyone = Person::new(NOWHERE, "anyone");
+    insta::assert_snapshot!(anyone.run(["--help"]).done(), @r"
+    A scoring referee for the common task framework: hidden labels, honest numbers
+
+    Usage: referee <COMMAND>
+
+    Commands:
+      serve         Run a server: everything in one process by default
+      demo          Start a server with a real challenge and real competitors in it
+      migrate       Prepare a database, or bring it up to date: roles, queue and schema
+      database-url  Print the connection URL of the private cluster, for psql and pg_dump
+      admin         Change accounts on the server's machine, whether or not the server runs
+      register      Open an account, and keep a token for it
+      login         Sign in, and keep a token
+      token         Print the token in use, or manage tokens
+      challenge     Organize challenges, and look at them
+      submit        Submit predictions or a model, and wait for the score
+      submissions   List your submissions, or look at one, withdraw it, or select it
+      leaderboard   Show a challenge's leaderboard
+      check         Check a prediction file as the server would, before uploading it
+      score         Score predictions against labels, without a server
+      completions   Print completions for a shell
+      help          Print this message or the help of the given subcommand(s)
+
+    Options:
+      -h, --help     Print help
+      -V, --version  Print version
+
+    Begin with `referee demo`, or `referee serve` and `referee register HANDLE`.
+    ");
+    assert!(anyone.run(["submit", "--help"]).done().contains("Example:"));
+    assert!(
+        anyone
+            .run(["completions", "bash"])
+            .done()
+            .contains("complete -F _referee")
+    );
+}

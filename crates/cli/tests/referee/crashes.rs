@@ -1,0 +1,134 @@
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::path::Path;
+
+use crate::challenge::{Directory, predictions};
+use crate::person::Person;
+use crate::server::{Server, data_dir, eventually};
+
+const SUBMISSIONS: usize = 12;
+
+/// A server with an open challenge in it, and a competitor.
+fn set_up(data: &Path) -> (Server, Person) {
+    let server = Server::start(data);
+    let organizer = Person::register(&server.address, "organizer");
+    let directory = Directory::new("clothes", "");
+    organizer
+        .run(["challenge", "create", directory.argument()])
+        .done();
+    let ada = Person::register(&server.address, "ada");
+    (server, ada)
+}
+
+#[test]
+fn what_was_accepted_before_a_kill_is_scored_after_it() {
+    let data = data_dir();
+    let (server, mut ada) = set_up(data.path());
+    for wrong in 0..SUBMISSIONS {
+        ada.write(&format!("{wrong}.txt"), predictions(wrong));
+    }
+    let submit = |wrong: usize| {
+        let file = format!("{wrong}.txt");
+        let arguments = [
+            "submit",
+            &file,
+            "--challenge",
+            "clothes",
+            "--no-wait",
+            "--json",
+        ];
+        let received = ada.run(arguments).json();
+        (wrong, received["id"].as_str().expect("an id").to_owned())
+    };
+    let accepted: Vec<(usize, String)> = std::thread::scope(|scope| {
+        let submitting: Vec<_> = (0..SUBMISSIONS)
+            .map(|wrong| {
+                scope.spawn({
+                    let submit = &submit;
+                    move || submit(wrong)
+                })
+            })
+            .collect();
+        submitting
+            .into_iter()
+            .map(|submitted| submitted.join().expect("it is accepted"))
+            .collect()
+    });
+    server.kill();
+
+    let server = Server::start(data.path());
+    ada.follow(&server.address);
+    for (wrong, id) in accepted {
+        let scored = eventually("what was accepted is scored", || {
+            let shown = ada.run(["submissions", "show", &id, "--json"]).json();
+            (shown["status"] == "scored").then_some(shown)
+        });
+        let expected = format!("0.{wrong:02}");
+        let error = scored["scores"]["public"]["top1_error"].as_f64();
+        assert_eq!(error, expected.parse().ok(), "{scored}");
+    }
+    let listed = ada.run(["submissions", "clothes", "--json"]).json();
+    assert_eq!(
+        listed.as_array().expect("a list").len(),
+        SUBMISSIONS,
+        "none twice"
+    );
+    assert!(server.stop(), "it ends well when it is asked to");
+}
+
+#[test]
+fn a_kill_in_the_middle_of_an_upload_leaves_nothing() {
+    let data = data_dir();
+    let (server, mut ada) = set_up(data.path());
+    let stored = files(&data.path().join("objects"));
+    let token = ada.run(["token"]).done();
+
+    // More than the 8 MiB from which on parts are written, of a body that says it is longer.
+    let address = server.address.trim_start_matches("http://").to_owned();
+    let mut connection = TcpStream::connect(&address).expect("connect");
+    let head = format!(
+        "POST /api/v1/challenges/clothes/submissions HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: multipart/form-data; boundary=cut\r\nContent-Length: 100000000\r\n\r\n\
+         --cut\r\nContent-Disposition: form-data; name=\"kind\"\r\n\r\npredictions\r\n\
+         --cut\r\nContent-Disposition: form-data; name=\"method\"\r\n\r\nhalf a file\r\n\
+         --cut\r\nContent-Disposition: form-data; name=\"file\"; filename=\"half.txt\"\r\n\r\n",
+        token.trim()
+    );
+    connection
+        .write_all(head.as_bytes())
+        .expect("send the head");
+    connection
+        .write_all("1\n".repeat(10 << 20).as_bytes())
+        .expect("send a part");
+    eventually("a part is on the disk", || {
+        (files(&data.path().join("objects")).len() > stored.len()).then_some(())
+    });
+    server.kill();
+    drop(connection);
+
+    let server = Server::start(data.path());
+    ada.follow(&server.address);
+    assert_eq!(
+        ada.run(["submissions", "clothes", "--json"]).json(),
+        serde_json::json!([])
+    );
+    eventually("what was half there is removed", || {
+        (files(&data.path().join("objects")) == stored).then_some(())
+    });
+    ada.write("whole.txt", predictions(5));
+    assert_eq!(ada.submit("whole.txt", "clothes")["status"], "scored");
+}
+
+/// The files below a directory.
+fn files(directory: &Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).expect("a directory").flatten() {
+        if entry.path().is_dir() {
+            found.extend(files(&entry.path()));
+        } else {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    found
+}

@@ -1,0 +1,12 @@
+//! The real binary, as people run it, against a real server.
+
+mod accounts;
+mod arguments;
+mod challenge;
+mod challenges;
+mod crashes;
+mod offline;
+mod person;
+mod roles;
+mod server;
+mod submissions;

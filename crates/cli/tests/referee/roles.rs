@@ -1,0 +1,162 @@
+//! The parts as docker-compose.yml starts them: a process, an environment and a database role for each, over TCP, against a
+//! PostgreSQL that asks for passwords. No container engine is needed for that, and none is tried.
+
+mod compose;
+mod postgres;
+
+use std::net::TcpStream;
+use std::process::{Child, Command};
+use std::{fs, io};
+
+use self::compose::Compose;
+use self::postgres::Postgres;
+use crate::challenge::{Directory, predictions};
+use crate::person::{Person, Run};
+use crate::server::{data_dir, eventually, until_ready, until_said};
+
+/// Ends with the test, however that ends.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Process {
+    fn worker(command: Command) -> Self {
+        Self(until_said(command, "Referee's workers are ready").0)
+    }
+
+    /// As `docker compose stop` does it.
+    fn stop(mut self) {
+        let pid = self.0.id().to_string();
+        Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .expect("run kill");
+        assert!(self.0.wait().expect("it ends").success());
+    }
+}
+
+#[test]
+fn each_part_of_the_compose_file_works_with_its_own_role_only() {
+    let files = data_dir();
+    let mut compose = Compose::read(files.path());
+    let postgres = Postgres::start(&files.path().join("postgres"), &compose);
+    compose.database_at(postgres.port);
+
+    let migrate = Run::of(&mut compose.command("migrate"));
+    assert_eq!(migrate.done(), "The database is up to date.\n");
+    let again = Run::of(&mut compose.command("migrate"));
+    assert_eq!(
+        again.done(),
+        "The database is up to date.\n",
+        "`up` runs it every time"
+    );
+    postgres.is_used_by(&[]);
+
+    let (api, address) = until_ready(compose.command("api"));
+    let api = Process(api);
+    let address = address.replace("0.0.0.0", "127.0.0.1");
+    postgres.is_used_by(&["referee_api"]);
+    let port = address.rsplit(':').next().expect("a port");
+    assert!(answers(port, &compose.health_check_path("api")));
+
+    let scorer = Process::worker(compose.command("scorer"));
+    postgres.is_used_by(&["referee_api", "referee_scorer"]);
+    // Two of them, as `--scale inference=2` would start.
+    let inference = [(); 2].map(|()| Process::worker(compose.command("inference")));
+    let all = ["referee_api", "referee_inference", "referee_scorer"];
+    postgres.is_used_by(&all);
+
+    // The server listens for everyone, so that its first account is nobody special.
+    let organizer = Person::new(&address, "organizer");
+    let welcome = organizer.run(["register", "organizer"]).done();
+    assert!(welcome.contains("(competitor)"), "{welcome}");
+    let mut grant = compose.command_with("migrate", &["admin", "grant", "organizer"]);
+    assert_eq!(
+        Run::of(&mut grant).done(),
+        "organizer is an administrator.\n"
+    );
+
+    let directory = Directory::new("clothes", "");
+    organizer
+        .run(["challenge", "create", directory.argument()])
+        .done();
+    let ada = Person::register(&address, "ada");
+    ada.write("predictions.txt", predictions(20));
+    let submission = ada.submit("predictions.txt", "clothes");
+    assert_eq!(submission["scores"]["public"]["top1_error"], 0.2);
+    let board = ada.run(["leaderboard", "clothes", "--json"]).json();
+    assert_eq!(board["entries"][0]["team"], "ada");
+    postgres.is_used_by(&all);
+
+    only_the_api_is_in_the_apis_environment(&api, &compose);
+    // What whoever takes over the web process could do with what it holds.
+    let password = compose.secret("api_password");
+    assert!(
+        postgres
+            .query("referee_api", &password, "SELECT FROM users")
+            .is_ok()
+    );
+    let refused = |role, query| postgres.query(role, &password, query).expect_err("refused");
+    assert!(refused("referee_api", "SELECT FROM sealed.labels").contains("permission denied"));
+    for role in ["referee_owner", "referee_scorer", "referee_inference"] {
+        assert!(
+            refused(role, "SELECT 1").contains("password authentication failed"),
+            "{role}"
+        );
+    }
+
+    // A scorer that is gone leaves the submission in the queue for the next.
+    scorer.stop();
+    let waiting = [
+        "submit",
+        "predictions.txt",
+        "--challenge",
+        "clothes",
+        "--no-wait",
+        "--json",
+    ];
+    let waiting = ada.run(waiting).json();
+    let scorer = Process::worker(compose.command("scorer"));
+    eventually("the next scorer takes it", || {
+        let id = waiting["id"].as_str().expect("an id");
+        let shown = ada.run(["submissions", "show", id, "--json"]).json();
+        (shown["status"] == "scored").then_some(())
+    });
+    for process in [api, scorer].into_iter().chain(inference) {
+        process.stop();
+    }
+    postgres.is_used_by(&[]);
+    assert!(
+        compose.is_working_directory_empty(),
+        "containers are read-only"
+    );
+}
+
+fn only_the_api_is_in_the_apis_environment(api: &Process, compose: &Compose) {
+    let environment = fs::read(format!("/proc/{}/environ", api.0.id())).expect("its environment");
+    let environment = String::from_utf8(environment).expect("text");
+    for secret in ["owner_password", "scorer_password", "inference_password"] {
+        assert!(!environment.contains(&compose.secret(secret)), "{secret}");
+        assert!(!environment.contains(secret), "{secret}");
+        assert!(!compose.secrets_of("api").join(secret).exists(), "{secret}");
+    }
+    let urls = environment
+        .split('\0')
+        .filter(|variable| variable.contains("DATABASE_URL"));
+    let names: Vec<_> = urls.filter_map(|url| url.split('=').next()).collect();
+    assert_eq!(names, ["REFEREE_API_DATABASE_URL"]);
+}
+
+/// Whether `GET path` is answered with 200.
+fn answers(port: &str, path: &str) -> bool {
+    let mut connection = TcpStream::connect(format!("127.0.0.1:{port}")).expect("connect");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
+    io::Write::write_all(&mut connection, request.as_bytes()).expect("ask");
+    let answer = io::read_to_string(connection).expect("an answer");
+    answer.starts_with("HTTP/1.1 200")
+}

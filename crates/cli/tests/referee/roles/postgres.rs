@@ -1,0 +1,178 @@
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output};
+
+use super::compose::Compose;
+use crate::server::eventually;
+
+/// What the service `postgres` makes of its environment: a server on TCP that asks everyone for a password.
+pub struct Postgres {
+    pub port: u16,
+    process: Child,
+    programs: PathBuf,
+    owner: String,
+    password: String,
+}
+
+impl Postgres {
+    pub fn start(directory: &Path, compose: &Compose) -> Self {
+        let environment = compose.environment("postgres");
+        let owner = environment["POSTGRES_USER"].clone();
+        let programs = programs();
+        fs::create_dir(directory).expect("make a directory");
+        let everyone = fs::Permissions::from_mode(0o777);
+        fs::set_permissions(directory, everyone).expect("hand it to the user postgres");
+        // Not even the directory of the secrets can be entered by others.
+        let password_file = directory.join("owner_password");
+        fs::copy(&environment["POSTGRES_PASSWORD_FILE"], &password_file).expect("copy it");
+        let data = directory.join("data");
+        let made = as_postgres(&programs.join("initdb"))
+            .arg("--pgdata")
+            .arg(&data)
+            .args(["--username", &owner])
+            .arg("--pwfile")
+            .arg(&password_file)
+            .args(environment["POSTGRES_INITDB_ARGS"].split(' '))
+            .output()
+            .expect("run initdb");
+        assert!(made.status.success(), "{}", text(&made.stderr));
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .expect("a free port")
+            .port();
+        let process = as_postgres(&programs.join("postgres"))
+            .arg("-D")
+            .arg(&data)
+            .args(["-p", &port.to_string()])
+            .args([
+                "-c",
+                "listen_addresses=127.0.0.1",
+                "-c",
+                "unix_socket_directories=",
+            ])
+            .args(["-c", "fsync=off"])
+            .stderr(fs::File::create(directory.join("log")).expect("a log"))
+            .spawn()
+            .expect("start postgres");
+        let postgres = Self {
+            port,
+            process,
+            programs,
+            owner,
+            password: compose.secret("owner_password"),
+        };
+        eventually("PostgreSQL answers", || {
+            postgres.run("postgres", "SELECT 1").ok()
+        });
+        let name = &environment["POSTGRES_DB"];
+        postgres
+            .run("postgres", &format!("CREATE DATABASE {name}"))
+            .expect("create it");
+        postgres
+    }
+
+    /// Waits until exactly these roles have connections, in the order of their names.
+    pub fn is_used_by(&self, roles: &[&str]) {
+        let names = "SELECT DISTINCT usename FROM pg_stat_activity
+                     WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
+                     ORDER BY usename";
+        eventually(&format!("{roles:?} are connected, and nobody else"), || {
+            let connected = self.run("referee", names).expect("ask");
+            connected.lines().eq(roles.iter().copied()).then_some(())
+        });
+    }
+
+    /// # Errors
+    /// What psql says.
+    pub fn query(&self, role: &str, password: &str, query: &str) -> Result<String, String> {
+        self.psql(role, password, "referee", query)
+    }
+
+    fn run(&self, database: &str, query: &str) -> Result<String, String> {
+        self.psql(&self.owner, &self.password, database, query)
+    }
+
+    fn psql(
+        &self,
+        role: &str,
+        password: &str,
+        database: &str,
+        query: &str,
+    ) -> Result<String, String> {
+        let port = self.port.to_string();
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = Command::new(self.programs.join("psql"))
+            .args([
+                "--no-psqlrc",
+                "--tuples-only",
+                "--no-align",
+                "--host",
+                "127.0.0.1",
+                "--port",
+                &port,
+            ])
+            .args(["--username", role, "--dbname", database, "--command", query])
+            .env("PGPASSWORD", password)
+            .output()
+            .expect("run psql");
+        if status.success() {
+            Ok(text(&stdout))
+        } else {
+            Err(text(&stderr))
+        }
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // PostgreSQL's fast shutdown.
+        let pid = self.process.id().to_string();
+        let _ = Command::new("kill").args(["-INT", &pid]).status();
+        let _ = self.process.wait();
+    }
+}
+
+/// The newest PostgreSQL of Debian's packages, or the one that `REFEREE_POSTGRES_BIN` names.
+fn programs() -> PathBuf {
+    if let Some(programs) = std::env::var_os("REFEREE_POSTGRES_BIN") {
+        return programs.into();
+    }
+    let versions = fs::read_dir("/usr/lib/postgresql").expect("Debian's package postgresql");
+    let versions = versions.flatten().map(|version| version.path().join("bin"));
+    let newest = versions.max_by_key(|programs| {
+        let version = programs.parent().and_then(Path::file_name);
+        version.and_then(|version| version.to_str()?.parse::<u32>().ok())
+    });
+    newest.expect("Debian's package postgresql")
+}
+
+/// PostgreSQL refuses to run as root.
+fn as_postgres(program: &Path) -> Command {
+    let is_root = rustix::process::geteuid().is_root();
+    let mut command = Command::new(if is_root {
+        Path::new("setpriv")
+    } else {
+        program
+    });
+    if is_root {
+        command.args([
+            "--reuid",
+            "postgres",
+            "--regid",
+            "postgres",
+            "--clear-groups",
+        ]);
+        command.arg(program);
+    }
+    command.current_dir("/");
+    command
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
