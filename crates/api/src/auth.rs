@@ -78,7 +78,9 @@ impl FromRequestParts<App> for MaybeSignedIn {
         let user = if let Some(token) = bearer_token(&parts.headers) {
             let user = accounts::user_of_token(&app.db, &secret_hash(token)).await?;
             Some(user.ok_or_else(|| {
-                Problem::unauthorized("this token is not known here; make one with `referee token`")
+                Problem::unauthorized(
+                    "this token is not known here; get another with `referee login HANDLE`",
+                )
             })?)
         } else if let Some(secret) = session_secret(&parts.headers) {
             accounts::user_of_session(&app.db, &secret_hash(secret)).await?

@@ -374,6 +374,25 @@ async fn the_private_board_shows_what_was_selected_never_the_best() {
         "{}",
         full.detail()
     );
+    let fewer = json!({"leaderboard": {"final_selections": 1}});
+    let more = json!({"leaderboard": {"final_selections": 2}});
+    let set = async |rules| arena.patch("organizer", "/challenges/arena", rules).await;
+    assert_eq!(set(&more).await.status, StatusCode::OK);
+    assert_eq!(
+        select("ada", public_best, true).await.status,
+        StatusCode::OK
+    );
+    let taken_away = set(&fewer).await;
+    assert_eq!(
+        taken_away.status,
+        StatusCode::CONFLICT,
+        "ada has selected two"
+    );
+    assert_eq!(
+        select("ada", public_best, false).await.status,
+        StatusCode::OK
+    );
+    assert_eq!(set(&fewer).await.status, StatusCode::OK);
     assert_eq!(
         select("ada", private_best, false).await.status,
         StatusCode::OK

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
-use referee_client::documents::Submission;
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use referee_client::documents::{Kind, Submission};
 use referee_client::http::{Upload, Watch};
 
 /// A bar over `total` bytes.
@@ -64,10 +64,12 @@ pub fn stage(submission: &Submission) -> String {
                 .images_per_second
                 .map(|speed| format!(", {speed:.0} images/s"))
                 .unwrap_or_default();
-            format!(
-                "{}: {} of {} images{speed}",
-                progress.stage, progress.done, progress.total
-            )
+            let (done, total) = (progress.done, progress.total);
+            let how_far = match submission.kind {
+                Kind::Predictions => format!("{} of {}", HumanBytes(done), HumanBytes(total)),
+                Kind::Model => format!("{done} of {total} images"),
+            };
+            format!("{}: {how_far}{speed}", progress.stage)
         }
         None => submission.status.to_string(),
     }

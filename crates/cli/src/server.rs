@@ -76,9 +76,15 @@ impl Server {
         } else {
             (given, None)
         };
-        let objects = match variable("REFEREE_OBJECTS")? {
-            Some(location) => ObjectStore::from_url(&location)?,
-            None => ObjectStore::local(&options.data.join("objects"))?,
+        let objects = if let Some(location) = variable("REFEREE_OBJECTS")? {
+            ObjectStore::from_url(&location)?
+        } else {
+            let objects = ObjectStore::local(&options.data.join("objects"))?;
+            if cluster.is_some() {
+                // The directory is this process's alone: whatever is half written is of one that was killed.
+                objects.sweep_unfinished(Duration::ZERO).await?;
+            }
+            objects
         };
 
         let mut server = Self {

@@ -332,7 +332,10 @@ pub(crate) async fn touch_board(
 }
 
 /// Has the scorer look at what may be due after a change: labels to seal, leaks to look for, ranks to test.
-async fn wake_scorer(connection: &mut PgConnection, challenge: Uuid) -> Result<(), StorageError> {
+pub(crate) async fn wake_scorer(
+    connection: &mut PgConnection,
+    challenge: Uuid,
+) -> Result<(), StorageError> {
     sqlx::query!("SELECT enqueue_challenge($1)", challenge)
         .execute(connection)
         .await?;

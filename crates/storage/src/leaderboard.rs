@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use referee_scoring::Tally;
+use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -47,7 +48,7 @@ impl Standing {
 pub struct Placed {
     /// From 1; none for baselines and late submissions.
     pub rank: Option<u32>,
-    /// The ranks that the place is statistically compatible with.
+    /// The ranks that the place is statistically compatible with; none until they are computed for the board as it is.
     pub rank_range: Option<(u32, u32)>,
     pub tally: Tally,
     pub team: String,
@@ -81,9 +82,38 @@ pub async fn board(
     let Some(standing) = read_standing(&mut snapshot, slug).await? else {
         return Ok(None);
     };
-    let placed = read_places(&mut snapshot, standing.challenge, split).await?;
+    let mut placed = read_places(&mut snapshot, standing.challenge, split).await?;
+    let ranked = sqlx::query_scalar!(
+        "SELECT digest FROM ranked_boards WHERE challenge = $1 AND split = $2",
+        standing.challenge,
+        split as Split,
+    )
+    .fetch_optional(&mut *snapshot)
+    .await?;
     snapshot.commit().await?;
+    if ranked.is_none_or(|digest| digest != order_digest(&placed)) {
+        for place in &mut placed {
+            place.rank_range = None;
+        }
+    }
     Ok(Some((standing, placed)))
+}
+
+/// What ranks are computed from, in 32 bytes: the ranked entries with their counts, in order.
+pub(crate) fn order_digest(placed: &[Placed]) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    for place in placed.iter().filter(|place| place.rank.is_some()) {
+        digest.update(place.submission.as_bytes());
+        let Tally {
+            images,
+            top1_misses,
+            top5_misses,
+        } = place.tally;
+        for count in [images, top1_misses, top5_misses] {
+            digest.update(count.to_le_bytes());
+        }
+    }
+    digest.finalize().into()
 }
 
 async fn read_standing(

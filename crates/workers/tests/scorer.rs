@@ -5,7 +5,7 @@ mod arena;
 use arena::{Arena, Rules, SLUG, text};
 use referee_storage::leaderboard::{Split, board};
 use referee_storage::scorer::{self, FailureReason, MAX_ATTEMPTS};
-use referee_storage::submissions::Status;
+use referee_storage::submissions::{Status, marks};
 
 /// 10 classes, 40 images; image i is of class i mod 10.
 const IMAGES: usize = 40;
@@ -208,6 +208,76 @@ async fn the_close_releases_private_scores_and_ranks_the_private_board() {
                 .expect("a board");
             places.len() == 2 && places.iter().all(|place| place.rank_range.is_some())
         })
+        .await;
+}
+
+#[tokio::test]
+async fn a_lost_file_holds_up_nobody_when_the_labels_change() {
+    let arena = Arena::start(Rules::default()).await;
+    let (ann, bob) = (arena.competitor("ann").await, arena.competitor("bob").await);
+    let lost = arena.submit(&ann, &wrong_first(4)).await;
+    let kept = arena.submit(&bob, &wrong_first(8)).await;
+    arena.finished(lost).await;
+    arena.finished(kept).await;
+    let file = arena.lose_file(lost).await;
+    arena.rescore().await;
+    arena.version_shown(2).await;
+    assert_eq!(arena.released(kept, "public").await, Some((40, 8, 8)));
+    assert_eq!(arena.released(lost, "public").await, None);
+    let told = arena.finished(lost).await;
+    assert_eq!(
+        told.status,
+        Status::Scored,
+        "nothing scored is ever deleted"
+    );
+    assert_eq!(told.notices[0]["code"], "not-rescored");
+
+    // Once the file is back, the next change of the board finds it.
+    arena.restore_file(lost, file).await;
+    let cyd = arena.competitor("cyd").await;
+    arena.submit(&cyd, &wrong_first(2)).await;
+    arena
+        .eventually("its score under the new labels", async || {
+            arena.released(lost, "public").await == Some((40, 4, 4))
+        })
+        .await;
+    assert_eq!(arena.finished(lost).await.notices, serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn ranges_of_ranks_are_shown_for_the_board_as_it_is_or_not_at_all() {
+    let arena = Arena::start(Rules::default()).await;
+    let mut submissions = Vec::new();
+    for (team, wrong) in [("ann", 0), ("bob", 20), ("cyd", 38)] {
+        let user = arena.competitor(team).await;
+        let submission = arena.submit(&user, &wrong_first(wrong)).await;
+        arena.finished(submission).await;
+        submissions.push(submission);
+    }
+    let ranges = async || {
+        let (_, places) = board(&arena.database.api, SLUG, Split::Public)
+            .await
+            .expect("read")
+            .expect("a board");
+        let ranges = places.iter().map(|place| place.rank_range);
+        ranges.collect::<Vec<_>>()
+    };
+    let [first, second, third] = [1, 2, 3].map(|rank| Some((rank, rank)));
+    arena
+        .eventually("ranges", async || ranges().await == [first, second, third])
+        .await;
+    arena.stop_scorer().await;
+    marks::withdraw(&arena.database.api, submissions[0])
+        .await
+        .expect("withdraw");
+    assert_eq!(
+        ranges().await,
+        [None, None],
+        "ranks 2 and 3 of three are no ranks of two"
+    );
+    arena.start_scorer().await;
+    arena
+        .eventually("ranges", async || ranges().await == [first, second])
         .await;
 }
 

@@ -46,7 +46,7 @@ pub fn routes() -> OpenApiRouter<App> {
     (status = 401, description = "Nobody is signed in", body = documents::Problem),
     (status = 403, description = "Only its organizers may", body = documents::Problem),
     (status = 404, description = "There is no such challenge", body = documents::Problem),
-    (status = 409, description = "The labels are for another number of images; or the challenge is published with other images", body = documents::Problem),
+    (status = 409, description = "The challenge is published with other images", body = documents::Problem),
     (status = 413, description = "The file is too long", body = documents::Problem),
     (status = 422, description = "The file is not what it should be; the detail says what was expected", body = documents::Problem),
     (status = 503, description = "Every upload slot is taken", body = documents::Problem)
@@ -78,7 +78,7 @@ async fn upload_test(
             ));
         }
         TestImages::OtherCount(before) => Problem::conflict(format!(
-            "these are {} images, but the challenge has {before}; upload that many, or make a new challenge",
+            "these are {} images, but the challenge is published with {before}; upload that many, or make a new challenge",
             images.list.len()
         )),
         TestImages::OtherNames => Problem::conflict(

@@ -131,7 +131,12 @@ struct Read {
 }
 
 async fn read(app: &App, challenge: &Challenge, file: Vec<u8>) -> Result<Read, Problem> {
-    let (classes, known_images) = challenges::public_facts(&app.db, challenge.id).await?;
+    let (classes, images) = challenges::public_facts(&app.db, challenge.id).await?;
+    let known_images = if labels::define_images(&app.db, challenge.id).await? {
+        None
+    } else {
+        images
+    };
     let config = app.config.clone();
     let reading = tokio::task::spawn_blocking(move || {
         let (labels, images) = Labels::parse_csv(file.as_slice(), &classes, known_images.as_ref())?;

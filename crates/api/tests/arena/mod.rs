@@ -73,7 +73,7 @@ impl Arena {
             .await
             .expect("seal");
         assert!(
-            scorer::flip(&database.scorer, created.id, 1)
+            scorer::flip(&database.scorer, created.id, 1, &[])
                 .await
                 .expect("flip")
         );

@@ -177,7 +177,7 @@ impl Server {
                 .await
                 .expect("seals");
             assert!(
-                scorer::flip(db, challenge, version.version)
+                scorer::flip(db, challenge, version.version, &[])
                     .await
                     .expect("flips")
             );

@@ -66,7 +66,7 @@ enum Command {
 /// Does what was asked for.
 pub async fn run(referee: Referee) -> anyhow::Result<()> {
     match referee.command {
-        Command::Serve(serve) => serve.run().await,
+        Command::Serve(serve) => Box::pin(serve.run()).await,
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Migrate(migrate) => migrate.run().await,
         Command::DatabaseUrl(database_url) => database_url.run(),

@@ -1,7 +1,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use referee_client::documents::{Kind, Scores, Split, Status, Submission, SubmissionProblem};
+use referee_client::documents::{
+    Entry, Kind, Scores, Split, Status, Submission, SubmissionProblem,
+};
 use referee_client::http::{NewSubmission, Upload};
 use referee_client::{Client, ClientError};
 
@@ -77,9 +79,10 @@ impl Submit {
             return if self.json {
                 output::print_json(&submission)
             } else {
-                output::print_line(&format!(
-                    "Received. Look at it with: referee submissions show {}",
-                    submission.id
+                output::print(&format!(
+                    "Received. Look at it with: referee submissions show {}\n{}",
+                    submission.id,
+                    capacity(&submission)
                 ))
             };
         }
@@ -176,6 +179,16 @@ fn wrong(problem: &SubmissionProblem) -> WrongFile {
     }
 }
 
+/// What an organizer may not expect, and others need not be told.
+fn capacity(submission: &Submission) -> &'static str {
+    match submission.entry {
+        Entry::Competitor => "",
+        Entry::Baseline => {
+            "As you organize this challenge, this is a baseline: listed on the board, without a rank.\n"
+        }
+    }
+}
+
 /// The notices, the scores, and the team's place on the board.
 async fn report(client: &Client, submission: &Submission) -> anyhow::Result<String> {
     let mut parts: Vec<String> = submission
@@ -187,6 +200,7 @@ async fn report(client: &Client, submission: &Submission) -> anyhow::Result<Stri
         Some(scores) => score_table(scores),
         None => format!("The submission is {}.\n", submission.status),
     });
+    parts.push(capacity(submission).to_owned());
     if submission.status == Status::Scored {
         let board = client
             .leaderboard(&submission.challenge, Split::Public)

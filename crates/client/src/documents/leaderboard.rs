@@ -38,7 +38,8 @@ pub struct Leaderboard {
 pub struct LeaderboardEntry {
     /// From 1; `null` for baselines and late entries.
     pub rank: Option<u32>,
-    /// The ranks that the place is statistically compatible with.
+    /// The ranks that the place is statistically compatible with; `null` for about a second after the board changed, until
+    /// they are computed anew.
     pub rank_low: Option<u32>,
     pub rank_high: Option<u32>,
     pub team: String,

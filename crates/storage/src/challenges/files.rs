@@ -104,7 +104,7 @@ pub async fn put_file(
 pub enum TestImages {
     /// In use; whether they are the challenge's first.
     Stored { is_new: bool },
-    /// There are labels for this many images, or the challenge is published with this many.
+    /// The challenge is published with this many.
     OtherCount(i32),
     /// The challenge is published and its images have other names.
     OtherNames,
@@ -125,21 +125,16 @@ pub async fn put_test_images(
         .ok_or(StorageError::Corrupt(
             "a challenge is gone, which nothing deletes",
         ))?;
-    let has_labels = sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT FROM label_versions WHERE challenge = $1) AS "exists!""#,
-        challenge.id,
-    )
-    .fetch_one(&mut *transaction)
-    .await?;
     let is_published = challenge.published_at.is_some();
     let count = i32::try_from(images.len())
         .map_err(|_| StorageError::Corrupt("more test images than a challenge can have"))?;
     if let Some(before) = challenge.images
         && before != count
-        && (has_labels || is_published)
+        && is_published
     {
         return Ok(TestImages::OtherCount(before));
     }
+    let other_count = challenge.images.is_some_and(|before| before != count);
     let names_before = sqlx::query_scalar!(
         "SELECT image_names FROM challenges WHERE id = $1",
         challenge.id
@@ -164,7 +159,7 @@ pub async fn put_test_images(
         count,
         images.names(),
         sizes,
-        other_names && names_before.is_some(),
+        other_count || (other_names && names_before.is_some()),
     )
     .execute(&mut *transaction)
     .await?;

@@ -93,6 +93,21 @@ pub async fn newest_fits_images(db: &ApiDb, challenge: Uuid) -> Result<bool, Sto
     .await?)
 }
 
+/// Whether the file of labels says which images there are: in a draft without image files. Else the images do.
+pub async fn define_images(db: &ApiDb, challenge: Uuid) -> Result<bool, StorageError> {
+    Ok(sqlx::query_scalar!(
+        r#"
+        SELECT published_at IS NULL
+               AND NOT EXISTS (SELECT FROM challenge_files WHERE challenge = $1 AND purpose = 'test-images') AS "define!"
+        FROM challenges
+        WHERE id = $1
+        "#,
+        challenge,
+    )
+    .fetch_one(db.pool())
+    .await?)
+}
+
 /// What became of uploaded labels.
 pub enum Added {
     New(LabelVersion),
@@ -130,7 +145,12 @@ pub async fn add(
             image_names = $3,
             label_leak_checked = false
         WHERE id = $1
-          AND (images IS NULL OR (images = $2 AND image_names IS NOT DISTINCT FROM $3))
+          AND (
+              images IS NULL
+              OR images = $2 AND image_names IS NOT DISTINCT FROM $3
+              OR published_at IS NULL
+                 AND NOT EXISTS (SELECT FROM challenge_files WHERE challenge = $1 AND purpose = 'test-images')
+          )
         RETURNING id
         "#,
         challenge.id,
@@ -215,6 +235,9 @@ async fn newest_with_digest(
           AND version = (SELECT max(version) FROM label_versions WHERE challenge = $1)
           AND digest = $2
           AND state <> 'refused'
+          AND NOT EXISTS (
+              SELECT FROM challenges WHERE id = $1 AND image_names_changed_at >= label_versions.created_at
+          )
         "#,
         challenge,
         digest,

@@ -158,22 +158,44 @@ pub struct Change {
     pub known_labels: bool,
 }
 
+/// What was made under the settings as they are.
+#[derive(Clone, Copy, Debug)]
+pub struct Dependents {
+    /// Whether labels were ever uploaded.
+    pub has_labels: bool,
+    /// The most submissions that a team has selected for the private board.
+    pub most_selected: i64,
+}
+
 /// Changes a challenge by what `decide` makes of it as it stands, while nobody else can change it; `None` where there is
-/// no such challenge. `decide` is also told whether labels were ever uploaded.
+/// no such challenge. `decide` is also told what depends on the settings.
 ///
 /// # Errors
 /// Whatever `decide` refuses with; then nothing changes.
 pub async fn change<E: From<StorageError>>(
     db: &ApiDb,
     slug: &str,
-    decide: impl FnOnce(&Challenge, bool) -> Result<Change, E>,
+    decide: impl FnOnce(&Challenge, Dependents) -> Result<Change, E>,
 ) -> Result<Option<()>, E> {
     let mut transaction = db.pool().begin().await.map_err(StorageError::from)?;
     let Some(challenge) = lock(&mut transaction, slug).await? else {
         return Ok(None);
     };
-    let has_labels = sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT FROM label_versions WHERE challenge = $1) AS "exists!""#,
+    let dependents = sqlx::query_as!(
+        Dependents,
+        r#"
+        SELECT EXISTS (SELECT FROM label_versions WHERE challenge = $1) AS "has_labels!",
+               coalesce(max(teams.selected), 0) AS "most_selected!"
+        FROM (
+            SELECT count(*) AS selected
+            FROM submissions
+            WHERE challenge = $1
+              AND selected
+              AND withdrawn_at IS NULL
+              AND status NOT IN ('rejected', 'failed')
+            GROUP BY team
+        ) AS teams
+        "#,
         challenge.id,
     )
     .fetch_one(&mut *transaction)
@@ -183,7 +205,7 @@ pub async fn change<E: From<StorageError>>(
         settings,
         publish,
         known_labels,
-    } = decide(&challenge, has_labels)?;
+    } = decide(&challenge, dependents)?;
     sqlx::query!(
         r#"
         UPDATE challenges

@@ -45,7 +45,7 @@ impl ObjectStore {
         };
         if let Some(feature) = missing_feature {
             let reason = format!(
-                "this build cannot speak to {scheme}://; build it with `--features {feature}`"
+                "this build cannot speak to {scheme}://; build it with `cargo build --release --package referee-cli --features {feature}`"
             );
             return Err(unusable(location, reason));
         }

@@ -57,7 +57,8 @@ impl ObjectStore {
         Ok(removed + self.sweep_unfinished(older_than).await?)
     }
 
-    async fn sweep_unfinished(&self, older_than: Duration) -> Result<usize, ObjectError> {
+    /// Of a local store, remove the `name#N` files that were last written to more than `older_than` ago. Returns how many.
+    pub async fn sweep_unfinished(&self, older_than: Duration) -> Result<usize, ObjectError> {
         let Some(directory) = self.directory.clone() else {
             return Ok(0);
         };

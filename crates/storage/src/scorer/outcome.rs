@@ -76,7 +76,8 @@ pub async fn store_outcome(
     Ok(Stored::Done)
 }
 
-/// The same for a submission that is scored already, under a version that the board does not show yet.
+/// The same for a submission that is scored already: under a version that the board does not show yet, or under the one
+/// it shows where it was left out.
 ///
 /// Called in the order of `scored_seq`, so that the ladder is replayed as it went.
 pub(super) async fn store_rescored(
@@ -86,7 +87,11 @@ pub(super) async fn store_rescored(
 ) -> Result<(), StorageError> {
     lock_challenge_shared(connection, claim.challenge).await?;
     let rules = rules(connection, claim.challenge).await?;
-    seal_and_release(connection, claim, judged, &rules).await
+    seal_and_release(connection, claim, judged, &rules).await?;
+    if rules.label_version == Some(judged.label_version) {
+        touch_board(connection, claim.challenge).await?;
+    }
+    Ok(())
 }
 
 async fn rules(connection: &mut PgConnection, challenge: Uuid) -> Result<Rules, StorageError> {

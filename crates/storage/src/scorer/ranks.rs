@@ -3,7 +3,7 @@ use uuid::Uuid;
 
 use super::outcome::bitmap;
 use super::touch_board;
-use crate::leaderboard::{Split, read_places};
+use crate::leaderboard::{Split, order_digest, read_places};
 use crate::{ScorerDb, StorageError};
 
 /// What ranks are computed from: the ranked entries of one split of a board, best first.
@@ -14,6 +14,8 @@ pub struct Ranking {
     /// Whether only the ladder's values may be let out, so that exact outcomes must not shape the ranges.
     pub uses_ladder: bool,
     pub entries: Vec<(Uuid, Tally)>,
+    /// Of the entries: tells whether a board is still the one that was ranked.
+    digest: [u8; 32],
 }
 
 /// The ranks that a submission's place is statistically compatible with, both from 1.
@@ -55,6 +57,7 @@ pub async fn ranking(
         label_version,
         ranks_top5: rules.ranks_top5,
         uses_ladder: rules.uses_ladder,
+        digest: order_digest(&placed),
         entries: placed
             .into_iter()
             .filter(|entry| entry.rank.is_some())
@@ -89,12 +92,12 @@ pub async fn hits(
     rows.into_iter().map(|hits| bitmap(hits, images)).collect()
 }
 
-/// Replaces the ranges of a split. The board gets a new revision if any changed.
+/// Replaces the ranges of a split by those computed from `ranking`. The board gets a new revision if it shows others now.
 pub async fn store_rank_ranges(
     db: &ScorerDb,
     challenge: Uuid,
     split: Split,
-    label_version: i32,
+    ranking: &Ranking,
     ranges: &[RankRange],
 ) -> Result<(), StorageError> {
     let submissions: Vec<Uuid> = ranges.iter().map(|range| range.submission).collect();
@@ -124,13 +127,25 @@ pub async fn store_rank_ranges(
                IS DISTINCT FROM (excluded.label_version, excluded.rank_low, excluded.rank_high)",
         &submissions,
         split as Split,
-        label_version,
+        ranking.label_version,
         &lows,
         &highs
     )
     .execute(&mut *transaction)
     .await?;
-    if removed.rows_affected() + changed.rows_affected() > 0 {
+    let ordered = sqlx::query!(
+        "INSERT INTO ranked_boards AS r (challenge, split, digest)
+         VALUES ($1, $2, $3)
+         ON CONFLICT (challenge, split) DO UPDATE
+         SET digest = excluded.digest
+         WHERE r.digest <> excluded.digest",
+        challenge,
+        split as Split,
+        ranking.digest.as_slice()
+    )
+    .execute(&mut *transaction)
+    .await?;
+    if removed.rows_affected() + changed.rows_affected() + ordered.rows_affected() > 0 {
         touch_board(&mut transaction, challenge).await?;
     }
     transaction.commit().await?;

@@ -10,6 +10,10 @@ use super::outcome::store_rescored;
 use super::{Claim, Judged, lock_challenge, touch_board};
 use crate::{ScorerDb, StorageError};
 
+/// To the team of a submission that could not be scored under new labels.
+const NOT_RESCORED: &str = "The labels changed and this file could not be read again, so it has no score under them. \
+    It is tried again from time to time; tell the organizers.";
+
 /// What is public about a challenge and needed to read a submission's file.
 #[derive(Clone, Debug)]
 pub struct ChallengeFacts {
@@ -124,7 +128,8 @@ pub async fn split(db: &ScorerDb, challenge: Uuid) -> Result<Option<Bitmap>, Sto
         .transpose()
 }
 
-/// Keeps the first split that is made; returns nothing, so read it back with [`split`].
+/// Splits the test set. A split is kept for good, until a draft's test set gets another size; read back with [`split`]
+/// which one holds.
 pub async fn add_split(
     db: &ScorerDb,
     challenge: Uuid,
@@ -136,7 +141,10 @@ pub async fn add_split(
     sqlx::query!(
         "INSERT INTO sealed.splits (challenge, key, images, public_images)
          VALUES ($1, $2, $3, $4)
-         ON CONFLICT (challenge) DO NOTHING",
+         ON CONFLICT (challenge) DO UPDATE
+         SET key = excluded.key, images = excluded.images, public_images = excluded.public_images
+         WHERE splits.images <> excluded.images
+           AND EXISTS (SELECT FROM challenges WHERE id = $1 AND published_at IS NULL)",
         challenge,
         key.as_slice(),
         images,
@@ -194,6 +202,37 @@ pub async fn copy_labels(
     Ok(())
 }
 
+/// Takes the labels of a draft off its board when its test set has got another size; whether it had to.
+pub async fn retire_unfit(db: &ScorerDb, challenge: Uuid) -> Result<bool, StorageError> {
+    let mut transaction = db.pool().begin().await?;
+    let retired = sqlx::query!(
+        "UPDATE label_versions v
+         SET state = 'superseded'
+         FROM challenges c
+         WHERE c.id = $1
+           AND c.published_at IS NULL
+           AND v.challenge = c.id
+           AND v.version = c.label_version
+           AND v.images <> c.images",
+        challenge
+    )
+    .execute(&mut *transaction)
+    .await?;
+    if retired.rows_affected() == 0 {
+        return Ok(false);
+    }
+    lock_challenge(&mut transaction, challenge).await?;
+    sqlx::query!(
+        "UPDATE challenges SET label_version = NULL WHERE id = $1",
+        challenge
+    )
+    .execute(&mut *transaction)
+    .await?;
+    touch_board(&mut transaction, challenge).await?;
+    transaction.commit().await?;
+    Ok(true)
+}
+
 /// From now on submissions are scored under this version too.
 pub async fn seal(db: &ScorerDb, challenge: Uuid, version: i32) -> Result<(), StorageError> {
     sqlx::query!(
@@ -240,11 +279,13 @@ pub async fn mark_leak(
     Ok(())
 }
 
-/// Scored submissions without an outcome under `version`, in the order in which they were scored first, at most `limit`.
+/// Scored submissions without an outcome under `version`, in the order in which they were scored first, at most `limit`,
+/// without those in `left_out`.
 pub async fn unscored(
     db: &ScorerDb,
     challenge: Uuid,
     version: i32,
+    left_out: &[Uuid],
     limit: i64,
 ) -> Result<Vec<Claim>, StorageError> {
     Ok(sqlx::query_as!(
@@ -257,18 +298,20 @@ pub async fn unscored(
            WHERE s.challenge = $1
              AND s.status = 'scored'
              AND o.submission IS NULL
+             AND NOT s.id = ANY ($3)
            ORDER BY s.scored_seq
-           LIMIT $3"#,
+           LIMIT $4"#,
         challenge,
         version,
+        left_out,
         limit
     )
     .fetch_all(db.pool())
     .await?)
 }
 
-/// Adds the outcome of an already scored submission under a version that the board does not show yet. Call it in the
-/// order of [`unscored`], so that ladders are replayed as they went.
+/// Adds the outcome of an already scored submission under a version that it has none under. Call it in the order of
+/// [`unscored`], so that ladders are replayed as they went.
 pub async fn add_outcome(
     db: &ScorerDb,
     claim: &Claim,
@@ -276,12 +319,31 @@ pub async fn add_outcome(
 ) -> Result<(), StorageError> {
     let mut transaction = db.pool().begin().await?;
     store_rescored(&mut transaction, claim, judged).await?;
+    sqlx::query!(
+        "UPDATE submissions
+         SET notices = (SELECT coalesce(jsonb_agg(notice), '[]')
+                        FROM jsonb_array_elements(notices) AS notice
+                        WHERE notice ->> 'code' <> 'not-rescored')
+         WHERE id = $1
+           AND notices @> '[{\"code\": \"not-rescored\"}]'",
+        claim.submission
+    )
+    .execute(&mut *transaction)
+    .await?;
     transaction.commit().await?;
     Ok(())
 }
 
 /// Shows `version` on the board, if every scored submission has an outcome under it. Else `false`: score the rest first.
-pub async fn flip(db: &ScorerDb, challenge: Uuid, version: i32) -> Result<bool, StorageError> {
+///
+/// Those in `left_out` could not be scored again. They leave the board with the version before, are told so by a notice,
+/// and come back as soon as [`add_outcome`] is called for them.
+pub async fn flip(
+    db: &ScorerDb,
+    challenge: Uuid,
+    version: i32,
+    left_out: &[Uuid],
+) -> Result<bool, StorageError> {
     let mut transaction = db.pool().begin().await?;
     lock_challenge(&mut transaction, challenge).await?;
     let is_complete = sqlx::query_scalar!(
@@ -289,10 +351,11 @@ pub async fn flip(db: &ScorerDb, challenge: Uuid, version: i32) -> Result<bool, 
                SELECT
                FROM submissions s
                LEFT JOIN sealed.outcomes o ON o.submission = s.id AND o.label_version = $2
-               WHERE s.challenge = $1 AND s.status = 'scored' AND o.submission IS NULL
+               WHERE s.challenge = $1 AND s.status = 'scored' AND o.submission IS NULL AND NOT s.id = ANY ($3)
            ) AS "is_complete!""#,
         challenge,
-        version
+        version,
+        left_out
     )
     .fetch_one(&mut *transaction)
     .await?;
@@ -313,6 +376,16 @@ pub async fn flip(db: &ScorerDb, challenge: Uuid, version: i32) -> Result<bool, 
         "UPDATE challenges SET label_version = $2 WHERE id = $1",
         challenge,
         version
+    )
+    .execute(&mut *transaction)
+    .await?;
+    sqlx::query!(
+        "UPDATE submissions
+         SET notices = notices || jsonb_build_array(jsonb_build_object('code', 'not-rescored', 'detail', $2::text))
+         WHERE id = ANY ($1)
+           AND NOT notices @> '[{\"code\": \"not-rescored\"}]'",
+        left_out,
+        NOT_RESCORED
     )
     .execute(&mut *transaction)
     .await?;

@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::Entry;
-use crate::challenges::touch_board;
+use crate::challenges::{touch_board, wake_scorer};
 use crate::{ApiDb, StorageError};
 
 /// What is to change; what is `None` stays as it is.
@@ -86,6 +86,10 @@ pub async fn change(
     .fetch_one(&mut *transaction)
     .await?;
     touch_board(&mut transaction, challenge).await?;
+    // Only a submission that comes or goes changes others' ranks.
+    if changes.hidden.is_some() {
+        wake_scorer(&mut transaction, challenge).await?;
+    }
     transaction.commit().await?;
     Ok(Ok(()))
 }
@@ -101,12 +105,14 @@ pub async fn withdraw(db: &ApiDb, submission: Uuid) -> Result<(), StorageError> 
     .await?;
     if let Some(challenge) = challenge {
         touch_board(&mut transaction, challenge).await?;
+        wake_scorer(&mut transaction, challenge).await?;
     }
     transaction.commit().await?;
     Ok(())
 }
 
-/// Looks at a team's selection with the team locked, so that two selections at once cannot exceed the limit.
+/// Looks at a team's selection with the team locked, so that two selections at once cannot exceed the limit, and with the
+/// challenge held still, so that the limit is not lowered meanwhile.
 async fn selection_refusal(
     connection: &mut PgConnection,
     submission: Uuid,
@@ -123,6 +129,7 @@ async fn selection_refusal(
         JOIN teams ON teams.id = submissions.team
         WHERE submissions.id = $1
         FOR NO KEY UPDATE OF teams
+        FOR SHARE OF challenges
         "#,
         submission,
     )

@@ -7,7 +7,7 @@ use referee_scoring::format_error::FormatError;
 use referee_scoring::labels::Labels;
 use referee_scoring::outcome::{Bitmap, judge};
 use referee_scoring::predictions::{self, Expected, Notice};
-use referee_storage::objects::ObjectStore;
+use referee_storage::objects::{ObjectError, ObjectStore};
 use referee_storage::scorer::{self, ChallengeFacts, Claim, Judged};
 use referee_storage::{ScorerDb, StorageError};
 use uuid::Uuid;
@@ -64,7 +64,7 @@ pub(super) enum Split {
 pub(super) enum NotJudged {
     /// The file is wrong: the submitter's to mend.
     Rejected(FormatError),
-    /// The file could not be read back.
+    /// The file could not be read back; `NotFound` where it is gone.
     Unreadable(io::Error),
     Storage(StorageError),
 }
@@ -101,6 +101,11 @@ impl Judge {
         ) else {
             return Err(missing);
         };
+        if labels.len() != facts.images.len() || public.len() != labels.len() {
+            return Err(StorageError::Corrupt(
+                "a version of the labels is for another test set than the challenge has now",
+            ));
+        }
         let key = Arc::new(AnswerKey {
             scored: labels.scored_mask(),
             facts,
@@ -132,7 +137,13 @@ impl Judge {
             .objects
             .reader(&claim.object_key)
             .await
-            .map_err(|error| NotJudged::Unreadable(io::Error::other(error)))?;
+            .map_err(|error| {
+                let kind = match error {
+                    ObjectError::NotFound { .. } => io::ErrorKind::NotFound,
+                    _ => io::ErrorKind::Other,
+                };
+                NotJudged::Unreadable(io::Error::new(kind, error))
+            })?;
         let boxes = claim.boxes;
         let judging = tokio::task::spawn_blocking(move || {
             let expected = Expected {

@@ -21,14 +21,7 @@ impl Scorer {
         ] {
             if let Some(ranking) = scorer::ranking(&self.db, challenge, board).await? {
                 let ranges = self.ranges(challenge, &ranking, split).await?;
-                scorer::store_rank_ranges(
-                    &self.db,
-                    challenge,
-                    board,
-                    ranking.label_version,
-                    &ranges,
-                )
-                .await?;
+                scorer::store_rank_ranges(&self.db, challenge, board, &ranking, &ranges).await?;
             }
         }
         Ok(())

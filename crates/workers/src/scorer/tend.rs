@@ -1,3 +1,4 @@
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -39,6 +40,9 @@ impl TaskHandler for Tend {
 
 impl Scorer {
     async fn tend(&self, challenge: Uuid) -> Result<(), StorageError> {
+        if scorer::retire_unfit(&self.db, challenge).await? {
+            tracing::info!(%challenge, "the draft's test set has another size than its labels");
+        }
         let versions = scorer::versions_in_work(&self.db, challenge).await?;
         for version in versions.iter().filter(|version| !version.is_sealed) {
             self.seal(challenge, version).await?;
@@ -48,6 +52,7 @@ impl Scorer {
         if let Some(newest) = newest.filter(|version| version.is_sealed) {
             self.rescore(challenge, newest.version).await?;
         }
+        self.score_left_out(challenge).await?;
         if scorer::release_private_scores(&self.db, challenge).await? {
             tracing::info!(%challenge, "released the private scores");
         }
@@ -111,22 +116,61 @@ impl Scorer {
 
     /// Scores every scored submission under `version`, then shows it. Submissions that are scored meanwhile are taken in.
     async fn rescore(&self, challenge: Uuid, version: i32) -> Result<(), StorageError> {
-        while !scorer::flip(&self.db, challenge, version).await? {
-            loop {
-                let claims =
-                    scorer::unscored(&self.db, challenge, version, RESCORED_PER_QUERY).await?;
-                if claims.is_empty() {
-                    break;
-                }
-                self.rescore_some(version, claims).await?;
+        let mut left_out = Vec::new();
+        loop {
+            self.score_unscored(challenge, version, &mut left_out)
+                .await?;
+            if scorer::flip(&self.db, challenge, version, &left_out).await? {
+                break;
             }
+        }
+        for submission in &left_out {
+            tracing::error!(%submission, version, "a scored submission cannot be scored again; it is off the board until it can");
         }
         tracing::info!(%challenge, version, "the board shows a new version of the labels");
         Ok(())
     }
 
+    /// Files that were left out when the labels changed may be back.
+    async fn score_left_out(&self, challenge: Uuid) -> Result<(), StorageError> {
+        match scorer::current_version(&self.db, challenge).await? {
+            Some(version) => {
+                self.score_unscored(challenge, version, &mut Vec::new())
+                    .await
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Adds to `left_out` the submissions that cannot be scored: one file that is lost must not hold up everyone else's.
+    async fn score_unscored(
+        &self,
+        challenge: Uuid,
+        version: i32,
+        left_out: &mut Vec<Uuid>,
+    ) -> Result<(), StorageError> {
+        loop {
+            let claims =
+                scorer::unscored(&self.db, challenge, version, left_out, RESCORED_PER_QUERY)
+                    .await?;
+            if claims.is_empty() {
+                return Ok(());
+            }
+            self.rescore_some(version, claims, left_out).await?;
+        }
+    }
+
     /// In order, because a ladder depends on what came before; reading and comparing run ahead.
-    async fn rescore_some(&self, version: i32, claims: Vec<Claim>) -> Result<(), StorageError> {
+    ///
+    /// # Errors
+    /// Where not one of the files can be read and some are not just gone: then the store is at fault, and the queue tries
+    /// again later.
+    async fn rescore_some(
+        &self,
+        version: i32,
+        claims: Vec<Claim>,
+        left_out: &mut Vec<Uuid>,
+    ) -> Result<(), StorageError> {
         let mut judged = futures::stream::iter(claims)
             .map(|claim| async move {
                 let judged = self
@@ -136,23 +180,32 @@ impl Scorer {
                 (claim, judged)
             })
             .buffered(RESCORED_AT_ONCE);
+        let (mut was_readable, mut was_store_at_fault) = (false, false);
         while let Some((claim, judged)) = judged.next().await {
-            match judged {
-                Ok((judged, _)) => scorer::add_outcome(&self.db, &claim, &judged).await?,
+            let cause = match judged {
+                Ok((judged, _)) => {
+                    was_readable = true;
+                    scorer::add_outcome(&self.db, &claim, &judged).await?;
+                    continue;
+                }
                 Err(NotJudged::Storage(error)) => return Err(error),
                 Err(NotJudged::Unreadable(error)) => {
-                    tracing::error!(submission = %claim.submission, %error, "a scored submission cannot be read back");
-                    return Err(StorageError::Corrupt(
-                        "a scored submission cannot be read back",
-                    ));
+                    was_store_at_fault |= error.kind() != ErrorKind::NotFound;
+                    error.to_string()
                 }
+                // In a draft whose test set has another size by now, or after a change of the checks.
                 Err(NotJudged::Rejected(problem)) => {
-                    tracing::error!(submission = %claim.submission, %problem, "a scored submission is no longer accepted");
-                    return Err(StorageError::Corrupt(
-                        "a scored submission is no longer accepted",
-                    ));
+                    was_readable = true;
+                    problem.to_string()
                 }
-            }
+            };
+            tracing::debug!(submission = %claim.submission, cause, "a scored submission was not scored again");
+            left_out.push(claim.submission);
+        }
+        if was_store_at_fault && !was_readable {
+            return Err(StorageError::Corrupt(
+                "no scored submission can be read back from the object store",
+            ));
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use chrono::Utc;
+use futures::TryStreamExt as _;
 use referee_scoring::classes::ClassEntry;
 use referee_scoring::images::ImageList;
 use referee_scoring::labels::Labels;
@@ -327,9 +328,18 @@ impl Arena {
         self.sql("DELETE FROM graphile_worker._private_jobs").await;
     }
 
-    pub async fn lose_file(&self, id: Uuid) {
+    /// Returns what was lost.
+    pub async fn lose_file(&self, id: Uuid) -> Bytes {
         let key = self.read(id).await.object_key;
+        let file = self.objects.read(&key).await.expect("open");
+        let parts: Vec<Bytes> = file.try_collect().await.expect("read");
         self.objects.delete(&key).await.expect("delete");
+        parts.concat().into()
+    }
+
+    pub async fn restore_file(&self, id: Uuid, file: Bytes) {
+        let key = self.read(id).await.object_key;
+        self.objects.put(&key, file).await.expect("store");
     }
 
     async fn owner(&self) -> PgConnection {

@@ -881,7 +881,8 @@ export interface components {
             rank_high?: number | null;
             /**
              * Format: int32
-             * @description The ranks that the place is statistically compatible with.
+             * @description The ranks that the place is statistically compatible with; `null` for about a second after the board changed, until
+             *     they are computed anew.
              */
             rank_low?: number | null;
             /** Format: uuid */
@@ -2149,7 +2150,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The labels are for another number of images; or the challenge is published with other images */
+            /** @description The challenge is published with other images */
             409: {
                 headers: {
                     [name: string]: unknown;

@@ -26,12 +26,18 @@ pub async fn outlook(
     let mut missing = Vec::new();
     match newest {
         None => missing.push("the labels of the test images (PUT …/labels)".to_owned()),
-        Some(LabelVersion { state: LabelState::Refused, problem, version, .. }) => missing.push(format!(
+        Some(LabelVersion {
+            state: LabelState::Refused,
+            problem,
+            version,
+            ..
+        }) => missing.push(format!(
             "labels that can be used: version {version} was refused, because {}",
             problem.as_deref().unwrap_or("the scorer could not read it"),
         )),
         Some(_) if !labels::newest_fits_images(&app.db, challenge.id).await? => missing.push(
-            "the labels once more (PUT …/labels), because the test images got other names after them".to_owned(),
+            "the labels once more (PUT …/labels), because other test images came after them"
+                .to_owned(),
         ),
         Some(_) => {}
     }

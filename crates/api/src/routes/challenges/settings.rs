@@ -5,8 +5,8 @@ use referee_client::documents;
 use referee_scoring::classes::ClassEntry;
 use referee_storage::challenges::Challenge;
 use referee_storage::challenges::settings::{
-    self as stored, AfterClose, Change, Feedback, OutsideData, Primary, Ranking, Reference,
-    Settings,
+    self as stored, AfterClose, Change, Dependents, Feedback, OutsideData, Primary, Ranking,
+    Reference, Settings,
 };
 
 use super::{check, class_entries};
@@ -115,7 +115,7 @@ pub fn to_store(settings: documents::ChallengeSettings) -> Settings {
 /// # Errors
 /// 422 where the settings would not be acceptable, 409 where they may not change any more.
 pub async fn apply(app: &App, slug: &str, patch: documents::ChallengePatch) -> Result<(), Problem> {
-    let changed = stored::change(&app.db, slug, |challenge, has_labels| {
+    let changed = stored::change(&app.db, slug, |challenge, dependents| {
         if patch.published == Some(false) && challenge.published_at.is_some() {
             return Err(Problem::conflict(
                 "a published challenge cannot become a draft again; move its close instead",
@@ -125,7 +125,7 @@ pub async fn apply(app: &App, slug: &str, patch: documents::ChallengePatch) -> R
         let settings = patched(challenge, patch);
         check(&settings)?;
         let settings = to_store(settings);
-        may_become(challenge, has_labels, &settings)?;
+        may_become(challenge, dependents, &settings)?;
         Ok(Change {
             settings,
             publish: false,
@@ -196,12 +196,20 @@ fn patched(
 
 /// What stays as it is: classes and the public fraction once published; the number of classes and the public fraction
 /// once there are labels, because those were read with the classes and split by the fraction; the close once private
-/// scores are out.
+/// scores are out. What teams have selected for the private board is not taken from them.
 #[expect(
     clippy::float_cmp,
     reason = "an unchanged fraction is bit for bit the same"
 )]
-fn may_become(challenge: &Challenge, has_labels: bool, new: &Settings) -> Result<(), Problem> {
+fn may_become(
+    challenge: &Challenge,
+    dependents: Dependents,
+    new: &Settings,
+) -> Result<(), Problem> {
+    let Dependents {
+        has_labels,
+        most_selected,
+    } = dependents;
     let now = &challenge.settings;
     let is_published = challenge.published_at.is_some();
     if is_published && new.classes != now.classes {
@@ -220,6 +228,14 @@ fn may_become(challenge: &Challenge, has_labels: bool, new: &Settings) -> Result
             "there are labels for {} classes; to have {}, make a new challenge",
             now.classes.len(),
             new.classes.len()
+        )));
+    }
+    if new.final_selections < now.final_selections
+        && i64::from(new.final_selections) < most_selected
+    {
+        return Err(Problem::conflict(format!(
+            "final_selections stays {} or becomes at least {most_selected}, because a team has selected that many for the private board",
+            now.final_selections
         )));
     }
     if challenge.private_released_at.is_some() && new.closes != now.closes {
