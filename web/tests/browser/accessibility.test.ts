@@ -55,7 +55,7 @@ test('a board is sorted, a picture becomes a table and a theme is chosen by keyb
     await who.goto('/challenges/fashion-mnist/pictures');
     await who.page.getByRole('radio', { name: 'Picture' }).first().focus();
     await who.page.keyboard.press('ArrowRight');
-    await who.page.getByRole('region', { name: 'Error by time, as a table' }).getByRole('row').nth(1).waitFor();
+    await who.page.getByRole('group', { name: 'Error by time, as a table' }).getByRole('row').nth(1).waitFor();
     await who.page.getByRole('button', { name: /^Theme/ }).focus();
     await who.page.keyboard.press('Space');
     await who.page.keyboard.press('Space');

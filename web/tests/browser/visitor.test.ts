@@ -75,7 +75,7 @@ describe('a visitor', () => {
             expect(file).not.toContain('var(--');
         }
         await ada.page.locator('label', { hasText: 'Table' }).first().click();
-        await ada.page.getByRole('region', { name: 'Error by time, as a table' }).getByRole('link', { name: 'mlp-256' }).waitFor();
+        await ada.page.getByRole('group', { name: 'Error by time, as a table' }).getByRole('link', { name: 'mlp-256' }).waitFor();
         await ada.leave();
     });
 
