@@ -3,7 +3,7 @@ import type { Leaderboard, LeaderboardEntry, LeaderboardRules, Primary } from '$
 import { count, counted, percent, percentInterval, scaledText } from '$lib/format/numbers';
 import { date } from '$lib/format/time';
 import { errorOf, isRanked } from '$lib/leaderboard/rows';
-import { type Draw, errorScale, frame, scaledTick } from './plot';
+import { type Draw, errorScale, frame, HALO, scaledTick } from './plot';
 import type { Cell, ChartTable } from './table';
 
 export interface BoardFigure {
@@ -93,7 +93,7 @@ function errorByTime(points: readonly Point[], { slug, primary, reference }: Boa
                     Plot.text(lines, { y: 'error', text: 'label', frameAnchor: 'right', dy: -7, textAnchor: 'end', fill: 'var(--series-3)' }),
                     Plot.line(extended(frontier, points), { x: 'time', y: 'error', curve: 'step-after', stroke: 'var(--ink)', strokeWidth: 1.5 }),
                     Plot.dot(points, { x: 'time', y: 'error', fill: 'kind', r: 4.5, stroke: 'var(--surface)' }),
-                    Plot.text(frontier.slice(-6), { x: 'time', y: 'error', text: 'label', dy: 14, fill: 'var(--ink)', textAnchor: 'middle' }),
+                    Plot.text(frontier.slice(-6), { x: 'time', y: 'error', text: 'label', dy: 15, fill: 'var(--ink)', ...HALO }),
                     Plot.tip(points, Plot.pointer({ x: 'time', y: 'error', title: tip })),
                 ],
             }),
@@ -124,6 +124,7 @@ function errorAgainst(what: 'macs' | 'depth', points: readonly Point[], { slug, 
     if (models.length === 0) {
         return { title, missing: 'For models only, of which none is on the board: what a file of predictions cost, it does not say.' };
     }
+    const byCost = [...models].sort((a, b) => a.value - b.value);
     const best = models.reduce((a, b) => (b.error < a.error ? b : a));
     const axis = what === 'macs' ? 'multiply-accumulates of one image' : 'weight layers from input to output';
     const shown = (value: number): string => (what === 'macs' ? scaledText(value) : count(value));
@@ -136,18 +137,21 @@ function errorAgainst(what: 'macs' | 'depth', points: readonly Point[], { slug, 
         draw: (Plot, width) =>
             Plot.plot({
                 ...frame(width),
-                x: { type: isWide ? 'log' : 'linear', label: axis, grid: true, inset: 24, ...(what === 'macs' ? { tickFormat: scaledTick, ticks: 5 } : {}) },
+                x: { type: isWide ? 'log' : 'linear', label: axis, grid: true, inset: width < 500 ? 24 : 56, ...(what === 'macs' ? { tickFormat: scaledTick, ticks: 5 } : {}) },
                 y: errorScale(models.map(({ error }) => error), errorName(primary)),
                 r: { range: [3, width < 500 ? 14 : 22] },
                 marks: [
                     Plot.dot(models, { x: 'value', y: 'error', r: 'parameters', fill: 'var(--series-2)', fillOpacity: 0.35, stroke: 'var(--series-2)' }),
-                    Plot.text(models.slice(0, 12), { x: 'value', y: 'error', text: 'label', dy: -12, fill: 'var(--ink)' }),
+                    // By turns above and below, so that neighbours do not cover each other.
+                    ...[0, 1].map((turn) =>
+                        Plot.text(byCost.filter((_, index) => index % 2 === turn && index < 16), { x: 'value', y: 'error', text: 'label', dy: turn === 0 ? -16 : 18, fill: 'var(--ink)', ...HALO }),
+                    ),
                     Plot.tip(models, Plot.pointer({ x: 'value', y: 'error', title: (model) => `${tip(model)}\n${shown(model.value)}, ${scaledText(model.parameters)} parameters` })),
                 ],
             }),
         table: {
             columns: [{ title: 'Team' }, { title: 'Method' }, { title: axis, isNumber: true }, { title: 'Parameters', isNumber: true }, { title: errorName(primary), isNumber: true }],
-            rows: [...models].sort((a, b) => a.value - b.value).map((model) => [link(model.entry), model.entry.method, shown(model.value), scaledText(model.parameters), percent(model.error)]),
+            rows: byCost.map((model) => [link(model.entry), model.entry.method, shown(model.value), scaledText(model.parameters), percent(model.error)]),
         },
     };
 }
@@ -178,7 +182,7 @@ function publicAgainstPrivate({ slug, primary, publicBoard, privateBoard }: Boar
                     Plot.line([Math.min(...all), Math.max(...all)].map((error) => [error, error]), { stroke: 'var(--ink-faint)', strokeDasharray: '5 4' }),
                     Plot.ruleX(pairs, { x: 'before', y1: ({ interval }: Point) => interval[0], y2: ({ interval }: Point) => interval[1], stroke: 'var(--line-strong)' }),
                     Plot.dot(pairs, { x: 'before', y: 'error', fill: 'kind', r: 4.5, stroke: 'var(--surface)' }),
-                    Plot.text(pairs.slice(0, 10), { x: 'before', y: 'error', text: 'label', dx: 9, textAnchor: 'start', fill: 'var(--ink)' }),
+                    Plot.text(pairs.slice(0, 10), { x: 'before', y: 'error', text: 'label', dx: 9, textAnchor: 'start', fill: 'var(--ink)', ...HALO }),
                     Plot.tip(pairs, Plot.pointer({ x: 'before', y: 'error', title: (pair) => `${pair.label}\npublic ${percent(pair.before)}\nprivate ${percent(pair.error)}` })),
                 ],
             }),

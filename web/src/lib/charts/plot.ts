@@ -37,10 +37,13 @@ export function errorScale(errors: readonly number[], label: string): Plot.Scale
         grid: true,
         inset: 12,
         nice: !isWide,
-        ...(isWide ? { domain: [low * 0.9, Math.min(1, high * 1.1)], ticks: percentTicks(low * 0.9, Math.min(1, high * 1.1)) } : { zero: low < 0.5 * high }),
+        ...(isWide ? { domain: [low * 0.9, Math.min(1, high * 1.1)], ticks: percentTicks(low * 0.9, Math.min(1, high * 1.1)) } : {}),
         tickFormat: (error: number) => `${+(100 * error).toPrecision(3)} %`,
     };
 }
+
+/** Keeps words legible on what they lie over. */
+export const HALO = { stroke: 'var(--surface)', strokeWidth: 4 };
 
 /** Round shares between `low` and `high`, more of them where the two are close. */
 export function percentTicks(low: number, high: number): number[] {

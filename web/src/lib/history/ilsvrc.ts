@@ -1,5 +1,5 @@
 /** The classification results of ILSVRC 2010 to 2017, as reported by others, and the pictures of them. */
-import { type Draw, frame } from '$lib/charts/plot';
+import { type Draw, frame, HALO } from '$lib/charts/plot';
 import type { ChartTable } from '$lib/charts/table';
 import { percent, percentInterval } from '$lib/format/numbers';
 import ilsvrc from './ilsvrc.json';
@@ -20,8 +20,6 @@ export const HUMAN = ilsvrc.human;
 export const SOURCES = ilsvrc.sources;
 
 const WINNERS = RESULTS.filter(({ second }) => !second);
-/** Keeps words legible on what they lie over. */
-const HALO = { stroke: 'var(--surface)', strokeWidth: 4 };
 const name = ({ network, team }: Result): string => network ?? team;
 
 export const drawErrors: Draw = (Plot, width) =>

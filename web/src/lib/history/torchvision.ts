@@ -1,5 +1,5 @@
 /** Accuracy and cost of torchvision's networks, as torchvision reports them. */
-import { type Draw, frame, scaledTick } from '$lib/charts/plot';
+import { type Draw, frame, HALO, scaledTick } from '$lib/charts/plot';
 import type { ChartTable } from '$lib/charts/table';
 import { scaledText } from '$lib/format/numbers';
 import csv from './torchvision.csv?raw';
@@ -55,12 +55,12 @@ export const drawAccuracy: Draw = (Plot, width) => {
     return Plot.plot({
         ...frame(width, Math.round(Math.min(560, Math.max(340, width * 0.55)))),
         x: { type: 'log', label: 'multiply-accumulates of one image', grid: true, tickFormat: scaledTick, ticks: 5, inset: 12 },
-        y: { label: 'top-1 accuracy, %', grid: true, inset: 12 },
+        y: { label: 'top-1 accuracy, %', grid: true, inset: 20 },
         r: { range: [2, width < 500 ? 14 : 24] },
         color: { ...COLOURS, legend: true },
         marks: [
             Plot.dot(NETWORKS, { x: 'macs', y: 'top1', r: 'parameters', fill: 'family', fillOpacity: 0.35, stroke: 'family', strokeOpacity: 0.9, sort: { channel: '-r' } }),
-            Plot.text(width < 560 ? labelled.slice(0, 6) : labelled, { x: 'macs', y: 'top1', text: 'architecture', dy: -12, fill: 'var(--ink)', stroke: 'var(--surface)', strokeWidth: 3 }),
+            Plot.text(width < 560 ? labelled.slice(0, 6) : labelled, { x: 'macs', y: 'top1', text: 'architecture', dy: -12, fill: 'var(--ink)', ...HALO }),
             Plot.tip(NETWORKS, Plot.pointer({ x: 'macs', y: 'top1', title: (network: Network) => `${network.architecture} (${network.weights})\n${network.top1.toFixed(2)} %\n${scaledText(network.macs)} MACs, ${scaledText(network.parameters)} parameters` })),
         ],
     });
