@@ -5,7 +5,8 @@ import { beforeAll, expect, test } from 'vitest';
 import { useBrowser } from './browser';
 import { type ArrangedPages, arrangedPages } from './pages';
 
-const directory = path.resolve(import.meta.dirname, '../../../target/screenshots');
+const repository = path.resolve(import.meta.dirname, '../../..');
+const directory = path.join(repository, 'target/screenshots');
 const { visitor } = useBrowser();
 let arranged: ArrangedPages;
 beforeAll(async () => {
@@ -25,4 +26,20 @@ test.each([
         const { length } = await page.screenshot({ path: path.join(directory, `${name}-${theme}-${width}.png`), fullPage: true });
         expect(length).toBeGreaterThan(5_000);
     });
+}, 300_000);
+
+// Only on request, by scripts/screenshots: they are committed.
+test.runIf(process.env.REFEREE_README_IMAGES)('the images of README.md', async () => {
+    const images = path.join(repository, 'docs/images');
+    await mkdir(images, { recursive: true });
+    const themes: Record<string, string> = { challenge: 'light', leaderboard: 'light', pictures: 'dark', history: 'dark' };
+    for (const theme of ['light', 'dark'] as const) {
+        await arranged.visitAll(visitor, { colorScheme: theme, viewport: { width: 1120, height: 860 }, reducedMotion: 'reduce' }, async ({ name }, page) => {
+            if (themes[name] !== theme) return;
+            // Of the pages of pictures, one picture.
+            const target = theme === 'dark' ? page.locator('figure').first() : page;
+            const { length } = await target.screenshot({ path: path.join(images, `${name}.png`) });
+            expect(length).toBeLessThan(200_000);
+        });
+    }
 }, 300_000);
