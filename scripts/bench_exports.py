@@ -1,7 +1,8 @@
 """timm's architectures, exported as torch.onnx.export does by default, run by Referee and by ONNX Runtime on the same images.
 
     bench_exports.py export DIR             choose one architecture per family, export each (what is there already is kept)
-    bench_exports.py compare DIR BINARY     run each by both, print a line each and the share that agrees
+    bench_exports.py compare DIR BINARY [ARCHITECTURE...]
+                                            run each (or only these) by both, print a line each and the share that agrees
 
 A family is a module of timm.models; its architecture is the one with the fewest parameters among those that take images of at
 most 256 pixels (of all, where none does), without timm's own `test_` networks. Weights are random, from a fixed seed.
@@ -10,6 +11,7 @@ most 256 pixels (of all, where none does), without timm's own `test_` networks. 
 import collections
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -76,8 +78,8 @@ def export(directory):
         done = subprocess.run([sys.executable, __file__, "export-one", name, path], capture_output=True, text=True)
         if done.returncode:
             path.unlink(missing_ok=True)
-            lines = [line for line in done.stderr.strip().splitlines() if line.strip()]
-            reason.write_text(lines[-1] if lines else f"exit status {done.returncode}")
+            errors = [line for line in done.stderr.splitlines() if re.match(r"[\w.]*(Error|Exception|Unsupported)\w*:", line)]
+            reason.write_text(errors[-1] if errors else f"exit status {done.returncode}")
         print(f"{family:28} {name:36} {'not exported: ' + reason.read_text()[:120] if reason.exists() else 'exported'} ({time.time() - started:.0f} s)", flush=True)
 
 
@@ -105,8 +107,9 @@ def compare_one(path, binary):
     return difference <= TOLERANCE, f"{difference:.1e} of the largest logit, {time.time() - started:.1f} s"
 
 
-def compare(directory, binary):
+def compare(directory, binary, only):
     chosen = json.loads((directory / "chosen.json").read_text())
+    chosen = {family: name for family, name in chosen.items() if not only or name in only}
     agreeing, tried, failures = 0, 0, []
     for family, name in chosen.items():
         path = directory / name / "model.onnx"
@@ -138,6 +141,6 @@ if __name__ == "__main__":
     elif command == "export-one":
         export_one(arguments[0], pathlib.Path(arguments[1]))
     elif command == "compare":
-        compare(pathlib.Path(arguments[0]), arguments[1])
+        compare(pathlib.Path(arguments[0]), arguments[1], arguments[2:])
     else:
         sys.exit(__doc__)

@@ -96,7 +96,7 @@ fn main() -> ExitCode {
         match &test.outcome {
             Outcome::Failed(reason) => println!("failed       {}: {reason}", test.name),
             Outcome::Unsupported(reason) if test.required => {
-                println!("unsupported  {}: {reason}", test.name)
+                println!("unsupported  {}: {reason}", test.name);
             }
             _ => {}
         }
@@ -257,9 +257,8 @@ fn compare(computed: &Tensor, expected: &Stored) -> Result<()> {
     for (index, (computed, expected)) in computed.into_iter().zip(expected.to_f32()).enumerate() {
         #[expect(clippy::float_cmp, reason = "infinities are equal or not")]
         let same = computed == expected || (computed.is_nan() && expected.is_nan());
-        if !same && (computed - expected).abs() > 1e-7 + 1e-3 * expected.abs()
-            || (!same && (computed - expected).is_nan())
-        {
+        let near = (computed - expected).abs() <= 1e-7 + 1e-3 * expected.abs();
+        if !same && !near {
             return Err(format!("element {index} is {computed}, expected {expected}").into());
         }
     }

@@ -162,7 +162,7 @@ impl Opened {
                 let feed = Feed::Image {
                     dims,
                     element: image.element,
-                    fixed_batch: None,
+                    fixed_batch: input.fixed_batch,
                 };
                 let imported = file.network("model", vec![(image.name, feed)], &output.name)?;
                 notices.extend(training_notice(&imported.in_training_mode));

@@ -77,7 +77,7 @@ fn dims_of(
     let feed = Feed::Image {
         dims,
         element: image.element,
-        fixed_batch: None,
+        fixed_batch: input.fixed_batch,
     };
     let imported = file
         .network("model", vec![(image.name.clone(), feed)], &output.name)

@@ -3,6 +3,9 @@
 mod fuse;
 mod gradients;
 mod kernels;
+mod models;
+mod onnx;
+mod onnx_files;
 mod training;
 mod zoo;
 

@@ -1,0 +1,489 @@
+//! What real ONNX files contain, and what happens: a file for each row, as its library writes it.
+//!
+//! Every network here is a global average over each channel of a 3-channel image, times a 3×4 matrix: four classes, whose
+//! scores a test works out by hand.
+
+use candle_core::{DType, Device, Tensor};
+use referee_networks::model::{Answers, Expected, Model, ModelError, Opened};
+use referee_networks::onnx::proto::tensor_proto::DataType;
+
+use crate::onnx_files::{Draft, codes, declared, floats, int, ints, some};
+
+const CLASSES: usize = 4;
+const SIZE: [usize; 2] = [6, 6];
+/// Rows are channels, columns classes.
+const HEAD: [f32; 12] = [1.0, 0.0, 0.0, 0.5, 0.0, 1.0, 0.0, 0.5, 0.0, 0.0, 1.0, -1.0];
+
+fn expected() -> Expected {
+    Expected {
+        classes: CLASSES,
+        ..Expected::default()
+    }
+}
+
+fn prepare(draft: &Draft, expected: Expected) -> Result<Model, ModelError> {
+    Opened::onnx(draft.open()?, expected)?.prepare(SIZE, 3, &Device::Cpu)
+}
+
+/// What fills channel `at` of a batch, counted through its images.
+fn fill(at: usize) -> f32 {
+    [-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0][at % 7]
+}
+
+/// `batch` images, each channel of each filled with one number.
+fn images(batch: usize) -> Tensor {
+    let values: Vec<f32> = (0..batch * 3).flat_map(|at| vec![fill(at); 36]).collect();
+    Tensor::from_vec(values, (batch, 3, 6, 6), &Device::Cpu).expect("as many")
+}
+
+/// What the network says about [`images`], worked out from the numbers that fill them.
+fn by_hand(batch: usize) -> Vec<f32> {
+    (0..batch)
+        .flat_map(|image| {
+            (0..CLASSES).map(move |class| {
+                (0..3)
+                    .map(|c| fill(image * 3 + c) * HEAD[c * CLASSES + class])
+                    .sum::<f32>()
+            })
+        })
+        .collect()
+}
+
+fn assert_scores(model: &Model, batch: usize) {
+    let Answers::Scores { scores, .. } = model.run(&images(batch)).expect("runs") else {
+        panic!("scores")
+    };
+    for (score, by_hand) in scores.iter().zip(by_hand(batch)) {
+        assert!(
+            (score - by_hand).abs() < 1e-5,
+            "{scores:?}, by hand {by_hand}"
+        );
+    }
+    assert_eq!(scores.len(), batch * CLASSES);
+}
+
+/// As PyTorch exports it with a dynamic batch: `GlobalAveragePool`, `Flatten`, `MatMul`.
+fn plain(output: &str) -> Draft {
+    Draft::new(17)
+        .input("image", DataType::Float, &[0, 3, 6, 6])
+        .floats("head", &[3, 4], &HEAD)
+        .node("GlobalAveragePool", &["image"], &["pooled"], &[])
+        .node("Flatten", &["pooled"], &["features"], &[])
+        .node("MatMul", &["features", "head"], &[output], &[])
+}
+
+#[test]
+fn a_plain_network_answers_for_any_batch() {
+    let model = prepare(
+        &plain("logits").output("logits", DataType::Float, &[0, 4]),
+        expected(),
+    )
+    .expect("fine");
+    for batch in [1, 2, 5] {
+        assert_scores(&model, batch);
+    }
+    assert!(model.notices().is_empty());
+    assert_eq!(model.precision(), "float32");
+    assert_eq!(
+        (
+            model.profile().parameters,
+            model.profile().macs,
+            model.profile().depth
+        ),
+        (12, 12, 1)
+    );
+}
+
+#[test]
+fn initialisers_listed_as_inputs_are_no_inputs() {
+    let draft = plain("logits")
+        .ir(3)
+        .input("head", DataType::Float, &[3, 4])
+        .output("logits", DataType::Float, &[0, 4]);
+    assert_scores(&prepare(&draft, expected()).expect("fine"), 2);
+}
+
+#[test]
+fn of_several_outputs_the_one_with_a_column_for_each_class_answers() {
+    let draft = plain("logits")
+        .output("features", DataType::Float, &[0, 3])
+        .output("logits", DataType::Float, &[0, 4]);
+    assert_scores(&prepare(&draft, expected()).expect("one fits"), 2);
+
+    let twice = plain("logits")
+        .node("Softmax", &["logits"], &["probabilities"], &[])
+        .output("logits", DataType::Float, &[0, 4])
+        .output("probabilities", DataType::Float, &[0, 4]);
+    let refused = prepare(&twice, expected())
+        .expect_err("two fit")
+        .to_string();
+    assert!(
+        refused.contains("logits, probabilities") && refused.contains("output="),
+        "{refused}"
+    );
+    let named = Expected {
+        output: Some("logits".into()),
+        ..expected()
+    };
+    assert_scores(&prepare(&twice, named).expect("named"), 2);
+    let unknown = Expected {
+        output: Some("scores".into()),
+        ..expected()
+    };
+    let refused = prepare(&twice, unknown)
+        .expect_err("none of that name")
+        .to_string();
+    assert!(refused.contains("no output scores"), "{refused}");
+}
+
+#[test]
+fn a_convolutional_head_has_two_dimensions_more() {
+    let head: Vec<f32> = (0..4)
+        .flat_map(|class| (0..3).map(move |c| HEAD[c * 4 + class]))
+        .collect();
+    let draft = Draft::new(13)
+        .input("image", DataType::Float, &[0, 3, 6, 6])
+        .floats("head", &[4, 3, 1, 1], &head)
+        .node("GlobalAveragePool", &["image"], &["pooled"], &[])
+        .node(
+            "Conv",
+            &["pooled", "head"],
+            &["logits"],
+            &[ints("kernel_shape", &[1, 1])],
+        )
+        .output("logits", DataType::Float, &[0, 4, 1, 1]);
+    let model = prepare(&draft, expected()).expect("handled");
+    assert_scores(&model, 2);
+    assert!(codes(model.notices()).contains("output_shape"));
+}
+
+#[test]
+fn channels_last_as_tensorflow_writes_it() {
+    // tf2onnx leaves the Transpose at the start.
+    let draft = Draft::new(15)
+        .input("input_1", DataType::Float, &[0, 6, 6, 3])
+        .floats("head", &[3, 4], &HEAD)
+        .node(
+            "Transpose",
+            &["input_1"],
+            &["image"],
+            &[ints("perm", &[0, 3, 1, 2])],
+        )
+        .node(
+            "ReduceMean",
+            &["image"],
+            &["features"],
+            &[ints("axes", &[2, 3]), int("keepdims", 0)],
+        )
+        .node("MatMul", &["features", "head"], &["dense"], &[])
+        .output("dense", DataType::Float, &[0, 4]);
+    let model = prepare(&draft, expected()).expect("handled");
+    assert_scores(&model, 3);
+    assert!(codes(model.notices()).contains("channels_last"));
+}
+
+#[test]
+fn softmax_last_is_fine() {
+    let draft = plain("logits")
+        .node(
+            "Softmax",
+            &["logits"],
+            &["probabilities"],
+            &[int("axis", 1)],
+        )
+        .output("probabilities", DataType::Float, &[0, 4]);
+    let model = prepare(&draft, expected()).expect("fine");
+    let Answers::Scores { scores, .. } = model.run(&images(1)).expect("runs") else {
+        panic!("scores")
+    };
+    let logits = by_hand(1);
+    let sum: f32 = logits.iter().map(|logit| logit.exp()).sum();
+    for (score, logit) in scores.iter().zip(&logits) {
+        assert!((score - logit.exp() / sum).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn arg_max_and_top_k_are_ranked_classes() {
+    let best = |scores: &[f32]| {
+        let mut order: Vec<usize> = (0..scores.len()).collect();
+        order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
+        order
+    };
+    let by_hand = by_hand(3);
+    let ranked: Vec<Vec<usize>> = by_hand.chunks(4).map(best).collect();
+
+    let arg_max = plain("logits")
+        .node(
+            "ArgMax",
+            &["logits"],
+            &["class"],
+            &[int("axis", 1), int("keepdims", 0)],
+        )
+        .output("class", DataType::Int64, &[0]);
+    let answers = prepare(&arg_max, expected())
+        .expect("ranked")
+        .run(&images(3))
+        .expect("runs");
+    assert_eq!(
+        answers,
+        Answers::Ranked(ranked.iter().map(|row| row[..1].to_vec()).collect())
+    );
+
+    let top_k = plain("logits")
+        .integers("k", &[3])
+        .node("TopK", &["logits", "k"], &["values", "classes"], &[])
+        .output("classes", DataType::Int64, &[0, 3]);
+    let answers = prepare(&top_k, expected())
+        .expect("ranked")
+        .run(&images(3))
+        .expect("runs");
+    assert_eq!(
+        answers,
+        Answers::Ranked(ranked.iter().map(|row| row[..3].to_vec()).collect())
+    );
+}
+
+#[test]
+fn one_column_more_is_tensorflows_background() {
+    let head: Vec<f32> = HEAD
+        .chunks(4)
+        .flat_map(|row| [&[9.0], row].concat())
+        .collect();
+    let mut draft = plain("logits").output("logits", DataType::Float, &[0, 5]);
+    draft.graph().initializer[0] = floats("head", &[3, 5], &head);
+    let refused = prepare(&draft, expected())
+        .expect_err("five columns")
+        .to_string();
+    assert_eq!(
+        refused,
+        "5 columns for 4 classes; TensorFlow puts 'background' first: resubmit with class_offset=1"
+    );
+    let offset = Expected {
+        class_offset: Some(1),
+        ..expected()
+    };
+    assert_scores(&prepare(&draft, offset).expect("said so"), 2);
+    let other = Expected {
+        classes: 7,
+        ..expected()
+    };
+    let refused = prepare(&draft, other)
+        .expect_err("five columns")
+        .to_string();
+    assert!(
+        refused.contains("5 columns")
+            && refused.contains("7 classes")
+            && refused.contains("replace the head"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn pixels_go_in_as_they_are_where_the_input_is_uint8() {
+    let draft = Draft::new(17)
+        .input("pixels", DataType::Uint8, &[0, 3, 6, 6])
+        .floats("head", &[3, 4], &HEAD)
+        .node(
+            "Cast",
+            &["pixels"],
+            &["image"],
+            &[int("to", DataType::Float as i64)],
+        )
+        .node("GlobalAveragePool", &["image"], &["pooled"], &[])
+        .node("Flatten", &["pooled"], &["features"], &[])
+        .node("MatMul", &["features", "head"], &["logits"], &[])
+        .output("logits", DataType::Float, &[0, 4]);
+    let opened = Opened::onnx(draft.open().expect("a file"), expected()).expect("an image");
+    assert!(opened.input().raw);
+    let model = opened.prepare(SIZE, 3, &Device::Cpu).expect("fine");
+    let pixels = Tensor::full(200u8, (1, 3, 6, 6), &Device::Cpu).expect("pixels");
+    let Answers::Scores { scores, .. } = model.run(&pixels).expect("runs") else {
+        panic!("scores")
+    };
+    assert_eq!(scores, [200.0, 200.0, 200.0, 0.0]);
+}
+
+#[test]
+fn half_precision_is_cast_and_named() {
+    let halves: Vec<u8> = HEAD
+        .iter()
+        .flat_map(|&value| half::f16::from_f32(value).to_le_bytes())
+        .collect();
+    let mut draft = Draft::new(17)
+        .input("image", DataType::Float16, &[0, 3, 6, 6])
+        .floats("head", &[3, 4], &HEAD)
+        .node("GlobalAveragePool", &["image"], &["pooled"], &[])
+        .node("Flatten", &["pooled"], &["features"], &[])
+        .node("MatMul", &["features", "head"], &["logits"], &[])
+        .output("logits", DataType::Float16, &[0, 4]);
+    let head = &mut draft.graph().initializer[0];
+    (head.data_type, head.raw_data) = (Some(DataType::Float16 as i32), Some(halves.into()));
+    let model = prepare(&draft, expected()).expect("cast");
+    assert_scores(&model, 2);
+    assert_eq!(model.precision(), "float32 (stored as float16)");
+}
+
+#[test]
+fn scores_that_are_no_numbers_are_refused() {
+    let draft = plain("logits")
+        .node("Log", &["logits"], &["output"], &[])
+        .output("output", DataType::Float, &[0, 4]);
+    let model = prepare(&draft, expected()).expect("runs");
+    assert!(matches!(model.run(&images(2)), Err(ModelError::NotFinite)));
+}
+
+#[test]
+fn training_mode_is_run_in_inference_mode() {
+    let draft = Draft::new(14)
+        .input("image", DataType::Float, &[0, 3, 6, 6])
+        .floats("head", &[3, 4], &HEAD)
+        .floats("ones", &[3], &[1.0; 3])
+        .floats("zeros", &[3], &[0.0; 3])
+        .node(
+            "BatchNormalization",
+            &["image", "ones", "zeros", "zeros", "ones"],
+            &["normal", "mean", "variance"],
+            &[int("training_mode", 1)],
+        )
+        .node("GlobalAveragePool", &["normal"], &["pooled"], &[])
+        .node("Flatten", &["pooled"], &["features"], &[])
+        .node("MatMul", &["features", "head"], &["logits"], &[])
+        .output("logits", DataType::Float, &[0, 4]);
+    let model = prepare(&draft, expected()).expect("runs");
+    let Answers::Scores { scores, .. } = model.run(&images(2)).expect("runs") else {
+        panic!("scores")
+    };
+    // ε in the stored variance of 1 is all that batch normalisation does then.
+    for (score, by_hand) in scores.iter().zip(by_hand(2)) {
+        assert!((score - by_hand).abs() < 1e-3, "{scores:?}");
+    }
+    assert!(codes(model.notices()).contains("training_mode"));
+}
+
+/// As PyTorch's older exporter writes a class token for batches of 2: the batch is in `Expand` and in `Reshape`.
+fn baked(batch: i64) -> Draft {
+    Draft::new(17)
+        .input("image", DataType::Float, &[batch, 3, 6, 6])
+        .floats("head", &[3, 4], &HEAD)
+        .floats("token", &[1, 1, 3], &[0.0; 3])
+        .integers("tokens", &[batch, 1, 3])
+        .integers("as_tokens", &[batch, 3, 36])
+        .integers("as_rows", &[batch, 3])
+        .integers("one", &[1])
+        .node("Reshape", &["image", "as_tokens"], &["channels"], &[])
+        .node(
+            "Transpose",
+            &["channels"],
+            &["patches"],
+            &[ints("perm", &[0, 2, 1])],
+        )
+        .node("Expand", &["token", "tokens"], &["class_token"], &[])
+        .node(
+            "Concat",
+            &["class_token", "patches"],
+            &["sequence"],
+            &[int("axis", 1)],
+        )
+        .node(
+            "ReduceSum",
+            &["sequence", "one"],
+            &["summed"],
+            &[int("keepdims", 0)],
+        )
+        .floats("pixels", &[], &[36.0])
+        .node("Div", &["summed", "pixels"], &["mean"], &[])
+        .node("Reshape", &["mean", "as_rows"], &["features"], &[])
+        .node("MatMul", &["features", "head"], &["logits"], &[])
+        .output("logits", DataType::Float, &[batch, 4])
+}
+
+#[test]
+fn a_batch_size_baked_into_constants_is_taken_out() {
+    for fixed in [1, 2, 5] {
+        let model = prepare(&baked(fixed), expected()).expect("made dynamic");
+        assert!(
+            !codes(model.notices()).contains("fixed_batch"),
+            "{:?}",
+            model.notices()
+        );
+        for batch in [1, 3, 7] {
+            assert_scores(&model, batch);
+        }
+    }
+}
+
+#[test]
+fn a_batch_size_that_cannot_be_taken_out_runs_so_many_at_a_time() {
+    // Each pair of images is centred on its own mean: what it says of an image depends on the pair.
+    let draft = plain("raw")
+        .integers("zero", &[0])
+        .node("ReduceMean", &["raw"], &["mean"], &[ints("axes", &[0])])
+        .node("Sub", &["raw", "mean"], &["logits"], &[])
+        .output("logits", DataType::Float, &[2, 4]);
+    let mut draft = draft;
+    draft.graph().input[0] = declared("image", DataType::Float, &[2, 3, 6, 6]);
+    let model = prepare(&draft, expected()).expect("in pairs");
+    assert!(codes(model.notices()).contains("fixed_batch"));
+    let Answers::Scores { scores, .. } = model.run(&images(3)).expect("runs") else {
+        panic!("scores")
+    };
+    let raw = by_hand(2);
+    for class in 0..4 {
+        let mean = f32::midpoint(raw[class], raw[4 + class]);
+        assert!((scores[class] - (raw[class] - mean)).abs() < 1e-5);
+    }
+    assert_eq!(scores.len(), 12);
+}
+
+#[test]
+fn an_unknown_operator_is_named_with_its_node() {
+    let draft = plain("raw")
+        .node("Quantum", &["raw"], &["logits"], &[])
+        .output("logits", DataType::Float, &[0, 4]);
+    let refused = prepare(&draft, expected())
+        .expect_err("unknown")
+        .to_string();
+    assert_eq!(
+        refused,
+        "node Quantum_of_logits: operator Quantum is not supported"
+    );
+}
+
+#[test]
+fn a_network_with_two_inputs_is_refused() {
+    let draft = plain("logits")
+        .input("mask", DataType::Float, &[0, 3])
+        .output("logits", DataType::Float, &[0, 4]);
+    let refused = prepare(&draft, expected()).expect_err("two").to_string();
+    assert!(refused.contains("2 inputs (image, mask)"), "{refused}");
+}
+
+#[test]
+fn pixels_in_one_row_and_images_without_channels_are_images_too() {
+    let weights = some(36 * 4);
+    let flat = Draft::new(17)
+        .input("x", DataType::Float, &[0, 36])
+        .floats("weight", &[36, 4], &weights)
+        .node("MatMul", &["x", "weight"], &["y"], &[])
+        .output("y", DataType::Float, &[0, 4]);
+    let gray = Draft::new(17)
+        .input("x", DataType::Float, &[0, 6, 6])
+        .floats("weight", &[36, 4], &weights)
+        .node("Flatten", &["x"], &["row"], &[])
+        .node("MatMul", &["row", "weight"], &["y"], &[])
+        .output("y", DataType::Float, &[0, 4]);
+    let image = Tensor::from_vec(some(72), (2, 1, 6, 6), &Device::Cpu).expect("as many");
+    let rows = image.reshape((2, 36)).expect("rows");
+    let by_candle = rows
+        .matmul(&Tensor::from_vec(weights, (36, 4), &Device::Cpu).expect("as many"))
+        .expect("product");
+    for draft in [flat, gray] {
+        let opened = Opened::onnx(draft.open().expect("a file"), expected()).expect("an image");
+        let model = opened.prepare(SIZE, 1, &Device::Cpu).expect("fine");
+        let logits = model.logits(&image).expect("runs");
+        let difference = (logits - &by_candle)
+            .and_then(|d| d.abs()?.max_all()?.to_dtype(DType::F64)?.to_scalar::<f64>());
+        assert!(difference.expect("a number") < 1e-5);
+    }
+}
