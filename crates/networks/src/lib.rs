@@ -5,6 +5,7 @@ mod any_batch;
 mod error;
 mod fuse;
 mod graph;
+pub mod images;
 pub mod model;
 pub mod onnx;
 mod profile;

@@ -21,7 +21,8 @@ pub struct Record {
 }
 
 impl Record {
-    pub(crate) fn from_rows(rows: Vec<Row>) -> Self {
+    /// The record of rows that hold it, such as [`crate::predictions::row_of_scores`] makes them.
+    pub fn from_rows(rows: Vec<Row>) -> Self {
         Self { rows }
     }
 

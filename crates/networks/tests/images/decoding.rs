@@ -1,0 +1,162 @@
+//! Reading arrays and tars; that pictures decode as in Pillow is compared by `scripts/lib/compare_images.py`.
+
+use image::ExtendedColorType as C;
+use proptest::prelude::*;
+use referee_networks::images::{Color, DecodedOnDemand, Pixels as _, TestSet};
+use referee_scoring::model_form::Resize;
+
+use crate::{geometry, pattern, png, save_npy, save_tar};
+
+#[test]
+fn a_tar_is_read_in_byte_order_of_its_names() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("images.tar");
+    let one = |value: u8| png(&[value; 12], 2, 2, C::Rgb8);
+    save_tar(
+        &path,
+        &[("./b.png", one(2)), ("a.png", one(1)), ("B.png", one(0))],
+    );
+    let set = TestSet::open(&path).expect("a test set");
+    let names = set.list().expect("names");
+    assert_eq!(names.names().expect("names"), ["B.png", "a.png", "b.png"]);
+    let values: Vec<u8> = (0..3)
+        .map(|ordinal| set.picture(ordinal).expect("a picture").pixels[0])
+        .collect();
+    assert_eq!(values, [0, 1, 2]);
+}
+
+/// As Pillow 13.0's `convert('RGB')`: alpha is dropped, of 16-bit colour the high byte is read, 16-bit gray is cut at 255.
+#[test]
+fn pngs_of_every_depth() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("images.tar");
+    let sixteen = |values: &[u16]| {
+        values
+            .iter()
+            .flat_map(|value| value.to_ne_bytes())
+            .collect::<Vec<u8>>()
+    };
+    let files = [
+        ("0.png", png(&[9], 1, 1, C::L8)),
+        ("1.png", png(&[9, 0], 1, 1, C::La8)),
+        ("2.png", png(&[1, 2, 3], 1, 1, C::Rgb8)),
+        ("3.png", png(&[1, 2, 3, 0], 1, 1, C::Rgba8)),
+        ("4.png", png(&sixteen(&[300]), 1, 1, C::L16)),
+        (
+            "5.png",
+            png(&sixteen(&[0x0102, 0x0203, 0x03ff]), 1, 1, C::Rgb16),
+        ),
+        (
+            "6.png",
+            png(&sixteen(&[0x0102, 0x0203, 0x03ff, 0]), 1, 1, C::Rgba16),
+        ),
+    ];
+    save_tar(&path, &files);
+    let set = TestSet::open(&path).expect("a test set");
+    let pixels = DecodedOnDemand::new(&set, geometry(Color::Rgb, None, None)).expect("pixels");
+    assert_eq!(pixels.shape(), [7, 1, 1, 3]);
+    assert_eq!(
+        pixels.read(0..7).expect("decoded").as_ref(),
+        [
+            9, 9, 9, 9, 9, 9, 1, 2, 3, 1, 2, 3, 255, 255, 255, 1, 2, 3, 1, 2, 3
+        ]
+    );
+}
+
+#[test]
+fn pictures_of_different_sizes_need_a_crop() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("images.tar");
+    save_tar(
+        &path,
+        &[
+            ("a.png", png(&[0; 4], 2, 2, C::L8)),
+            ("b.png", png(&[0; 6], 2, 3, C::L8)),
+        ],
+    );
+    let set = TestSet::open(&path).expect("a test set");
+    let read = |resize, crop| {
+        let pixels =
+            DecodedOnDemand::new(&set, geometry(Color::Gray, resize, crop)).expect("pixels");
+        pixels
+            .read(0..2)
+            .map(|pixels| pixels.len())
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(
+        read(None, None),
+        Err("the images have different sizes (the first makes 2×2 pixels, another of 2×3 makes 2×3): give `resize` as [height, width], or `crop`".to_owned())
+    );
+    assert_eq!(read(Some(Resize::ShortSide(4)), Some(4)), Ok(32));
+}
+
+#[test]
+fn files_that_are_refused() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("images");
+    let refusal = |path: &std::path::Path| {
+        let error = TestSet::open(path).err().expect("refused").to_string();
+        error.replace(&path.display().to_string(), "FILE")
+    };
+    std::fs::write(&path, "hello").expect("a file");
+    assert_eq!(
+        refusal(&path),
+        "FILE cannot be used: it is neither an .npy array of uint8 nor a .tar of JPEG and PNG files"
+    );
+    save_npy(&path, &[2, 3], &[0; 6]);
+    assert_eq!(
+        refusal(&path),
+        "FILE cannot be used: the shape is [2, 3]; expected [N, H, W] or [N, H, W, C]"
+    );
+    save_npy(&path, &[2, 3, 4], &[0; 23]);
+    assert_eq!(
+        refusal(&path),
+        "FILE cannot be used: its 151 bytes are not what shape [2, 3, 4] takes; save the array again"
+    );
+    save_tar(&path, &[("a.txt", b"text".to_vec())]);
+    assert_eq!(
+        refusal(&path),
+        "FILE cannot be used: a.txt is neither JPEG nor PNG; take it out or convert it"
+    );
+
+    let mut cut = png(&[7; 300], 10, 10, C::Rgb8);
+    cut.truncate(60);
+    save_tar(&path, &[("cut.png", cut)]);
+    let error = TestSet::open(&path)
+        .expect("a test set")
+        .picture(0)
+        .expect_err("cut off")
+        .to_string();
+    assert!(
+        error.starts_with("image 0 (`cut.png`) is no PNG that can be decoded: "),
+        "{error}"
+    );
+}
+
+/// 30,000 × 30,000 pixels in 60 bytes of file.
+#[test]
+fn a_bomb_is_not_decoded() {
+    let mut bomb = png(&[0], 1, 1, C::L8);
+    bomb[16..24].copy_from_slice(&[0, 0, 0x75, 0x30, 0, 0, 0x75, 0x30]);
+    let error = referee_networks::images::decode(&bomb).expect_err("too large");
+    // Whichever check comes first: the header's checksum is wrong as well.
+    assert!(
+        error.contains("is no PNG") || error.contains("30000×30000 pixels"),
+        "{error}"
+    );
+}
+
+proptest! {
+    /// A stranger's bytes are decoded or refused; nothing else happens.
+    #[test]
+    fn no_picture_is_too_strange(at in 0..2000_usize, value in any::<u8>(), length in 0..4000_usize) {
+        let whole = png(&pattern(20, 20, 3).pixels, 20, 20, C::Rgb8);
+        let mut bytes = whole.clone();
+        let place = at % bytes.len();
+        bytes[place] = value;
+        bytes.truncate(length);
+        if let Ok(picture) = referee_networks::images::decode(&bytes) {
+            prop_assert_eq!(picture.pixels.len(), picture.height * picture.width * picture.channels);
+        }
+    }
+}
