@@ -72,6 +72,24 @@ pub fn percent_interval([low, high]: [f64; 2]) -> String {
     format!("{:.2}–{:.2} %", 100.0 * low, 100.0 * high)
 }
 
+/// A number with its thousands set apart: `25,557,032`.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// Says on stderr what is no error but should not be missed.
+pub fn warn(sentence: &str) {
+    let _ = writeln!(io::stderr().lock(), "referee: warning: {sentence}");
+}
+
 /// A file that was found wrong, with the places in it.
 #[derive(Debug, thiserror::Error)]
 #[error("{detail}")]
@@ -150,6 +168,12 @@ mod tests {
         ];
         let text = table([("team", Align::Left), ("top-1", Align::Right)], rows);
         assert_eq!(text, "team     top-1\nada     9.00 %\ngrace  10.50 %\n");
+    }
+
+    #[test]
+    fn thousands_are_set_apart() {
+        let numbers = [0, 999, 1000, 25_557_032, 138_357_544].map(count);
+        assert_eq!(numbers, ["0", "999", "1,000", "25,557,032", "138,357,544"]);
     }
 
     #[test]

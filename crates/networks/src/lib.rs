@@ -2,16 +2,19 @@
 //! profile, running with candle, training.
 
 mod any_batch;
+pub mod checkpoint;
 mod error;
 mod fuse;
 mod graph;
 pub mod images;
+mod mapped;
 pub mod model;
 pub mod onnx;
 mod profile;
 mod run;
 mod shapes;
 pub mod train;
+pub mod weights;
 mod window;
 pub mod zoo;
 

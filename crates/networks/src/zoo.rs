@@ -11,6 +11,7 @@ mod mobilenet;
 mod perceptron;
 mod resnet;
 mod squeezenet;
+mod usual;
 mod vgg;
 mod wide_resnet;
 
@@ -19,6 +20,7 @@ use referee_scoring::model_form::{self, Architecture};
 use crate::error::{NetworkError, Result};
 use crate::graph::{Activation, Network};
 use resnet::{Block, ResNet};
+pub use usual::usual_options;
 
 /// What an architecture leaves open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

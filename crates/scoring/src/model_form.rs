@@ -7,6 +7,7 @@ mod architecture;
 mod class_order;
 mod fields;
 mod foreign;
+mod leading_bytes;
 mod preprocessing;
 mod recipe;
 mod torchvision;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use architecture::{Activation, Architecture, ArchitectureError};
 pub use class_order::{ClassOrder, ClassOrderError};
+pub use leading_bytes::refuse_model_by_leading_bytes;
 pub use preprocessing::{ImageInput, Preprocessing};
 pub use recipe::{Channels, Interpolation, Recipe, RecipeError, Resize, Size};
 

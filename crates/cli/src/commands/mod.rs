@@ -4,8 +4,10 @@ mod account;
 mod admin;
 pub mod challenge;
 mod check;
+mod convert;
 pub mod leaderboard;
 mod migrate;
+mod profile;
 mod score;
 mod serve;
 mod submissions;
@@ -54,6 +56,8 @@ enum Command {
     Leaderboard(leaderboard::Leaderboard),
     Check(check::Check),
     Score(score::Score),
+    Profile(profile::Profile),
+    Convert(convert::Convert),
     /// Print completions for a shell
     #[command(
         after_help = "Example:\n  referee completions bash > ~/.local/share/bash-completion/completions/referee"
@@ -83,6 +87,8 @@ pub async fn run(referee: Referee) -> anyhow::Result<()> {
         Command::Leaderboard(leaderboard) => leaderboard.run().await,
         Command::Check(check) => check.run().await,
         Command::Score(score) => score.run(),
+        Command::Profile(profile) => profile.run(),
+        Command::Convert(convert) => convert.run(),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Referee::command(), "referee", &mut io::stdout());
             Ok(())

@@ -5,6 +5,7 @@ mod devkit;
 mod ladder;
 mod leaks;
 mod lists;
+mod model_files;
 mod model_forms;
 mod outcomes;
 mod properties;

@@ -1,0 +1,179 @@
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::Context as _;
+use referee_networks::weights::WeightsFile;
+use referee_networks::zoo::{self, ZooOptions};
+use referee_networks::{LayerProfile, Network};
+use referee_scoring::model_form::Architecture;
+use serde::Serialize;
+
+use crate::output::{self, Align, count};
+
+/// Show a network's parameters, multiply-accumulates, depth and layers
+///
+/// Counted as the board does: trainable parameters without auxiliary heads; multiply-accumulates of convolutions and matrix products for
+/// one image; weight layers on the longest path.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Example:\n  referee profile --architecture resnet50\n  referee profile model.onnx --json"
+)]
+pub struct Profile {
+    /// A .safetensors or .onnx file
+    #[arg(required_unless_present = "architecture")]
+    model: Option<PathBuf>,
+    /// The network, such as resnet50 or mlp(512,256); for a .safetensors file, what it says itself unless given
+    #[arg(long, value_name = "A")]
+    architecture: Option<Architecture>,
+    /// An image's channels, height and width [default: the network's usual ones, or the file's]
+    #[arg(long, value_name = "CxHxW")]
+    input: Option<ImageSize>,
+    /// The number of classes [default: the usual one, or the file's]
+    #[arg(long, value_name = "N")]
+    classes: Option<usize>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// `3x224x224`
+#[derive(Clone, Copy)]
+struct ImageSize([usize; 3]);
+
+#[derive(Serialize)]
+struct Document<'a> {
+    name: &'a str,
+    /// Channels, height, width.
+    input: &'a [usize],
+    parameters: u64,
+    macs: u64,
+    /// Two operations for each multiply-accumulate, in thousand millions.
+    gflops: f64,
+    depth: usize,
+    folded: bool,
+    layers: &'a [LayerProfile],
+}
+
+impl Profile {
+    pub fn run(self) -> anyhow::Result<()> {
+        let network = self.network()?;
+        let profile = network.profile()?;
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+        let gflops = 2.0 * profile.macs as f64 / 1e9;
+        let document = Document {
+            name: network.name(),
+            input: &network.input().dims,
+            parameters: profile.parameters,
+            macs: profile.macs,
+            gflops,
+            depth: profile.depth,
+            folded: profile.folded,
+            layers: &profile.layers,
+        };
+        if self.json {
+            return output::print_json(&document);
+        }
+        output::print(&text(&document))
+    }
+
+    fn network(&self) -> anyhow::Result<Network> {
+        let Some(path) = &self.model else {
+            let architecture = self
+                .architecture
+                .as_ref()
+                .context("give a file or --architecture")?;
+            return Ok(zoo::build(
+                architecture,
+                &self.options(zoo::usual_options(architecture)),
+            )?);
+        };
+        let weights = WeightsFile::open(path).with_context(|| cannot(path))?;
+        let architecture = match (&self.architecture, weights.metadata().get("architecture")) {
+            (Some(architecture), _) => architecture.clone(),
+            (None, Some(name)) => name.parse()?,
+            (None, None) => anyhow::bail!(
+                "{} does not say which network its tensors belong to: give --architecture",
+                path.display()
+            ),
+        };
+        let options = self.options(weights.options(&architecture)?);
+        let network = zoo::build(&architecture, &options)?;
+        if let Some(misfit) = weights.misfit(&network) {
+            return Err(misfit).with_context(|| cannot(path));
+        }
+        Ok(network)
+    }
+
+    fn options(&self, usual: ZooOptions) -> ZooOptions {
+        ZooOptions {
+            num_classes: self.classes.unwrap_or(usual.num_classes),
+            input: self.input.map_or(usual.input, |ImageSize(input)| input),
+        }
+    }
+}
+
+fn cannot(path: &Path) -> String {
+    format!("{} has no profile", path.display())
+}
+
+fn text(document: &Document<'_>) -> String {
+    let head = [
+        ("network", document.name.to_owned()),
+        ("input", shape(document.input)),
+        ("parameters", count(document.parameters)),
+        ("macs", count(document.macs)),
+        ("gflops", format!("{:.3}", document.gflops)),
+        ("depth", document.depth.to_string()),
+    ];
+    let mut text = String::new();
+    for (label, value) in head {
+        text += &format!("{label:<10}  {value}\n");
+    }
+    if document.folded {
+        text +=
+            "batch normalisation is folded into the convolutions, so its parameters are missing\n";
+    }
+    let columns = [
+        ("layer", Align::Left),
+        ("operator", Align::Left),
+        ("output", Align::Right),
+        ("parameters", Align::Right),
+        ("macs", Align::Right),
+    ];
+    let rows = document.layers.iter().map(|layer| {
+        [
+            layer.name.clone(),
+            layer.op.to_owned(),
+            shape(layer.output_shape.get(1..).unwrap_or_default()),
+            blank_zero(layer.parameters),
+            blank_zero(layer.macs),
+        ]
+    });
+    text + "\n" + &output::table(columns, rows)
+}
+
+fn shape(dims: &[usize]) -> String {
+    let dims: Vec<_> = dims.iter().map(ToString::to_string).collect();
+    dims.join("x")
+}
+
+fn blank_zero(number: u64) -> String {
+    if number == 0 {
+        String::new()
+    } else {
+        count(number)
+    }
+}
+
+impl FromStr for ImageSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers: Option<Vec<usize>> =
+            text.split('x').map(|number| number.parse().ok()).collect();
+        let size = numbers.and_then(|numbers| numbers.try_into().ok());
+        size.filter(|size: &[usize; 3]| size.iter().all(|length| (1..=4096).contains(length)))
+            .map(Self)
+            .ok_or_else(|| "expected channels, height and width, as in 3x224x224".to_owned())
+    }
+}
