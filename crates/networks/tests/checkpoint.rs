@@ -162,7 +162,10 @@ fn what_is_no_state_dict_is_named_with_its_remedy() {
     let expected = [
         ("torchscript.pth", "torch.jit.load("),
         ("exported.pt2", "torch.export.load("),
-        ("quantised.pth", "fc.weight: a torch._utils._rebuild_qtensor is quantised"),
+        (
+            "quantised.pth",
+            "fc.weight: a torch._utils._rebuild_qtensor is quantised",
+        ),
         ("no_tensors.pth", "only a dict with epoch, lr, notes"),
         ("zip.safetensors", "safetensors file already"),
         ("make.py", "not a file of torch.save"),

@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::Context as _;
+use referee_networks::onnx::{Feed, OnnxFile};
 use referee_networks::weights::WeightsFile;
 use referee_networks::zoo::{self, ZooOptions};
 use referee_networks::{LayerProfile, Network};
@@ -77,31 +78,61 @@ impl Profile {
     }
 
     fn network(&self) -> anyhow::Result<Network> {
-        let Some(path) = &self.model else {
-            let architecture = self
-                .architecture
-                .as_ref()
-                .context("give a file or --architecture")?;
-            return Ok(zoo::build(
-                architecture,
-                &self.options(zoo::usual_options(architecture)),
-            )?);
-        };
-        let weights = WeightsFile::open(path).with_context(|| cannot(path))?;
-        let architecture = match (&self.architecture, weights.metadata().get("architecture")) {
+        match &self.model {
+            None => {
+                let architecture = self.architecture.as_ref();
+                let architecture = architecture.context("give a file or --architecture")?;
+                let options = self.options(zoo::usual_options(architecture));
+                Ok(zoo::build(architecture, &options)?)
+            }
+            Some(path)
+                if path
+                    .extension()
+                    .is_some_and(|extension| extension == "onnx") =>
+            {
+                self.onnx(path).with_context(|| cannot(path))
+            }
+            Some(path) => self.safetensors(path).with_context(|| cannot(path)),
+        }
+    }
+
+    fn safetensors(&self, path: &Path) -> anyhow::Result<Network> {
+        let weights = WeightsFile::open(path)?;
+        let stated = weights.metadata().get("architecture");
+        let architecture = match (&self.architecture, stated) {
             (Some(architecture), _) => architecture.clone(),
             (None, Some(name)) => name.parse()?,
             (None, None) => anyhow::bail!(
-                "{} does not say which network its tensors belong to: give --architecture",
-                path.display()
+                "the file does not say which network its tensors belong to; give --architecture"
             ),
         };
         let options = self.options(weights.options(&architecture)?);
         let network = zoo::build(&architecture, &options)?;
-        if let Some(misfit) = weights.misfit(&network) {
-            return Err(misfit).with_context(|| cannot(path));
+        match weights.misfit(&network) {
+            None => Ok(network),
+            Some(misfit) => Err(misfit.into()),
         }
-        Ok(network)
+    }
+
+    fn onnx(&self, path: &Path) -> anyhow::Result<Network> {
+        let file = OnnxFile::open_beside(path)?;
+        let (inputs, outputs) = (file.inputs()?, file.outputs()?);
+        let ([image], [output, ..]) = (inputs.as_slice(), outputs.as_slice()) else {
+            anyhow::bail!("it has {} inputs; a network takes one image", inputs.len());
+        };
+        let declared = image.dims.clone().unwrap_or_default();
+        let stated = declared.iter().skip(1).copied().collect::<Option<Vec<_>>>();
+        let given = self.input.map(|ImageSize(input)| input.to_vec());
+        let feed = Feed::Image {
+            dims: given.or(stated.filter(|dims| !dims.is_empty())).context(
+                "it leaves the size of its images open; give --input, such as 3x224x224",
+            )?,
+            element: image.element,
+            fixed_batch: declared.first().copied().flatten(),
+        };
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let feeds = vec![(image.name.clone(), feed)];
+        Ok(file.network(&name, feeds, &output.name)?.network)
     }
 
     fn options(&self, usual: ZooOptions) -> ZooOptions {
