@@ -1,6 +1,5 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
-    fs::File,
     path::Path,
 };
 
@@ -16,7 +15,7 @@ use super::{
     },
     tensor::element_type,
 };
-use crate::ElementType;
+use crate::{ElementType, mapped};
 
 pub const OLDEST_OPSET: i64 = 7;
 pub const NEWEST_OPSET: i64 = 28;
@@ -45,7 +44,11 @@ impl SideFiles {
     /// # Errors
     /// [`OnnxError::Io`] if it cannot be opened, is a link, or is not a plain file.
     pub fn add(&mut self, name: &str, path: &Path) -> Result<()> {
-        self.0.insert(name.to_owned(), map(path)?);
+        let kind = std::fs::symlink_metadata(path).map_err(failed(path))?;
+        if !kind.is_file() {
+            return Err(failed(path)(std::io::Error::other("not a plain file")));
+        }
+        self.insert(name, map(path)?);
         Ok(())
     }
 
@@ -205,24 +208,14 @@ pub(super) fn opset(imports: &[super::proto::OperatorSetIdProto]) -> Result<i64>
 }
 
 fn map(path: &Path) -> Result<Bytes> {
-    let failed = |source| OnnxError::Io {
+    mapped::open(path).map_err(failed(path))
+}
+
+fn failed(path: &Path) -> impl Fn(std::io::Error) -> OnnxError + '_ {
+    |source| OnnxError::Io {
         path: path.to_owned(),
         source,
-    };
-    let kind = std::fs::symlink_metadata(path).map_err(failed)?;
-    if !kind.is_file() {
-        return Err(failed(std::io::Error::other("not a plain file")));
     }
-    if kind.len() == 0 {
-        return Ok(Bytes::new());
-    }
-    let file = File::open(path).map_err(failed)?;
-    // SAFETY: the mapping is private and read-only. Referee's object store never changes a file in place, so that the
-    // bytes stay what they were; a competitor's own tool that rewrote its model meanwhile would only garble that run.
-    #[expect(unsafe_code)]
-    let mapped =
-        unsafe { memmap2::MmapOptions::new().map_copy_read_only(&file) }.map_err(failed)?;
-    Ok(Bytes::from_owner(mapped))
 }
 
 fn declared(value: &ValueInfoProto) -> Result<Declared> {
