@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use proptest::prelude::*;
 use referee_networks::checkpoint::{Checkpoint, CheckpointError, StateDict};
 use safetensors::SafeTensors;
 
@@ -188,6 +189,32 @@ fn a_file_cut_off_anywhere_is_refused() {
                     matches!(error, CheckpointError::WholeModule { .. }),
                     "{name} {length}: {error}"
                 );
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Bytes changed anywhere give an error or tensors that are as long as their shapes say, and never a panic.
+    #[test]
+    fn damaged_files_are_refused_or_hold_what_they_say(
+        name in prop::sample::select(vec!["zip", "legacy", "protocol4", "strided", "types", "densenet", "whole_module_legacy"]),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+    ) {
+        let mut file = std::fs::read(fixture(&format!("{name}.pth"))).expect("readable");
+        for (place, byte) in changes {
+            let place = place.index(file.len());
+            file[place] = byte;
+        }
+        if let Ok(checkpoint) = Checkpoint::read(&Bytes::from(file)) {
+            for (key, _) in checkpoint.state_dicts() {
+                let tensors = checkpoint.state_dict(Some(&key)).map(|state_dict| state_dict.tensors);
+                for tensor in tensors.unwrap_or_default().values() {
+                    let elements: usize = tensor.shape().iter().product();
+                    prop_assert_eq!(tensor.contiguous().len(), elements * tensor.dtype().bitsize() / 8);
+                }
             }
         }
     }
