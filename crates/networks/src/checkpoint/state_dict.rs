@@ -14,6 +14,9 @@ use crate::weights::densenet;
 /// Training scripts put the state dict at the top, or under a key, or under a key of a wrapper's dict.
 const DEEPEST: usize = 2;
 
+/// More dicts with tensors than anybody keeps in a file; the rest is not looked at.
+const MOST_CANDIDATES: usize = 1000;
+
 /// What is written may be larger than the file, where tensors share a storage; but not without bound.
 const MOST_TIMES_LARGER: usize = 8;
 
@@ -124,7 +127,7 @@ impl Checkpoint {
         let mut seen = HashSet::new();
         let mut waiting = VecDeque::from([(String::new(), self.container.root, Vec::new())]);
         while let Some((key, dict, inside)) = waiting.pop_front() {
-            if !seen.insert(dict) {
+            if !seen.insert(dict) || found.len() == MOST_CANDIDATES {
                 continue;
             }
             let entries = self.container.objects.entries(dict);
