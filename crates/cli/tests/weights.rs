@@ -132,7 +132,7 @@ fn profile_counts_as_torchvision_does() {
 fn profile_refuses_a_file_of_another_network() {
     let file = fixture("zip.safetensors");
     let unsaid = stderr(&referee(&["profile", &file]));
-    assert!(unsaid.contains("give --architecture"), "{unsaid}");
+    assert!(unsaid.contains("those of no network"), "{unsaid}");
     let output = referee(&["profile", &file, "--architecture", "resnet18"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(

@@ -41,7 +41,9 @@ impl WeightsFile {
     /// [`WeightsError`], where tensors are missing, left over or of another shape, or are no floating-point numbers.
     pub fn load(&self, network: &Network, classes: usize, device: &Device) -> Result<Loaded> {
         let matching = Matching::new(self.tensors(), network);
-        matching.check(network, classes)?;
+        matching
+            .check(network, classes)
+            .map_err(|error| self.suggesting(error))?;
         let mut weights = Weights::default();
         let mut stored_as = Vec::new();
         for (parameter, tensor) in matching.found() {
@@ -65,9 +67,32 @@ impl WeightsFile {
 
     /// What stands between the file and the network, whatever the number of classes: nothing where it fits.
     pub fn misfit(&self, network: &Network) -> Option<WeightsError> {
+        self.differs(network).map(|error| self.suggesting(error))
+    }
+
+    fn differs(&self, network: &Network) -> Option<WeightsError> {
         let matching = Matching::new(self.tensors(), network);
-        matching
-            .check(network, matching.classes(network).unwrap_or(0))
-            .err()
+        let classes = matching.classes(network).unwrap_or(0);
+        matching.check(network, classes).err()
+    }
+
+    /// Where the tensors are those of another network here, says which.
+    fn suggesting(&self, error: WeightsError) -> WeightsError {
+        match error {
+            WeightsError::Mismatch {
+                network,
+                differences,
+                remark,
+            } => {
+                let fits = self.architecture();
+                let remark = fits.map_or(remark, |fits| format!(". They are those of {fits}"));
+                WeightsError::Mismatch {
+                    network,
+                    differences,
+                    remark,
+                }
+            }
+            other => other,
+        }
     }
 }

@@ -52,10 +52,7 @@ impl Convert {
         bar.finish_and_clear();
         result?;
         output::print_line(&format!("wrote      {}", self.out.display()))?;
-        if let Some(architecture) = &self.architecture {
-            compare(&self.out, architecture)?;
-        }
-        Ok(())
+        compare(&self.out, self.architecture.as_ref())
     }
 }
 
@@ -104,11 +101,16 @@ fn listed(label: &str, items: impl ExactSizeIterator<Item = String>) -> String {
     format!("{label:<9}  {count}: {}\n", shown.join(", "))
 }
 
-/// Says what the server will say of the file as that architecture.
-fn compare(file: &Path, architecture: &Architecture) -> anyhow::Result<()> {
+/// Says what the server will say of the file as that architecture, or which it could be given as.
+fn compare(file: &Path, architecture: Option<&Architecture>) -> anyhow::Result<()> {
     let weights = WeightsFile::open(file)?;
-    let network = weights.network(architecture)?;
-    match weights.misfit(&network) {
+    let Some(architecture) = architecture else {
+        return match weights.architecture() {
+            Some(fits) => output::print_line(&format!("fits       --architecture {fits}")),
+            None => Ok(()),
+        };
+    };
+    match weights.misfit(&weights.network(architecture)?) {
         None => output::print_line(&format!(
             "checked    these are the tensors of {architecture}"
         )),

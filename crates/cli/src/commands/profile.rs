@@ -23,7 +23,7 @@ pub struct Profile {
     /// A .safetensors or .onnx file
     #[arg(required_unless_present = "architecture")]
     model: Option<PathBuf>,
-    /// The network, such as resnet50 or mlp(512,256); for a .safetensors file, what it says itself unless given
+    /// The network, such as resnet50 or mlp(512,256); a .safetensors file's is found by its tensors
     #[arg(long, value_name = "A")]
     architecture: Option<Architecture>,
     /// An image's channels, height and width [default: the network's usual ones, or the file's]
@@ -102,9 +102,9 @@ impl Profile {
         let architecture = match (&self.architecture, stated) {
             (Some(architecture), _) => architecture.clone(),
             (None, Some(name)) => name.parse()?,
-            (None, None) => anyhow::bail!(
-                "the file does not say which network its tensors belong to; give --architecture"
-            ),
+            (None, None) => weights.architecture().context(
+                "its tensors are those of no network that the referee knows; give --architecture to see what differs",
+            )?,
         };
         let options = self.options(weights.options(&architecture)?);
         let network = zoo::build(&architecture, &options)?;

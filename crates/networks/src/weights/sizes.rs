@@ -39,6 +39,16 @@ impl WeightsFile {
         Ok(options)
     }
 
+    /// The network of the zoo whose tensors these are, in whatever sizes; the first where two have the same.
+    pub fn architecture(&self) -> Option<Architecture> {
+        Architecture::names()
+            .map(Architecture::Named)
+            .find(|architecture| {
+                let network = self.network(architecture);
+                network.is_ok_and(|network| self.differs(&network).is_none())
+            })
+    }
+
     /// The architecture in the file's sizes.
     ///
     /// # Errors

@@ -119,3 +119,20 @@ fn another_librarys_names_are_named() {
         "{error}"
     );
 }
+
+#[test]
+fn the_head_is_the_layer_of_the_classes() {
+    for (architecture, name) in [
+        ("resnet50", "fc.weight"),
+        ("vgg16", "classifier.6.weight"),
+        ("squeezenet1_0", "classifier.1.weight"),
+        ("densenet121", "classifier.weight"),
+        ("mobilenet_v2", "classifier.1.weight"),
+        ("googlenet", "fc.weight"),
+        ("perceptron", "fc.weight"),
+    ] {
+        let network = network(architecture);
+        let head = head(&network).expect("a head");
+        assert_eq!((head.name.as_str(), head.dims[0]), (name, 1000));
+    }
+}
