@@ -66,14 +66,19 @@ function passwordOf(handle: string): string {
     return `${handle} and a long password`;
 }
 
-/** A published challenge of `images` images and `classes` classes without pictures; image i has label i mod classes. */
+/**
+ * A published challenge of `images` images and `classes` classes; image i has label i mod classes. Without `pixels`, an NPY
+ * file, it takes predictions only.
+ */
 export async function publishChallenge(
     organizer: Person,
     settings: { slug: string; title: string } & Record<string, unknown>,
     { images, classes }: { images: number; classes: number },
+    pixels?: Uint8Array<ArrayBuffer>,
 ): Promise<void> {
     const names = Array.from({ length: classes }, (_, index) => ({ name: `class ${String.fromCharCode(97 + index)}` }));
     await organizer.ask('POST', '/challenges', JSON.stringify({ classes: names, ...settings }));
+    if (pixels) await organizer.ask('PUT', `/challenges/${settings.slug}/images`, new Blob([pixels]));
     const labels = Array.from({ length: images }, (_, index) => `${index},${index % classes}`);
     await organizer.ask('PUT', `/challenges/${settings.slug}/labels`, `image,label\n${labels.join('\n')}\n`);
     // The scorer seals the labels first. They follow the order, which publishing would refuse.

@@ -28,13 +28,10 @@ export const ERROR_NAMES: Record<Primary, string> = { top1: 'Top-1 error', top5:
 
 const STAGES: Record<string, string> = {
     starting: 'A worker has taken it',
-    reading: 'Reading the file',
-    scoring: 'Scoring',
     loading: 'Loading the model',
-    validating: 'Trying the model on the validation images',
     validation: 'Trying the model on the validation images',
-    inferring: 'Running the model',
-    inference: 'Running the model',
+    running: 'Running the model on the test images',
+    scoring: 'Scoring',
 };
 
 /** What a worker is doing: the API's word for the stage, as a sentence. */
