@@ -105,6 +105,14 @@ describe('a competitor', () => {
         await page.getByText('This is a Python pickle').waitFor();
         expect(await page.getByRole('button', { name: 'Submit' }).isDisabled()).toBe(true);
 
+        const dropped = await page.evaluateHandle(() => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File(['1\n2\n'], 'two-lines.txt'));
+            return transfer;
+        });
+        await page.locator('.drop').first().dispatchEvent('drop', { dataTransfer: dropped });
+        await page.getByText('2 lines; this challenge has 200 test images, and each needs one').waitFor();
+
         const lines = Array.from({ length: SIZE.images }, (_, index) => (index === 41 ? '11' : '1'));
         await choose(bob, 'predictions.txt', `${lines.join('\n')}\n`);
         await page.getByText('line 42').waitFor();
