@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { BASELINE, board, entry, MLP, NEAREST } from '$lib/leaderboard/entries.fixture';
-import { figuresOf, frontierByTime } from './board-figures';
+import { figuresOf, frontierByCost, frontierByTime } from './board-figures';
 import { percentTicks } from './plot';
 
 const publicBoard = board([MLP, NEAREST, BASELINE]);
@@ -10,6 +10,17 @@ const figures = (changes: object = {}): ReturnType<typeof figuresOf> =>
 test('the frontier is what was better than all before it', () => {
     const at = (day: number, error: number): { time: Date; error: number } => ({ time: new Date(2026, 0, day), error });
     expect(frontierByTime([at(3, 0.2), at(1, 0.3), at(2, 0.4), at(4, 0.2), at(5, 0.1)]).map(({ error }) => error)).toEqual([0.3, 0.2, 0.1]);
+});
+
+test('the frontier by cost leaves out what another beats in both', () => {
+    const models = [
+        { value: 4, error: 0.24 },
+        { value: 15, error: 0.28 },
+        { value: 1, error: 0.3 },
+        { value: 1, error: 0.44 },
+        { value: 11, error: 0.22 },
+    ];
+    expect(frontierByCost(models).map(({ value, error }) => [value, error])).toEqual([[1, 0.3], [4, 0.24], [11, 0.22]]);
 });
 
 describe('the pictures', () => {

@@ -60,6 +60,18 @@ export function frontierByTime<T extends { error: number; time: Date }>(points: 
         });
 }
 
+/** The models of which none has both a lower cost and a lower error, in the order of cost (Pareto). */
+export function frontierByCost<T extends { error: number; value: number }>(models: readonly T[]): T[] {
+    let best = Infinity;
+    return [...models]
+        .sort((a, b) => a.value - b.value || a.error - b.error)
+        .filter(({ error }) => {
+            const isBetter = error < best;
+            best = Math.min(best, error);
+            return isBetter;
+        });
+}
+
 function pointOf(entry: LeaderboardEntry, primary: Primary): Point {
     const kind = !isRanked(entry) ? 'unranked' : entry.kind === 'model' ? 'models' : 'prediction files';
     return { entry, ...errorOf(entry, primary), time: new Date(entry.submitted_at), label: entry.team, kind };
@@ -133,7 +145,7 @@ function errorAgainst(what: 'macs' | 'depth', points: readonly Point[], { slug, 
         title,
         filename: `${slug}-error-against-${what === 'macs' ? 'operations' : 'depth'}`,
         summary: `${counted(models.length, 'model')} by ${axis} and ${errorName(primary)}. The lowest error, ${percent(best.error)}, is that of ${best.label} with ${shown(best.value)}.`,
-        note: `Area = parameters${what === 'macs' ? ', after Canziani, Paszke and Culurciello (2016); convolutions and matrix products only, at batch 1' : ''}.`,
+        note: `The dotted line joins the models that no other beats in both. Area = parameters${what === 'macs' ? ', after Canziani, Paszke and Culurciello (2016); convolutions and matrix products only, at batch 1' : ''}.`,
         draw: (Plot, width) =>
             Plot.plot({
                 ...frame(width),
@@ -141,6 +153,7 @@ function errorAgainst(what: 'macs' | 'depth', points: readonly Point[], { slug, 
                 y: errorScale(models.map(({ error }) => error), errorName(primary)),
                 r: { range: [3, width < 500 ? 14 : 22] },
                 marks: [
+                    Plot.line(frontierByCost(models), { x: 'value', y: 'error', stroke: 'var(--ink-faint)', strokeDasharray: '2 4' }),
                     Plot.dot(models, { x: 'value', y: 'error', r: 'parameters', fill: 'var(--series-2)', fillOpacity: 0.35, stroke: 'var(--series-2)' }),
                     // By turns above and below, so that neighbours do not cover each other.
                     ...[0, 1].map((turn) =>

@@ -20,12 +20,17 @@ export const HUMAN = ilsvrc.human;
 export const SOURCES = ilsvrc.sources;
 
 const WINNERS = RESULTS.filter(({ second }) => !second);
+/** `2012`, or `’12` where there is no room. */
+const yearTick =
+    (width: number) =>
+    (year: number): string =>
+        width < 420 ? `’${String(year).slice(2)}` : String(year);
 const name = ({ network, team }: Result): string => network ?? team;
 
 export const drawErrors: Draw = (Plot, width) =>
     Plot.plot({
         ...frame(width),
-        x: { type: 'band', domain: WINNERS.map(({ year }) => year), label: null, tickFormat: String, padding: 0.25 },
+        x: { type: 'band', domain: WINNERS.map(({ year }) => year), label: null, tickFormat: yearTick(width), padding: 0.25 },
         y: { label: 'top-5 error', grid: true, tickFormat: (error: number) => `${Math.round(100 * error)} %`, domain: [0, 0.32], ticks: [0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3] },
         marks: [
             Plot.rectY([HUMAN], { y1: (human: typeof HUMAN) => human.interval[0], y2: (human: typeof HUMAN) => human.interval[1], fill: 'var(--series-2)', fillOpacity: 0.22 }),
@@ -40,7 +45,7 @@ export const drawErrors: Draw = (Plot, width) =>
 export const drawDepths: Draw = (Plot, width) =>
     Plot.plot({
         ...frame(width),
-        x: { type: 'band', domain: WINNERS.map(({ year }) => year), label: null, tickFormat: String, padding: 0.25 },
+        x: { type: 'band', domain: WINNERS.map(({ year }) => year), label: null, tickFormat: yearTick(width), padding: 0.25 },
         y: { label: 'weight layers', grid: true, domain: [0, 175], ticks: [0, 25, 50, 75, 100, 125, 150] },
         marks: [
             Plot.barY(WINNERS, {
