@@ -9,7 +9,6 @@ export default defineConfig({
     server: { proxy: { '/api': server } },
     test: {
         include: ['src/**/*.test.ts'],
-        environment: 'jsdom',
         reporters: ['default', './tests/count-reporter.ts'],
     },
 });

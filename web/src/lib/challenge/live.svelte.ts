@@ -14,16 +14,21 @@ export function boardKey(slug: string): `referee:${string}` {
     return `referee:board/${slug}`;
 }
 
+/** A board may have thousands of entries: it is loaded again once in this time at most. */
+const BETWEEN_LOADS_MS = 1_000;
+
 export class LiveChallenge {
     /** The last event; `null` until the first. */
     event = $state.raw<ChallengeEvent | null>(null);
     /** `false` while the stream is interrupted. */
     connected = $state(true);
+    #timer: ReturnType<typeof setTimeout> | undefined;
+    #lastLoad = 0;
 
     /** Follows the challenge until the returned function is called. */
     follow(slug: string): () => void {
         this.event = null;
-        return listen<ChallengeEvent>(`/api/v1/challenges/${encodeURIComponent(slug)}/events`, {
+        const stop = listen<ChallengeEvent>(`/api/v1/challenges/${encodeURIComponent(slug)}/events`, {
             onState: (event) => {
                 const before = this.event;
                 this.event = event;
@@ -31,10 +36,26 @@ export class LiveChallenge {
                 if (before.state !== event.state || before.private_released !== event.private_released) {
                     void refresh(challengeKey(slug));
                 }
-                void refresh(boardKey(slug));
+                this.#loadBoard(slug);
             },
             onConnection: (connected) => (this.connected = connected),
         });
+        return () => {
+            clearTimeout(this.#timer);
+            stop();
+        };
+    }
+
+    /** Now, or when the time since the last one is over. */
+    #loadBoard(slug: string): void {
+        clearTimeout(this.#timer);
+        this.#timer = setTimeout(
+            () => {
+                this.#lastLoad = Date.now();
+                void refresh(boardKey(slug));
+            },
+            Math.max(0, this.#lastLoad + BETWEEN_LOADS_MS - Date.now()),
+        );
     }
 }
 
