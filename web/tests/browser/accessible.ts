@@ -8,7 +8,11 @@ export async function expectAccessible(page: Page): Promise<void> {
     for (const theme of ['light', 'dark'] as const) {
         // Without motion: a colour on its way from one theme to the other belongs to neither.
         await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' });
-        await page.waitForTimeout(100);
+        await page.evaluate(async () => {
+            // The theme takes effect with the next frame, and what moves ends a moment later.
+            await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+            await Promise.allSettled(document.getAnimations().map((animation) => animation.finished));
+        });
         const { violations } = await new AxeBuilder({ page }).analyze();
         const found = violations.map(({ id, help, nodes }) => `${id}: ${help}\n  ${nodes.map(({ html }) => html).join('\n  ')}`);
         expect(found, `${page.url()} in the ${theme} theme`).toEqual([]);
