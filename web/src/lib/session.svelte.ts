@@ -14,6 +14,11 @@ class Session {
         return this.me !== null && this.me.role !== 'competitor';
     }
 
+    /** Whether the account runs a challenge, as administrators run all. */
+    runs({ organizers }: { organizers: readonly string[] }): boolean {
+        return this.me !== null && (this.me.role === 'administrator' || organizers.includes(this.me.handle));
+    }
+
     /** Asks the server who is signed in. */
     async refresh(fetch = globalThis.fetch): Promise<void> {
         const current = await answer(api.GET('/api/v1/session', { fetch }));

@@ -1,5 +1,5 @@
 /** What the API's words about submissions mean to a person. */
-import type { Primary, Status } from '$lib/api/schema';
+import type { Status } from '$lib/api/schema';
 
 export const STATUS_WORDS: Record<Status, string> = {
     queued: 'Waiting',
@@ -23,8 +23,6 @@ export const STATUS_TONES: Record<Status, 'plain' | 'good' | 'warn' | 'bad' | 'i
 export function isFinal(status: Status): boolean {
     return status !== 'queued' && status !== 'running';
 }
-
-export const ERROR_NAMES: Record<Primary, string> = { top1: 'Top-1 error', top5: 'Top-5 error' };
 
 const STAGES: Record<string, string> = {
     starting: 'A worker has taken it',

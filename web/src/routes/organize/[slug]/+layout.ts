@@ -10,7 +10,7 @@ export const load: LayoutLoad = async ({ fetch, params: { slug }, depends, paren
     await parent();
     if (session.me === null) error(401, { message: 'Sign in to run this challenge.', offline: false, errors: [] });
     const challenge = await orErrorPage(answer(api.GET('/api/v1/challenges/{slug}', { fetch, params: { path: { slug } } })));
-    if (session.me.role !== 'administrator' && !challenge.organizers.includes(session.me.handle)) {
+    if (!session.runs(challenge)) {
         const message = `${challenge.title} is run by ${challenge.organizers.join(', ')}. Ask them to add you.`;
         error(403, { message, offline: false, errors: [] });
     }
