@@ -63,6 +63,18 @@ need_node() {
     ln -sf "$wheel/lib/node_modules/npm/bin/npm-cli.js" "$venv/bin/npm"
 }
 
+# need_venv NAME PACKAGE...: a Python environment of these packages in target/NAME, for yardsticks that are Python's.
+need_venv() {
+    local venv=$PWD/target/$1 wanted=("${@:2}")
+    [ "$(cat "$venv/packages" 2>/dev/null)" != "${wanted[*]}" ] || return 0
+    say "installing ${wanted[*]} from PyPI into target/$1"
+    python3 -c 'import ensurepip' 2>/dev/null || need_apt python3-venv
+    rm -rf "$venv"
+    python3 -m venv "$venv" || return
+    "$venv/bin/pip" --quiet --disable-pip-version-check install "${wanted[@]}" || return
+    printf '%s' "${wanted[*]}" >"$venv/packages"
+}
+
 # need_web: the built web pages in web/build, from which the server takes them.
 need_web() {
     [ -f web/package.json ] || { say "this checkout has no web/package.json: the server will have its API but no pages"; return 0; }

@@ -1,0 +1,194 @@
+"""Whether Referee and ONNX Runtime agree on the same files: within 1e-4 of the largest logit.
+
+    onnx_agreement.py DIR RUN_ONNX
+
+DIR holds what the example `export_zoo` wrote. Each of its ONNX files is run by ONNX Runtime and, read back, by RUN_ONNX (the
+example `run_onnx`); so is each of a few files made here as exporters make them.
+"""
+
+import pathlib
+import subprocess
+import sys
+
+import numpy
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper, save
+
+TOLERANCE = 1e-4
+random = numpy.random.default_rng(0)
+
+
+def by_onnxruntime(path, images):
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return session.run(None, {session.get_inputs()[0].name: images})[0]
+
+
+def by_referee(binary, path, images):
+    numpy.save(path.with_suffix(".in.npy"), images)
+    output = path.with_suffix(".out.npy")
+    output.unlink(missing_ok=True)
+    done = subprocess.run([binary, path, path.with_suffix(".in.npy"), output], capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(done.stderr.strip())
+    return numpy.load(output)
+
+
+def difference(logits, expected):
+    if logits.shape != expected.shape:
+        raise RuntimeError(f"shape {logits.shape}, expected {expected.shape}")
+    return float(numpy.abs(logits - expected).max() / numpy.abs(expected).max())
+
+
+def tensor(name, *shape, scale=1.0):
+    return numpy_helper.from_array((random.standard_normal(shape) * scale).astype(numpy.float32), name)
+
+
+def integers(name, values):
+    return numpy_helper.from_array(numpy.array(values, numpy.int64), name)
+
+
+def model(nodes, initialisers, opset, shape, columns):
+    graph = helper.make_graph(
+        nodes,
+        "test",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [shape[0], columns])],
+        initialisers,
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+    made.ir_version = 8
+    return made
+
+
+def attention():
+    """A transformer's block: patches, LayerNormalization, attention spelled out, Gelu by Erf; external data."""
+    node = helper.make_node
+    split = [f"{part}_{step}" for step in ("flat", "heads") for part in "qkv"]
+    nodes = [
+        node("Conv", ["image", "patch"], ["patches"], kernel_shape=[8, 8], strides=[8, 8]),
+        node("Reshape", ["patches", "to_rows"], ["rows"]),
+        node("Transpose", ["rows"], ["tokens"], perm=[0, 2, 1]),
+        node("LayerNormalization", ["tokens", "gamma", "beta"], ["normal"], axis=-1),
+        node("MatMul", ["normal", "qkv"], ["all"]),
+        node("Split", ["all", "thirds"], split[:3], axis=2),
+    ]
+    for part in "qkv":
+        nodes += [
+            node("Reshape", [f"{part}_flat", "to_heads"], [f"{part}_apart"]),
+            node("Transpose", [f"{part}_apart"], [f"{part}_heads"], perm=[0, 2, 3, 1] if part == "k" else [0, 2, 1, 3]),
+        ]
+    nodes += [
+        node("MatMul", ["q_heads", "k_heads"], ["products"]),
+        node("Mul", ["products", "scale"], ["scaled"]),
+        node("Softmax", ["scaled"], ["weights"], axis=-1),
+        node("MatMul", ["weights", "v_heads"], ["mixed"]),
+        node("Transpose", ["mixed"], ["together"], perm=[0, 2, 1, 3]),
+        node("Reshape", ["together", "to_tokens"], ["attended"]),
+        node("Add", ["attended", "tokens"], ["residual"]),
+        node("Div", ["residual", "root_two"], ["divided"]),
+        node("Erf", ["divided"], ["erf"]),
+        node("Add", ["erf", "one"], ["shifted"]),
+        node("Mul", ["residual", "shifted"], ["doubled"]),
+        node("Mul", ["doubled", "half"], ["active"]),
+        node("ReduceMean", ["active", "axis_one"], ["pooled"], keepdims=0),
+        node("Gemm", ["pooled", "head", "bias"], ["logits"], transB=1),
+    ]
+    initialisers = [
+        tensor("patch", 24, 3, 8, 8, scale=0.1), tensor("gamma", 24), tensor("beta", 24), tensor("qkv", 24, 72, scale=0.3),
+        tensor("head", 10, 24), tensor("bias", 10), integers("to_rows", [0, 24, -1]), integers("thirds", [24, 24, 24]),
+        integers("to_heads", [0, -1, 4, 6]), integers("to_tokens", [0, -1, 24]), integers("axis_one", [1]),
+    ]
+    scalars = {"scale": 6**-0.5, "root_two": 2**0.5, "one": 1, "half": 0.5}
+    initialisers += [numpy_helper.from_array(numpy.array(value, numpy.float32), name) for name, value in scalars.items()]
+    return model(nodes, initialisers, 18, ["batch", 3, 32, 32], 10), (2, 3, 32, 32)
+
+
+def shapes_computed():
+    """As PyTorch's older exporter: the batch read by Shape and Gather, attributes of opset 11, a Resize, a padded pooling."""
+    node = helper.make_node
+    nodes = [
+        node("Conv", ["image", "weight", "shift"], ["maps"], kernel_shape=[3, 3], auto_pad="SAME_UPPER", strides=[2, 2]),
+        node("HardSigmoid", ["maps"], ["gate"], alpha=1 / 6),
+        node("Mul", ["maps", "gate"], ["swish"]),
+        node("Resize", ["swish", "roi", "scales"], ["large"], mode="linear", coordinate_transformation_mode="pytorch_half_pixel"),
+        node("AveragePool", ["large"], ["small"], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1], ceil_mode=1),
+        node("Pad", ["small", "pads"], ["padded"], mode="reflect"),
+        node("MaxPool", ["padded"], ["maxima"], kernel_shape=[2, 2], strides=[2, 2]),
+        node("Shape", ["maxima"], ["shape"]),
+        node("Gather", ["shape", "zero"], ["batch"]),
+        node("Unsqueeze", ["batch"], ["batch_axis"], axes=[0]),
+        node("Concat", ["batch_axis", "minus_one"], ["flat_shape"], axis=0),
+        node("Reshape", ["maxima", "flat_shape"], ["row"]),
+        node("Gemm", ["row", "head"], ["raw"]),
+        node("LogSoftmax", ["raw"], ["logits"], axis=1),
+    ]
+    initialisers = [
+        tensor("weight", 8, 1, 3, 3), tensor("shift", 8), integers("pads", [0, 0, 1, 1, 0, 0, 1, 1]),
+        numpy_helper.from_array(numpy.array([], numpy.float32), "roi"),
+        numpy_helper.from_array(numpy.array([1, 1, 1.5, 1.5], numpy.float32), "scales"),
+        numpy_helper.from_array(numpy.array(0, numpy.int64), "zero"), integers("minus_one", [-1]), tensor("head", 8 * 6 * 6, 10, scale=0.1),
+    ]
+    return model(nodes, initialisers, 11, ["batch", 1, 28, 28], 10), (3, 1, 28, 28)
+
+
+def quantised():
+    """QuantizeLinear and DequantizeLinear around a convolution, weights as int8 with a scale for each channel."""
+    node = helper.make_node
+    weights = random.integers(-127, 128, (6, 3, 3, 3)).astype(numpy.int8)
+    scales = random.uniform(0.01, 0.02, 6).astype(numpy.float32)
+    nodes = [
+        node("QuantizeLinear", ["image", "in_scale", "in_zero"], ["image_q"]),
+        node("DequantizeLinear", ["image_q", "in_scale", "in_zero"], ["image_dq"]),
+        node("DequantizeLinear", ["weight_q", "weight_scale", "weight_zero"], ["weight"], axis=0),
+        node("Conv", ["image_dq", "weight"], ["maps"], kernel_shape=[3, 3]),
+        node("Relu", ["maps"], ["active"]),
+        node("GlobalAveragePool", ["active"], ["pooled"]),
+        node("Flatten", ["pooled"], ["row"]),
+        node("MatMul", ["row", "head"], ["logits"]),
+    ]
+    initialisers = [
+        numpy_helper.from_array(weights, "weight_q"), numpy_helper.from_array(scales, "weight_scale"),
+        numpy_helper.from_array(numpy.zeros(6, numpy.int8), "weight_zero"), tensor("head", 6, 10),
+        numpy_helper.from_array(numpy.array(0.03, numpy.float32), "in_scale"),
+        numpy_helper.from_array(numpy.array(121, numpy.uint8), "in_zero"),
+    ]
+    return model(nodes, initialisers, 13, ["batch", 3, 16, 16], 10), (2, 3, 16, 16)
+
+
+def main(directory, binary):
+    results = []
+
+    def compare(name, logits, expected):
+        try:
+            seen = difference(logits(), expected)
+            results.append(seen <= TOLERANCE)
+            print(f"{name:34} {seen:.1e} of the largest logit{'' if results[-1] else '   FAILED'}", flush=True)
+        except Exception as error:
+            results.append(False)
+            print(f"{name:34} FAILED: {error}", flush=True)
+
+    for path in sorted(directory.glob("*.onnx")):
+        name = path.name.removesuffix(".onnx")
+        images = numpy.load(directory / f"{name}.images.npy")
+        expected = by_onnxruntime(path, images)
+        compare(name, lambda: numpy.load(directory / f"{name}.logits.npy"), expected)
+        compare(f"{name}, fused", lambda: numpy.load(directory / f"{name}.fused.npy"), expected)
+        compare(f"{name}, read back", lambda: by_referee(binary, path, images), expected)
+
+    made_here = directory / "made-here"
+    made_here.mkdir(exist_ok=True)
+    for make in (attention, shapes_computed, quantised):
+        made, shape = make()
+        path = made_here / f"{make.__name__}.onnx"
+        save(made, path, save_as_external_data=make is attention, location=f"{make.__name__}.data", size_threshold=1024)
+        images = random.standard_normal(shape).astype(numpy.float32)
+        compare(make.__name__, lambda: by_referee(binary, path, images), by_onnxruntime(path, images))
+
+    print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
+    sys.exit(0 if results and all(results) else 1)
+
+
+if __name__ == "__main__":
+    main(pathlib.Path(sys.argv[1]), sys.argv[2])
