@@ -313,6 +313,9 @@ pub(crate) fn apply(op: &Op, inputs: &Inputs<'_>, outputs: usize) -> CandleResul
     let x = || inputs.get(0);
     let all_dims = || shapes::output_dims(op, inputs, outputs);
     let dims = || Ok::<_, candle_core::Error>(all_dims()?.swap_remove(0));
+    if takes_floats_only(op) && !x()?.dtype().is_float() {
+        bail!("it takes floating-point numbers, not {:?}", x()?.dtype());
+    }
     let output = match op {
         Op::Convolution(attributes) => {
             convolution::convolution(attributes, x()?, inputs.get(1)?, inputs.optional(2), None)?
@@ -417,6 +420,32 @@ pub(crate) fn apply(op: &Op, inputs: &Inputs<'_>, outputs: usize) -> CandleResul
         Op::Size => Tensor::new(arrange::signed(x()?.elem_count()), x()?.device())?,
     };
     Ok(vec![output])
+}
+
+/// Whether an operator is not defined on integers, or not by candle.
+fn takes_floats_only(op: &Op) -> bool {
+    use Op::{
+        Activation, AdaptiveAveragePool, BatchNorm, ConvTranspose, Convolution, Gemm, GlobalPool,
+        GroupNorm, InstanceNorm, LayerNorm, Linear, LocalResponseNorm, LogSoftmax, PRelu, Softmax,
+    };
+    matches!(
+        op,
+        Convolution(_)
+            | ConvTranspose(_)
+            | Linear
+            | Gemm(_)
+            | BatchNorm(_)
+            | InstanceNorm { .. }
+            | LayerNorm { .. }
+            | GroupNorm { .. }
+            | LocalResponseNorm(_)
+            | GlobalPool(_)
+            | AdaptiveAveragePool { .. }
+            | Activation(_)
+            | PRelu
+            | Softmax { .. }
+            | LogSoftmax { .. }
+    )
 }
 
 /// What went wrong, without the backtrace that candle appends where one is asked for.

@@ -55,7 +55,13 @@ pub fn encode(network: &Network, weights: &Weights) -> Result<Vec<u8>> {
     }
     let input = network.input();
     let batch = input.fixed_batch.map_or_else(|| named("batch"), sized);
-    let output_dims = encoder.shapes.of(network.output())[1..].to_vec();
+    let output_dims = encoder
+        .shapes
+        .of(network.output())
+        .iter()
+        .skip(1)
+        .copied()
+        .collect::<Vec<_>>();
     let image = [
         vec![batch.clone()],
         input.dims.iter().map(|&length| sized(length)).collect(),

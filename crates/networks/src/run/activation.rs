@@ -1,11 +1,14 @@
 //! Functions of one variable, and dropout, composed of candle's operators so that gradients come with them.
 
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, bail};
 
 use crate::graph::Activation;
 
 /// Applies `activation` to every element.
 pub(crate) fn activate(activation: Activation, x: &Tensor) -> Result<Tensor> {
+    if !x.dtype().is_float() {
+        bail!("it takes floating-point numbers, not {:?}", x.dtype());
+    }
     match activation {
         Activation::Relu => x.relu(),
         Activation::Clip { min, max } => clip(x, min, max),

@@ -60,10 +60,16 @@ pub(crate) fn batch_norm_training(attributes: &BatchNorm, inputs: &Inputs<'_>) -
 
 /// A vector over channels, shaped so that it broadcasts over `x [batch, channels, …]`.
 fn per_channel(vector: &Tensor, x: &Tensor) -> Result<Tensor> {
+    if x.rank() < 2 {
+        bail!("[batch, channels, …] is needed, not {:?}", x.dims());
+    }
     let mut dims = vec![1; x.rank()];
     dims[1] = vector.elem_count();
     vector.reshape(dims)
 }
+
+/// More than any network has channels.
+const MOST_NEIGHBOURS: usize = 1 << 16;
 
 /// Local response normalisation across channels. `x`: `[batch, channels, …]`, same shape out.
 pub(crate) fn local_response_norm(attributes: &LocalResponseNorm, x: &Tensor) -> Result<Tensor> {
@@ -74,6 +80,9 @@ pub(crate) fn local_response_norm(attributes: &LocalResponseNorm, x: &Tensor) ->
         bias,
     } = *attributes;
     let channels = x.dim(1)?;
+    if size == 0 || size > MOST_NEIGHBOURS {
+        bail!("a sum over {size} channels");
+    }
     let padded = x.sqr()?.pad_with_zeros(1, (size - 1) / 2, size / 2)?;
     let mut sum = padded.narrow(1, 0, channels)?;
     for shift in 1..size {
