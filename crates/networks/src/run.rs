@@ -313,8 +313,14 @@ pub(crate) fn apply(op: &Op, inputs: &Inputs<'_>, outputs: usize) -> CandleResul
     let x = || inputs.get(0);
     let all_dims = || shapes::output_dims(op, inputs, outputs);
     let dims = || Ok::<_, candle_core::Error>(all_dims()?.swap_remove(0));
-    if takes_floats_only(op) && !x()?.dtype().is_float() {
-        bail!("it takes floating-point numbers, not {:?}", x()?.dtype());
+    if takes_floats_only(op)
+        && let Some(other) = inputs
+            .0
+            .iter()
+            .flatten()
+            .find(|input| !input.dtype().is_float())
+    {
+        bail!("it takes floating-point numbers, not {:?}", other.dtype());
     }
     let output = match op {
         Op::Convolution(attributes) => {
@@ -355,7 +361,10 @@ pub(crate) fn apply(op: &Op, inputs: &Inputs<'_>, outputs: usize) -> CandleResul
         Op::DequantizeLinear { axis } => {
             elementwise::dequantize(x()?, inputs.get(1)?, inputs.optional(2), *axis)?
         }
-        Op::Reduce(attributes) => reduce::reduce(*attributes, inputs)?,
+        Op::Reduce(attributes) => {
+            dims()?;
+            reduce::reduce(*attributes, inputs)?
+        }
         Op::Softmax { axis } => reduce::softmax(x()?, *axis)?,
         Op::LogSoftmax { axis } => reduce::log_softmax(x()?, *axis)?,
         Op::ArgMax(attributes) => reduce::arg_max(attributes, x()?)?,
