@@ -9,6 +9,7 @@ mod cache;
 mod decode;
 mod error;
 mod geometry;
+mod jpeg;
 mod mapped;
 mod normalization;
 mod pixels;

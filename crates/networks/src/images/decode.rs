@@ -3,10 +3,8 @@
 use image::codecs::png::PngDecoder;
 use image::{ColorType, ImageDecoder as _, Limits};
 use std::io::Cursor;
-use zune_jpeg::JpegDecoder;
-use zune_jpeg::zune_core::bytestream::ZCursor;
-use zune_jpeg::zune_core::colorspace::ColorSpace;
-use zune_jpeg::zune_core::options::DecoderOptions;
+
+use super::jpeg;
 
 /// Pillow's own limit (`Image.MAX_IMAGE_PIXELS`), above which it suspects a decompression bomb.
 pub(super) const MAX_PIXELS: u64 = 89_478_485;
@@ -44,36 +42,8 @@ pub fn decode(file: &[u8]) -> Result<Picture, String> {
     if file.starts_with(b"\x89PNG") {
         png(file)
     } else {
-        jpeg(file)
+        jpeg::decode(file)
     }
-}
-
-fn jpeg(file: &[u8]) -> Result<Picture, String> {
-    let damaged = |error| format!("is no JPEG that can be decoded: {error}");
-    let options = DecoderOptions::default()
-        .set_max_width(u16::MAX.into())
-        .set_max_height(u16::MAX.into())
-        .jpeg_set_out_colorspace(ColorSpace::RGB);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(file), options);
-    decoder.decode_headers().map_err(damaged)?;
-    let info = decoder.info().ok_or("is no JPEG: it has no header")?;
-    let (height, width) = (usize::from(info.height), usize::from(info.width));
-    check_size(height as u64, width as u64)?;
-    let is_gray = decoder.input_colorspace() == Some(ColorSpace::Luma);
-    if is_gray {
-        decoder.set_options(options.jpeg_set_out_colorspace(ColorSpace::Luma));
-    }
-    let channels = if is_gray { 1 } else { 3 };
-    let pixels = decoder.decode().map_err(damaged)?;
-    if pixels.len() != height * width * channels {
-        return Err("is a JPEG with neither 1, 3 nor 4 channels".to_owned());
-    }
-    Ok(Picture {
-        height,
-        width,
-        channels,
-        pixels,
-    })
 }
 
 fn png(file: &[u8]) -> Result<Picture, String> {

@@ -2,7 +2,7 @@
 
 use image::ExtendedColorType as C;
 use proptest::prelude::*;
-use referee_networks::images::{Color, DecodedOnDemand, Pixels as _, TestSet};
+use referee_networks::images::{Color, DecodedOnDemand, Pixels as _, TestSet, decode};
 use referee_scoring::model_form::Resize;
 
 use crate::{geometry, pattern, png, save_npy, save_tar};
@@ -133,12 +133,59 @@ fn files_that_are_refused() {
     );
 }
 
+/// Beside each JPEG lies what Pillow 13.0 (libjpeg-turbo) makes of it: 4:2:0 in one scan, 4:2:2 in several, and CMYK.
+const JPEGS: [(&[u8], &[u8]); 3] = [
+    (
+        include_bytes!("baseline.jpg"),
+        include_bytes!("baseline.png"),
+    ),
+    (
+        include_bytes!("progressive.jpg"),
+        include_bytes!("progressive.png"),
+    ),
+    (include_bytes!("cmyk.jpg"), include_bytes!("cmyk.png")),
+];
+
+#[test]
+fn jpegs_decode_to_the_last_bit() {
+    for (jpeg, png) in JPEGS {
+        assert_eq!(decode(jpeg), decode(png));
+    }
+}
+
+#[test]
+fn jpegs_that_are_refused() {
+    let (whole, _) = JPEGS[0];
+    let refusal = |bytes: &[u8]| decode(bytes).expect_err("refused");
+    assert_eq!(
+        refusal(&whole[..whole.len() / 2]),
+        "is a JPEG that is cut off"
+    );
+    assert_eq!(refusal(&whole[..20]), "is a JPEG without a frame");
+    let frame = whole
+        .windows(2)
+        .position(|pair| pair == [0xff, 0xc0])
+        .expect("a frame");
+    let mut arithmetic = whole.to_vec();
+    arithmetic[frame + 1] = 0xc9;
+    assert_eq!(
+        refusal(&arithmetic),
+        "is a lossless, hierarchical or arithmetically coded JPEG; save it as a common one"
+    );
+    let mut bomb = whole.to_vec();
+    bomb[frame + 5..frame + 9].fill(0xff);
+    assert_eq!(
+        refusal(&bomb),
+        "has 65535×65535 pixels; expected 1 to 89478485"
+    );
+}
+
 /// 30,000 × 30,000 pixels in 60 bytes of file.
 #[test]
 fn a_bomb_is_not_decoded() {
     let mut bomb = png(&[0], 1, 1, C::L8);
     bomb[16..24].copy_from_slice(&[0, 0, 0x75, 0x30, 0, 0, 0x75, 0x30]);
-    let error = referee_networks::images::decode(&bomb).expect_err("too large");
+    let error = decode(&bomb).expect_err("too large");
     // Whichever check comes first: the header's checksum is wrong as well.
     assert!(
         error.contains("is no PNG") || error.contains("30000×30000 pixels"),
@@ -147,6 +194,22 @@ fn a_bomb_is_not_decoded() {
 }
 
 proptest! {
+    #[test]
+    fn no_jpeg_is_too_strange(which in 0..3_usize, changes in proptest::collection::vec((any::<u16>(), any::<u8>()), 1..6)) {
+        let mut bytes = JPEGS[which].0.to_vec();
+        for (at, value) in changes {
+            let at = usize::from(at) % bytes.len();
+            // Larger pictures are allowed, but take long.
+            let is_size = bytes[..at].iter().rev().take(9).any(|byte| matches!(byte, 0xc0 | 0xc2));
+            if !is_size {
+                bytes[at] = value;
+            }
+        }
+        if let Ok(picture) = decode(&bytes) {
+            prop_assert_eq!(picture.pixels.len(), picture.height * picture.width * picture.channels);
+        }
+    }
+
     /// A stranger's bytes are decoded or refused; nothing else happens.
     #[test]
     fn no_picture_is_too_strange(at in 0..2000_usize, value in any::<u8>(), length in 0..4000_usize) {
@@ -155,7 +218,7 @@ proptest! {
         let place = at % bytes.len();
         bytes[place] = value;
         bytes.truncate(length);
-        if let Ok(picture) = referee_networks::images::decode(&bytes) {
+        if let Ok(picture) = decode(&bytes) {
             prop_assert_eq!(picture.pixels.len(), picture.height * picture.width * picture.channels);
         }
     }
