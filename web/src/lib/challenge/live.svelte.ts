@@ -1,6 +1,7 @@
 /** What a challenge's event stream says, shared by the pages below `/challenges/{slug}`. */
 import { createContext } from 'svelte';
 import { listen } from '$lib/api/events';
+import { Pace } from '$lib/api/pace';
 import type { ChallengeEvent } from '$lib/api/schema';
 import { refresh } from '$lib/refresh';
 
@@ -14,20 +15,16 @@ export function boardKey(slug: string): `referee:${string}` {
     return `referee:board/${slug}`;
 }
 
-/** A board may have thousands of entries: it is loaded again once in this time at most. */
-const BETWEEN_LOADS_MS = 1_000;
-
 export class LiveChallenge {
     /** The last event; `null` until the first. */
     event = $state.raw<ChallengeEvent | null>(null);
     /** `false` while the stream is interrupted. */
     connected = $state(true);
-    #timer: ReturnType<typeof setTimeout> | undefined;
-    #lastLoad = 0;
 
     /** Follows the challenge until the returned function is called. */
     follow(slug: string): () => void {
         this.event = null;
+        const board = new Pace(() => void refresh(boardKey(slug)));
         const stop = listen<ChallengeEvent>(`/api/v1/challenges/${encodeURIComponent(slug)}/events`, {
             onState: (event) => {
                 const before = this.event;
@@ -36,26 +33,14 @@ export class LiveChallenge {
                 if (before.state !== event.state || before.private_released !== event.private_released) {
                     void refresh(challengeKey(slug));
                 }
-                this.#loadBoard(slug);
+                board.changed();
             },
             onConnection: (connected) => (this.connected = connected),
         });
         return () => {
-            clearTimeout(this.#timer);
+            board.stop();
             stop();
         };
-    }
-
-    /** Now, or when the time since the last one is over. */
-    #loadBoard(slug: string): void {
-        clearTimeout(this.#timer);
-        this.#timer = setTimeout(
-            () => {
-                this.#lastLoad = Date.now();
-                void refresh(boardKey(slug));
-            },
-            Math.max(0, this.#lastLoad + BETWEEN_LOADS_MS - Date.now()),
-        );
     }
 }
 
