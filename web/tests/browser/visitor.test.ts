@@ -54,13 +54,35 @@ describe('a visitor', () => {
         await ada.leave();
     });
 
-    test('follows a permanent link to an entry', async () => {
+    test('chooses columns, which the address keeps, and closes the menu by keyboard', async () => {
         const ada = await visitor();
         await ada.goto('/challenges/fashion-mnist/leaderboard');
-        const entry = (await ada.page.locator('tr[data-row]').last().getAttribute('id')) ?? '';
-        await ada.goto(`/challenges/fashion-mnist/leaderboard#${entry}`);
-        await ada.page.locator(`tr.linked[id="${entry}"]`).waitFor();
+        await ada.page.getByRole('columnheader', { name: 'Date' }).waitFor();
+        await ada.page.getByText('Columns', { exact: true }).click();
+        await ada.page.getByRole('checkbox', { name: 'Date' }).uncheck();
+        await ada.page.getByRole('checkbox', { name: 'Kind' }).check();
+        await ada.page.keyboard.press('Escape');
+        expect(await ada.page.getByRole('checkbox', { name: 'Kind' }).isVisible()).toBe(false);
+        await ada.page.reload();
+        await ada.page.getByRole('columnheader', { name: 'Kind' }).waitFor();
+        expect(await ada.page.getByRole('columnheader', { name: 'Date' }).count()).toBe(0);
         await ada.leave();
+    });
+
+    test('takes the permanent link of a place, and another follows it', async () => {
+        const ada = await visitor();
+        await ada.goto('/challenges/fashion-mnist/leaderboard');
+        await ada.page.getByRole('link', { name: 'Place 3, permanent link' }).click();
+        const { hash } = new URL(ada.page.url());
+        const row = ada.page.locator(`tr.linked[id="${hash.slice(1)}"]`);
+        await row.waitFor();
+        const team = await row.locator('th a').first().textContent();
+        await ada.leave();
+
+        const grace = await visitor();
+        await grace.goto(`/challenges/fashion-mnist/leaderboard${hash}`);
+        expect(await grace.page.locator('tr.linked th a').first().textContent()).toBe(team);
+        await grace.leave();
     });
 
     test('looks at pictures, as tables and as files too', async () => {
