@@ -43,7 +43,7 @@ describe('an organizer', () => {
         await page.getByRole('button', { name: 'Create the draft' }).click();
 
         await page.waitForURL('**/organize/made-by-hand/files');
-        await page.getByText('the labels of the test images').waitFor();
+        await page.getByText('The labels of the test images').waitFor();
         await expectAccessible(page);
         const slot = page.getByRole('region', { name: 'Labels', exact: true });
         await slot.locator('input[type=file]').setInputFiles(file('labels.csv', 'image,label\n0,class a\n1,class z\n'));

@@ -66,7 +66,7 @@ function isProblem(body: unknown): body is Problem {
 }
 
 /** The server's sentences start small have no full stop and mark code, as errors on a command line do. */
-function sentence(text: string): string {
+export function sentence(text: string): string {
     const quoted = text.replace(/`([^`]*)`/g, '“$1”');
     const capitalised = /^[a-z]+[ ,]/.test(quoted) ? quoted.charAt(0).toUpperCase() + quoted.slice(1) : quoted;
     return /[.!?…]$/.test(capitalised) ? capitalised : `${capitalised}.`;
