@@ -82,3 +82,12 @@ pub fn counter(label: &str, total: usize) -> ProgressBar {
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar
 }
+
+/// A bar over images, with the speed.
+pub fn images(total: usize) -> ProgressBar {
+    let style =
+        ProgressStyle::with_template("{wide_bar} {pos}/{len} images  {per_sec:.0}  {eta} left");
+    let bar = ProgressBar::new(total as u64);
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar
+}

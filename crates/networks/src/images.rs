@@ -10,7 +10,6 @@ mod decode;
 mod error;
 mod geometry;
 mod jpeg;
-mod mapped;
 mod normalization;
 mod pixels;
 mod resample;

@@ -10,7 +10,7 @@ use bytes::Bytes;
 ///
 /// # Errors
 /// If it cannot be opened, or is not a plain file.
-pub(crate) fn open(path: &Path) -> io::Result<Bytes> {
+pub fn open(path: &Path) -> io::Result<Bytes> {
     let file = File::open(path)?;
     let kind = file.metadata()?;
     if !kind.is_file() {

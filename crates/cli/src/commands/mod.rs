@@ -7,6 +7,7 @@ mod check;
 mod convert;
 pub mod leaderboard;
 mod migrate;
+mod predict;
 mod profile;
 mod score;
 mod serve;
@@ -56,6 +57,7 @@ enum Command {
     Leaderboard(leaderboard::Leaderboard),
     Check(check::Check),
     Score(score::Score),
+    Predict(predict::Predict),
     Profile(profile::Profile),
     Convert(convert::Convert),
     /// Print completions for a shell
@@ -87,6 +89,7 @@ pub async fn run(referee: Referee) -> anyhow::Result<()> {
         Command::Leaderboard(leaderboard) => leaderboard.run().await,
         Command::Check(check) => check.run().await,
         Command::Score(score) => score.run(),
+        Command::Predict(predict) => predict.run().await,
         Command::Profile(profile) => profile.run(),
         Command::Convert(convert) => convert.run(),
         Command::Completions { shell } => {

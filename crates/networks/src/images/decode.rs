@@ -58,18 +58,18 @@ fn png(file: &[u8]) -> Result<Picture, String> {
     if bytes > MAX_DECODED {
         return Err(format!("decodes to {bytes} bytes; at most {MAX_DECODED}"));
     }
-    let mut decoded = vec![0; usize::try_from(bytes).map_err(|_| "is larger than memory")?];
-    decoder.read_image(&mut decoded).map_err(damaged)?;
+    let mut samples = vec![0; usize::try_from(bytes).map_err(|_| "is larger than memory")?];
+    decoder.read_image(&mut samples).map_err(damaged)?;
     let (channels, pixels) = match color {
-        ColorType::L8 => (1, decoded),
-        ColorType::La8 => (1, keep::<2, 1>(&decoded, 1)),
-        ColorType::Rgb8 => (3, decoded),
-        ColorType::Rgba8 => (3, keep::<4, 3>(&decoded, 1)),
+        ColorType::L8 => (1, samples),
+        ColorType::La8 => (1, keep::<2, 1>(&samples, 1)),
+        ColorType::Rgb8 => (3, samples),
+        ColorType::Rgba8 => (3, keep::<4, 3>(&samples, 1)),
         // Pillow keeps 16 bits of gray and cuts at 255 when it converts; of colour and of gray with alpha it reads the high bytes.
-        ColorType::L16 => (1, cut_at_255(&decoded)),
-        ColorType::La16 => (1, keep::<2, 1>(&decoded, 2)),
-        ColorType::Rgb16 => (3, keep::<3, 3>(&decoded, 2)),
-        ColorType::Rgba16 => (3, keep::<4, 3>(&decoded, 2)),
+        ColorType::L16 => (1, cut_at_255(&samples)),
+        ColorType::La16 => (1, keep::<2, 1>(&samples, 2)),
+        ColorType::Rgb16 => (3, keep::<3, 3>(&samples, 2)),
+        ColorType::Rgba16 => (3, keep::<4, 3>(&samples, 2)),
         other => return Err(format!("is a PNG of {other:?}, which is not known")),
     };
     Ok(Picture {
@@ -81,20 +81,20 @@ fn png(file: &[u8]) -> Result<Picture, String> {
 }
 
 /// The first `KEPT` of each `OF` channels of `bytes` bytes each, in one byte: the high one.
-fn keep<const OF: usize, const KEPT: usize>(decoded: &[u8], bytes: usize) -> Vec<u8> {
+fn keep<const OF: usize, const KEPT: usize>(samples: &[u8], bytes: usize) -> Vec<u8> {
     let high = if cfg!(target_endian = "little") {
         bytes - 1
     } else {
         0
     };
-    decoded
+    samples
         .chunks_exact(OF * bytes)
         .flat_map(|pixel| (0..KEPT).map(move |channel| pixel[channel * bytes + high]))
         .collect()
 }
 
-fn cut_at_255(decoded: &[u8]) -> Vec<u8> {
-    let (pixels, _) = decoded.as_chunks::<2>();
+fn cut_at_255(samples: &[u8]) -> Vec<u8> {
+    let (pixels, _) = samples.as_chunks::<2>();
     pixels
         .iter()
         .map(|pixel| u8::try_from(u16::from_ne_bytes(*pixel)).unwrap_or(u8::MAX))
@@ -148,6 +148,7 @@ impl Picture {
     }
 
     /// The picture with so many channels: gray repeated where it is not that already.
+    #[must_use]
     pub fn with_channels(self, channels: usize) -> Self {
         if self.channels == channels {
             return self;

@@ -6,7 +6,7 @@ use std::io::Read as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use memmap2::Mmap;
+use bytes::Bytes;
 use rayon::prelude::*;
 use referee_scoring::model_form::Size;
 use referee_scoring::npy::{Dtype, Header, Kind};
@@ -14,8 +14,8 @@ use referee_scoring::npy::{Dtype, Header, Kind};
 use super::decode::{Picture, decode};
 use super::error::{About as _, ImageError};
 use super::geometry::Geometry;
-use super::mapped::map;
 use super::test_set::TestSet;
+use crate::mapped;
 
 /// uint8 images of one size, by ordinal.
 pub trait Pixels: Sync {
@@ -35,7 +35,7 @@ pub trait Pixels: Sync {
 /// An NPY file of uint8 `[N,H,W]` or `[N,H,W,C]`, mapped into memory.
 pub struct PixelArray {
     path: PathBuf,
-    bytes: Mmap,
+    bytes: Bytes,
     shape: [usize; 4],
     data_offset: usize,
 }
@@ -52,7 +52,7 @@ impl PixelArray {
             .about(path, "read")?;
         let header = Header::parse(&head)
             .map_err(|error| ImageError::no_test_set(path, error.to_string()))?;
-        let bytes = map(&file, path)?;
+        let bytes = mapped::open(path).about(path, "read")?;
         let is_bytes = matches!(
             header.dtype,
             Dtype {
@@ -197,10 +197,10 @@ impl TestSet {
     /// The size and channels that all images have, where they are an array.
     pub fn uniform(&self) -> Option<(Size, usize)> {
         let shape = self.shape()?;
-        let side = |extent: usize| u32::try_from(extent).ok();
+        let pixels = |extent: usize| u32::try_from(extent).ok();
         let size = Size {
-            height: side(shape[1])?,
-            width: side(shape[2])?,
+            height: pixels(shape[1])?,
+            width: pixels(shape[2])?,
         };
         Some((size, shape.get(3).copied().unwrap_or(1)))
     }

@@ -43,23 +43,17 @@ fn resample_channels<const C: usize>(
     interpolation: Interpolation,
 ) -> Picture {
     let (pixels, _) = picture.pixels.as_chunks::<C>();
-    let pixels = match interpolation {
-        Interpolation::Nearest => nearest(pixels, vertical, horizontal),
-        _ => {
-            let filter = Filter::of(interpolation);
-            let rows = Weights::of(vertical, &filter);
-            let columns = Weights::of(horizontal, &filter);
-            let needed = rows.needed();
-            let lines = &pixels[needed.start * horizontal.input..needed.end * horizontal.input];
-            let narrowed = across(lines, horizontal, &columns);
-            down(
-                &narrowed,
-                horizontal.window.len(),
-                vertical,
-                &rows,
-                needed.start,
-            )
-        }
+    let pixels = if interpolation == Interpolation::Nearest {
+        nearest(pixels, vertical, horizontal)
+    } else {
+        let filter = Filter::of(interpolation);
+        let rows = Weights::of(vertical, &filter);
+        let columns = Weights::of(horizontal, &filter);
+        let needed = rows.needed();
+        let lines = &pixels[needed.start * horizontal.input..needed.end * horizontal.input];
+        let narrowed = across(lines, horizontal, &columns);
+        let width = horizontal.window.len();
+        down(&narrowed, width, vertical, &rows, needed.start)
     };
     Picture {
         height: vertical.window.len(),
@@ -149,11 +143,7 @@ fn down<const C: usize>(
     resized
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "clamped to a byte"
-)]
+#[expect(clippy::cast_sign_loss, reason = "clamped to a byte")]
 fn to_byte(sum: i32) -> u8 {
     (sum >> PRECISION).clamp(0, 255) as u8
 }

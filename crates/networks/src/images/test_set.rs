@@ -4,17 +4,17 @@ use std::fs::File;
 use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
-use memmap2::Mmap;
+use bytes::Bytes;
 use referee_scoring::ImageList;
 use referee_scoring::npy::{self, Kind};
 
 use super::error::{About as _, ImageError};
-use super::mapped::map;
+use crate::mapped;
 
 /// The images of one file, by ordinal. Opening looks at headers only; the file is mapped into memory.
 pub struct TestSet {
     path: PathBuf,
-    bytes: Mmap,
+    bytes: Bytes,
     content: Content,
 }
 
@@ -56,7 +56,7 @@ impl TestSet {
         let content = content.map_err(|detail| ImageError::no_test_set(path, detail))?;
         Ok(Self {
             path: path.to_owned(),
-            bytes: map(&file, path)?,
+            bytes: mapped::open(path).about(path, "read")?,
             content,
         })
     }

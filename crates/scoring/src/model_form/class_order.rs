@@ -9,7 +9,7 @@ use crate::classes::{Class, ClassList, MAX_CLASSES};
 
 /// The order of a model's columns.
 ///
-/// ILSVRC's own ids and the sorted-WNID order of torchvision, timm and ReaL differ; with the wrong one nearly all is wrong.
+/// ILSVRC's own ids and the sorted-WNID order of torchvision, timm and `ReaL` differ; with the wrong one nearly all is wrong.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ClassOrder {

@@ -147,7 +147,7 @@ fn hugging_face_recipe(fields: &Fields<'_>) -> Result<Recipe, RecipeError> {
     Ok(recipe)
 }
 
-/// `size` has been written in many ways: `{"height","width"}`, `{"shortest_edge"}`, or a number that means one or the other. ConvNeXt's
+/// `size` has been written in many ways: `{"height","width"}`, `{"shortest_edge"}`, or a number that means one or the other. `ConvNeXt`'s
 /// processor also crops: below 384 it resizes to ⌊edge / `crop_pct`⌋ first, from 384 on it ignores the proportions.
 fn resized(fields: &Fields<'_>, kind: &str, recipe: &mut Recipe) -> Result<(), RecipeError> {
     let expected = "{\"height\":…,\"width\":…} or {\"shortest_edge\":…} in pixels from 1 to 4096";

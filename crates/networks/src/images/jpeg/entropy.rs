@@ -72,7 +72,7 @@ impl<'f> Bits<'f> {
                     self.at += 2;
                     0xff
                 }
-                (Some(0xff), _) | (None, _) => {
+                (Some(0xff) | None, _) => {
                     self.missing = self.missing.saturating_add(8);
                     0
                 }

@@ -146,8 +146,7 @@ impl<'f> Segments<'f> {
             .collect();
         match (ids.as_slice(), self.is_jfif, self.adobe) {
             ([_], ..) => Color::Gray,
-            ([_, _, _], false, Some(0)) => Color::Rgb,
-            ([b'R', b'G', b'B'], false, None) => Color::Rgb,
+            ([_, _, _], false, Some(0)) | ([b'R', b'G', b'B'], false, None) => Color::Rgb,
             ([_, _, _], ..) => Color::YCbCr,
             (_, _, None | Some(0)) => Color::Cmyk,
             _ => Color::Ycck,

@@ -136,7 +136,7 @@ impl Samples {
     fn enlarged_row(&self, row: usize, wider: usize, higher: usize, line: &mut [u8]) {
         let near = self.row(row / higher);
         // In a pair of rows, the first lies nearer to the row above.
-        let is_first = row % 2 == 0;
+        let is_first = row.is_multiple_of(2);
         let far = || {
             let above = (row / 2).saturating_sub(1);
             let below = (row / 2 + 1).min(self.height - 1);
@@ -196,11 +196,7 @@ fn to_byte(value: u32) -> u8 {
 fn rgb(y: u8, cb: u8, cr: u8) -> [u8; 3] {
     const HALF: i32 = 1 << 15;
     let (y, cb, cr) = (i32::from(y), i32::from(cb) - 128, i32::from(cr) - 128);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "clamped to a byte"
-    )]
+    #[expect(clippy::cast_sign_loss, reason = "clamped to a byte")]
     [
         y + ((91_881 * cr + HALF) >> 16),
         y + ((-22_554 * cb - 46_802 * cr + HALF) >> 16),

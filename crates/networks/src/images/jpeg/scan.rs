@@ -66,7 +66,7 @@ impl Decoder {
     /// Decodes one scan of `data`; returns how many bytes it takes.
     pub fn scan(&mut self, scan: &Scan, tables: &Tables, data: &[u8]) -> Result<usize, String> {
         let missing = || "is a JPEG that lacks a Huffman table".to_owned();
-        let (with_dc, with_ac) = if self.frame.is_progressive {
+        let (needs_first, needs_others) = if self.frame.is_progressive {
             (scan.start == 0 && scan.high == 0, scan.start > 0)
         } else {
             (true, true)
@@ -75,7 +75,7 @@ impl Decoder {
         for &(index, dc, ac) in &scan.components {
             let dc = tables.dc.get(dc).and_then(Option::as_ref);
             let ac = tables.ac.get(ac).and_then(Option::as_ref);
-            if (with_dc && dc.is_none()) || (with_ac && ac.is_none()) {
+            if (needs_first && dc.is_none()) || (needs_others && ac.is_none()) {
                 return Err(missing());
             }
             coded.push((
@@ -103,9 +103,9 @@ impl Decoder {
             if tables.restart_interval > 0 && mcu > 0 && mcu % tables.restart_interval == 0 {
                 bits.restart();
                 run = 0;
-                coded
-                    .iter_mut()
-                    .for_each(|(_, coding)| coding.predicted = 0);
+                for (_, coding) in &mut coded {
+                    coding.predicted = 0;
+                }
             }
             let (row, column) = (mcu / wide, mcu % wide);
             for (index, coding) in &mut coded {

@@ -29,11 +29,7 @@ pub(super) fn inverse(coefficients: &[i16; 64], quantization: &[u16; 64]) -> [u8
     samples
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "clamped to a byte"
-)]
+#[expect(clippy::cast_sign_loss, reason = "clamped to a byte")]
 fn to_sample(value: i32) -> u8 {
     value.wrapping_add(128).clamp(0, 255) as u8
 }

@@ -1,0 +1,261 @@
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail, ensure};
+use candle_core::Device;
+use indicatif::ProgressBar;
+use referee_networks::images::{DecodedOnDemand, Geometry, Pixels as _, TestSet};
+use referee_networks::predict::{self, ModelFile, Predictor, Task};
+
+use referee_scoring::model_form::{ClassOrder, ModelForm};
+use referee_scoring::record::Row;
+use referee_scoring::{Class, ClassList, Record, npy};
+
+use crate::{output, progress};
+
+/// Run a model over test images as the server would: its predictions, ready to be scored or submitted
+///
+/// Writes the canonical record, int32 [N,6], or with --logits float32 [N,C]. Images are uint8 .npy [N,H,W] or [N,H,W,C], or a .tar of
+/// JPEG and PNG files, in byte order of the names.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Example:\n  referee predict model.onnx test-images.npy -o predictions.npy\n  \
+                  referee predict resnet50.safetensors val.tar -o predictions.npy --architecture resnet50 \\\n    \
+                  --preprocess torchvision:ResNet50_Weights.IMAGENET1K_V2 --classes classes.txt --class-order wnid\n  \
+                  referee score --labels labels.csv predictions.npy"
+)]
+pub struct Predict {
+    /// A .safetensors or .onnx file
+    model: PathBuf,
+    /// Test images: .npy or .tar
+    images: PathBuf,
+    /// Where the predictions go
+    #[arg(short, long, value_name = "OUT.npy")]
+    out: PathBuf,
+    /// The network that a .safetensors file is of, such as resnet50 or mlp(512,256) [default: what the file says]
+    #[arg(long, value_name = "A")]
+    architecture: Option<String>,
+    /// How images become the network's input: JSON, a file with it (timm's and Hugging Face's too), or a name such as
+    /// torchvision:ResNet50_Weights.IMAGENET1K_V2 [default: what the file says, or as the network's input needs]
+    #[arg(long, value_name = "JSON|FILE|NAME")]
+    preprocess: Option<String>,
+    /// The challenge's classes, one a line
+    #[arg(long, value_name = "FILE")]
+    classes: Option<PathBuf>,
+    /// Which class each column of the model is: challenge, wnid, or a file with a class a line
+    #[arg(long, value_name = "ORDER", requires = "classes")]
+    class_order: Option<String>,
+    /// How many of the first columns are no classes (TensorFlow's background is 1)
+    #[arg(long, value_name = "N")]
+    class_offset: Option<String>,
+    /// The ONNX output that holds the logits, where there are several
+    #[arg(long, value_name = "NAME")]
+    output: Option<String>,
+    /// Write float32 logits [N,C], a column for each of the model's, instead of the record
+    #[arg(long)]
+    logits: bool,
+    /// Images at a time [default: by the size of the network]
+    #[arg(long, value_name = "N")]
+    batch: Option<usize>,
+    /// Threads [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+/// What a run without `--batch` may take for the activations of a batch, a hundredfold.
+const MEMORY: u64 = 2 << 30;
+
+impl Predict {
+    pub async fn run(self) -> anyhow::Result<()> {
+        tokio::task::spawn_blocking(move || self.predict()).await?
+    }
+
+    fn predict(&self) -> anyhow::Result<()> {
+        if let Some(threads) = self.threads {
+            ensure!(threads > 0, "--threads is at least 1");
+            rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build_global()?;
+        }
+        let set = TestSet::open(&self.images)?;
+        let classes = self.class_list()?;
+        let task = Task {
+            classes: classes.as_ref().map(ClassList::len),
+            image: set
+                .uniform()
+                .map(|(size, channels)| [size.height as usize, size.width as usize, channels]),
+        };
+        let spinner = progress::spinner("loading the model");
+        let (opened, form) = predict::open(self.file()?, &self.form()?, task)
+            .with_context(|| format!("{} cannot be run", self.model.display()))?;
+        let predictor = Predictor::new(opened, &form, task, &Device::Cpu)
+            .with_context(|| format!("{} cannot be run", self.model.display()))?;
+        spinner.finish_and_clear();
+        for notice in predictor.model().notices() {
+            eprintln!("notice: {}", notice.detail);
+        }
+        let columns = columns(&form, classes.as_ref())?;
+        let geometry = Geometry::of(predictor.preprocessing());
+        let pixels = DecodedOnDemand::new(&set, geometry)?;
+        let images = pixels.shape()[0];
+        let batch = self.batch.unwrap_or_else(|| predictor.batch(MEMORY));
+        let bar = progress::images(images);
+        let speed = if self.logits {
+            self.write_logits(&predictor, &pixels, batch, columns.as_deref(), &bar)?
+        } else {
+            self.write_record(&predictor, &pixels, batch, columns.as_deref(), &bar)?
+        };
+        output::print_line(&format!(
+            "{images} images, {speed:.0} a second: {}",
+            self.out.display()
+        ))
+    }
+
+    fn write_record(
+        &self,
+        predictor: &Predictor,
+        pixels: &DecodedOnDemand<'_>,
+        batch: usize,
+        columns: Option<&[Class]>,
+        bar: &ProgressBar,
+    ) -> anyhow::Result<f64> {
+        let mut rows: Vec<Row> = Vec::new();
+        predictor.run(pixels, 0..pixels.shape()[0], batch, |done| {
+            rows.extend(done.answers);
+            bar.set_position(done.images.end as u64);
+            ControlFlow::Continue(())
+        })?;
+        let speed = speed(bar);
+        bar.finish_and_clear();
+        if let Some(columns) = columns {
+            for column in rows.as_flattened_mut() {
+                if let Ok(index) = usize::try_from(*column) {
+                    *column = i32::from(columns[index].0);
+                }
+            }
+        }
+        let mut file = self.create()?;
+        Record::from_rows(rows)
+            .write_npy(&mut file)
+            .and_then(|()| file.flush())
+            .with_context(|| format!("{} cannot be written", self.out.display()))?;
+        Ok(speed)
+    }
+
+    fn write_logits(
+        &self,
+        predictor: &Predictor,
+        pixels: &DecodedOnDemand<'_>,
+        batch: usize,
+        columns: Option<&[Class]>,
+        bar: &ProgressBar,
+    ) -> anyhow::Result<f64> {
+        let mut file = self.create()?;
+        let mut written = Ok(());
+        let mut has_header = false;
+        let images = pixels.shape()[0];
+        predictor.run_logits(pixels, 0..images, batch, |done| {
+            let classes = done.answers.len() / done.images.len();
+            written = (|| {
+                if !has_header {
+                    file.write_all(&npy::header("<f4", &[images, classes]))?;
+                    has_header = true;
+                }
+                let mut row = vec![0.0_f32; classes];
+                for scores in done.answers.chunks_exact(classes) {
+                    for (column, &score) in scores.iter().enumerate() {
+                        let class = columns.map_or(column, |columns| columns[column].0.into());
+                        row[class] = score;
+                    }
+                    let bytes: Vec<u8> = row.iter().flat_map(|score| score.to_le_bytes()).collect();
+                    file.write_all(&bytes)?;
+                }
+                Ok(())
+            })();
+            bar.set_position(done.images.end as u64);
+            if written.is_ok() {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
+        })?;
+        let speed = speed(bar);
+        bar.finish_and_clear();
+        written
+            .and_then(|()| file.flush())
+            .with_context(|| format!("{} cannot be written", self.out.display()))?;
+        Ok(speed)
+    }
+
+    fn create(&self) -> anyhow::Result<BufWriter<File>> {
+        let file = File::create(&self.out)
+            .with_context(|| format!("{} cannot be written", self.out.display()))?;
+        Ok(BufWriter::new(file))
+    }
+
+    fn file(&self) -> anyhow::Result<ModelFile> {
+        ModelFile::beside(&self.model)
+            .with_context(|| format!("{} cannot be run", self.model.display()))
+    }
+
+    fn class_list(&self) -> anyhow::Result<Option<ClassList>> {
+        let Some(path) = &self.classes else {
+            return Ok(None);
+        };
+        let classes = ClassList::parse(&read(path)?)
+            .with_context(|| format!("{} cannot be used", path.display()))?;
+        Ok(Some(classes))
+    }
+
+    fn form(&self) -> anyhow::Result<ModelForm> {
+        let mut form = ModelForm::default();
+        for (field, text) in [
+            ("architecture", self.architecture.clone()),
+            (
+                "preprocess",
+                self.preprocess.as_deref().map(text_or_file).transpose()?,
+            ),
+            (
+                "class_order",
+                self.class_order.as_deref().map(text_or_file).transpose()?,
+            ),
+            ("class_offset", self.class_offset.clone()),
+            ("output", self.output.clone()),
+        ] {
+            form.set(field, text.as_deref().unwrap_or_default())?;
+        }
+        Ok(form)
+    }
+}
+
+/// The class of each of the model's columns, where a class list is given.
+fn columns(form: &ModelForm, classes: Option<&ClassList>) -> anyhow::Result<Option<Vec<Class>>> {
+    match (&form.class_order, classes) {
+        (None | Some(ClassOrder::Challenge), _) => Ok(None),
+        (Some(order), Some(classes)) => Ok(Some(order.columns(classes)?)),
+        (Some(_), None) => bail!(
+            "the file's metadata say class_order: give --classes FILE, the challenge's class list"
+        ),
+    }
+}
+
+/// Images a second.
+#[expect(clippy::cast_precision_loss, reason = "test sets are far below 2^53")]
+fn speed(bar: &ProgressBar) -> f64 {
+    bar.position() as f64 / bar.elapsed().as_secs_f64().max(1e-9)
+}
+
+/// What an argument says, or the file that it names.
+fn text_or_file(argument: &str) -> anyhow::Result<String> {
+    let path = Path::new(argument);
+    if !argument.trim_start().starts_with('{') && path.is_file() {
+        return read(path);
+    }
+    Ok(argument.to_owned())
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))
+}

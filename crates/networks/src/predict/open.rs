@@ -1,0 +1,205 @@
+//! A model file becomes what it says it is, with the help of its form.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use bytes::Bytes;
+use candle_core::Device;
+use referee_scoring::model_form::{Architecture, FIELDS, ModelForm, Resize};
+
+use super::error::PredictError;
+use crate::Network;
+use crate::mapped;
+use crate::model::{Expected, Opened};
+use crate::onnx::{OnnxFile, SideFiles};
+use crate::weights::WeightsFile;
+use crate::zoo::{self, ZooOptions};
+
+/// A model's bytes, mapped and not yet looked at.
+pub struct ModelFile {
+    pub model: Bytes,
+    /// ONNX's external data.
+    pub data: SideFiles,
+}
+
+impl ModelFile {
+    /// Maps a model, and the data that lies beside it where it is ONNX.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn beside(path: &Path) -> Result<Self, PredictError> {
+        let model = mapped::open(path).map_err(|source| PredictError::File {
+            path: path.to_owned(),
+            source,
+        })?;
+        let mut data = SideFiles::default();
+        if !is_safetensors(&model) {
+            let file = OnnxFile::decode(model.clone(), SideFiles::default())?;
+            // What is missing, or no bare name, is reported with the tensor that needs it.
+            for location in file.locations() {
+                let beside = path.with_file_name(&location);
+                if beside.file_name() == Some(OsStr::new(&location)) && beside.is_file() {
+                    data.add(&location, &beside)?;
+                }
+            }
+        }
+        Ok(Self { model, data })
+    }
+}
+
+fn is_safetensors(model: &[u8]) -> bool {
+    matches!(*model, [_, _, _, _, _, 0, 0, 0, b'{', ..])
+}
+
+/// What is known of the challenge.
+#[derive(Clone, Copy, Debug)]
+pub struct Task {
+    /// The number of classes; none where any number will do.
+    pub classes: Option<usize>,
+    /// `[height, width, channels]`, where all test images have the same.
+    pub image: Option<[usize; 3]>,
+}
+
+/// Reads a model, safetensors or ONNX by its first bytes, and adds to the form what the file's metadata says.
+///
+/// # Errors
+/// Why it is refused; what that says depends on the file, the form and the task only.
+pub fn open(
+    file: ModelFile,
+    form: &ModelForm,
+    task: Task,
+) -> Result<(Opened, ModelForm), PredictError> {
+    if is_safetensors(&file.model) {
+        let file = WeightsFile::read(&file.model)?;
+        let form = with_metadata(form, |name| file.metadata().get(name).map(String::as_str))?;
+        Ok((safetensors(&file, &form, task)?, form))
+    } else {
+        let file = OnnxFile::decode(file.model, file.data)?;
+        let form = with_metadata(form, |name| {
+            let found = file.metadata().find(|(key, _)| *key == name);
+            found.map(|(_, text)| text)
+        })?;
+        let classes = match task.classes {
+            Some(classes) => classes,
+            None => columns(&file, &form)?.saturating_sub(offset(&form)),
+        };
+        let opened = Opened::onnx(file, expected(&form, classes))?;
+        Ok((opened, form))
+    }
+}
+
+fn with_metadata<'f>(
+    form: &ModelForm,
+    metadata: impl Fn(&str) -> Option<&'f str>,
+) -> Result<ModelForm, PredictError> {
+    let mut said = ModelForm::default();
+    for field in FIELDS {
+        if let Some(text) = metadata(field) {
+            said.set(field, text).map_err(PredictError::Metadata)?;
+        }
+    }
+    Ok(form.clone().or(said))
+}
+
+fn offset(form: &ModelForm) -> usize {
+    form.class_offset.unwrap_or_default() as usize
+}
+
+fn expected(form: &ModelForm, classes: usize) -> Expected {
+    Expected {
+        classes,
+        class_offset: form.class_offset.map(|offset| offset as usize),
+        output: form.output.clone(),
+    }
+}
+
+fn safetensors(file: &WeightsFile, form: &ModelForm, task: Task) -> Result<Opened, PredictError> {
+    let architecture = form
+        .architecture
+        .as_ref()
+        .ok_or_else(|| PredictError::NoArchitecture {
+            likely: file.architecture(),
+        })?;
+    let own_columns = file.options(architecture)?.num_classes;
+    let columns = task
+        .classes
+        .map_or(own_columns, |classes| classes + offset(form));
+    let classes = columns.saturating_sub(offset(form));
+    let network = network(architecture, columns, file, form, task)?;
+    let loaded = file.load(&network, classes, &Device::Cpu)?;
+    Ok(Opened::network(
+        network,
+        loaded.weights,
+        &loaded.stored_as,
+        loaded.notices,
+        expected(form, classes),
+    )?)
+}
+
+/// The network of an architecture, for images as the recipe or the challenge has them or as is usual: the first of the likely inputs
+/// that the tensors fit, or if none does, the likeliest.
+fn network(
+    architecture: &Architecture,
+    columns: usize,
+    file: &WeightsFile,
+    form: &ModelForm,
+    task: Task,
+) -> Result<Network, PredictError> {
+    let build = |input: [usize; 3]| {
+        let options = ZooOptions {
+            num_classes: columns,
+            input,
+        };
+        zoo::build(architecture, &options)
+    };
+    let candidates = inputs(architecture, form, task);
+    let fitting = candidates.iter().find_map(|input| {
+        let network = build(*input).ok()?;
+        file.misfit(&network).is_none().then_some(network)
+    });
+    match fitting {
+        Some(network) => Ok(network),
+        None => Ok(build(candidates[0])?),
+    }
+}
+
+/// The likely `[channels, height, width]` of a network's images, the likeliest first; at least one.
+fn inputs(architecture: &Architecture, form: &ModelForm, task: Task) -> Vec<[usize; 3]> {
+    let [usual_channels, usual_height, usual_width] = zoo::usual_options(architecture).input;
+    let recipe = form.preprocess.clone().unwrap_or_default();
+    let said = match (recipe.crop, recipe.resize) {
+        (Some(size), _) | (None, Some(Resize::Exact(size))) => {
+            Some([size.height as usize, size.width as usize])
+        }
+        _ => None,
+    };
+    let usual = [usual_height, usual_width];
+    let own = task.image.map(|[height, width, _]| [height, width]);
+    let sizes = match (said, own) {
+        (Some(said), _) => vec![said],
+        // What was made for small images takes them as they are; what was made for ImageNet has them resized.
+        (None, Some(own)) if usual_height < 224 => vec![own, usual],
+        (None, Some(own)) => vec![usual, own],
+        (None, None) => vec![usual],
+    };
+    let mut channels = vec![usual_channels, 3, 1];
+    if let Some([.., own]) = task.image {
+        channels.insert(0, own);
+    }
+    channels.dedup();
+    sizes
+        .iter()
+        .flat_map(|[height, width]| channels.iter().map(|channels| [*channels, *height, *width]))
+        .collect()
+}
+
+/// The columns of the output that answers, where the file declares them.
+fn columns(file: &OnnxFile, form: &ModelForm) -> Result<usize, PredictError> {
+    let outputs = file.outputs()?;
+    let chosen = match &form.output {
+        Some(name) => outputs.iter().find(|output| output.name == *name),
+        None => outputs.iter().find(|output| output.element.is_float()),
+    };
+    let declared = chosen.and_then(|output| output.dims.as_ref()?.get(1).copied().flatten());
+    declared.ok_or(PredictError::NoClasses)
+}

@@ -1,0 +1,203 @@
+//! A model with all that its images need.
+
+use std::ops::{ControlFlow, Range};
+
+use candle_core::{DType, Device, Tensor};
+use referee_scoring::model_form::{ImageInput, ModelForm, Preprocessing, Resize, Size};
+use referee_scoring::predictions::row_of_scores;
+use referee_scoring::record::{EMPTY, Row};
+
+use super::error::PredictError;
+use super::open::Task;
+use crate::images::{Normalization, Pixels};
+use crate::model::{Answers, Model, ModelError, Opened};
+
+/// Turns pixels into rows of the record.
+pub struct Predictor {
+    model: Model,
+    preprocessing: Preprocessing,
+    normalization: Normalization,
+}
+
+/// A batch that is done.
+#[derive(Debug)]
+pub struct Done<T> {
+    /// The ordinals of its images.
+    pub images: Range<usize>,
+    /// The answers for them.
+    pub answers: T,
+}
+
+impl Predictor {
+    /// Settles the recipe, puts the network on `device` and tries it.
+    ///
+    /// # Errors
+    /// Network, recipe and test images contradict each other, or the network does not run.
+    pub fn new(
+        opened: Opened,
+        form: &ModelForm,
+        task: Task,
+        device: &Device,
+    ) -> Result<Self, PredictError> {
+        let preprocessing = preprocessing(&opened, form, task)?;
+        let size = match (preprocessing.crop, preprocessing.resize) {
+            (Some(size), _) | (None, Some(Resize::Exact(size))) => {
+                Some([size.height as usize, size.width as usize])
+            }
+            (None, None) => task.image.map(|[height, width, _]| [height, width]),
+            (None, Some(Resize::ShortSide(_))) => None,
+        };
+        let size = size.ok_or(PredictError::NoSize)?;
+        let model = opened.prepare(size, preprocessing.mean.len(), device)?;
+        Ok(Self {
+            model,
+            normalization: Normalization::of(&preprocessing),
+            preprocessing,
+        })
+    }
+
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The recipe with nothing left open.
+    pub fn preprocessing(&self) -> &Preprocessing {
+        &self.preprocessing
+    }
+
+    /// As many images at a time as keep the largest layer in a hundredth of `memory` bytes, from 1 to 256.
+    pub fn batch(&self, memory: u64) -> usize {
+        let layers = &self.model.profile().layers;
+        let elements = layers
+            .iter()
+            .map(|layer| layer.output_shape.iter().product::<usize>());
+        let largest = 4 * elements.max().unwrap_or(1).max(1) as u64;
+        usize::try_from((memory / 100 / largest).clamp(1, 256)).unwrap_or(1)
+    }
+
+    /// The rows of a range of images, `batch` at a time; `done` is told of each batch and may end the run.
+    ///
+    /// # Errors
+    /// The network fails or gives a score that is no number, or a picture cannot be decoded.
+    pub fn run(
+        &self,
+        pixels: &dyn Pixels,
+        range: Range<usize>,
+        batch: usize,
+        mut done: impl FnMut(Done<Vec<Row>>) -> ControlFlow<()>,
+    ) -> Result<(), PredictError> {
+        batches(range, batch, |images| {
+            let answers = self.rows(&pixels.read(images.clone())?, images.len())?;
+            Ok(done(Done { images, answers }))
+        })
+    }
+
+    /// The logits of a range of images, `[batch, columns]` one batch after the other.
+    ///
+    /// # Errors
+    /// As [`Self::run`]; [`PredictError::Ranked`] where the network has no logits.
+    pub fn run_logits(
+        &self,
+        pixels: &dyn Pixels,
+        range: Range<usize>,
+        batch: usize,
+        mut done: impl FnMut(Done<Vec<f32>>) -> ControlFlow<()>,
+    ) -> Result<(), PredictError> {
+        batches(range, batch, |images| {
+            let input = self.input(&pixels.read(images.clone())?, images.len())?;
+            match self.model.run(&input)? {
+                Answers::Scores { scores, .. } => Ok(done(Done {
+                    images,
+                    answers: scores,
+                })),
+                Answers::Ranked(_) => Err(PredictError::Ranked),
+            }
+        })
+    }
+
+    /// Rows for the pixels of `count` images, uint8 `[count, height, width, channels]` in the network's own size; one channel stands
+    /// for equal ones.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn rows(&self, pixels: &[u8], count: usize) -> Result<Vec<Row>, ModelError> {
+        match self.model.run(&self.input(pixels, count)?)? {
+            Answers::Scores { classes, scores } => scores
+                .chunks_exact(classes)
+                .map(|scores| row_of_scores(scores).map_err(|_| ModelError::NotFinite))
+                .collect(),
+            Answers::Ranked(ranked) => Ok(ranked.iter().map(|guesses| row_of(guesses)).collect()),
+        }
+    }
+
+    /// `[count, channels, height, width]`: `x = (pixel · scale − mean) / std`, or pixels where the network takes those.
+    fn input(&self, pixels: &[u8], count: usize) -> Result<Tensor, ModelError> {
+        let [height, width] = self.model.size();
+        let channels = pixels.len() / (count * height * width).max(1);
+        let fits = pixels.len() == count * height * width * channels
+            && (channels == 1 || channels == self.model.channels());
+        if !fits {
+            return Err(ModelError::ImageSize {
+                takes: vec![self.model.channels(), height, width],
+                given: vec![pixels.len() / count.max(1)],
+            });
+        }
+        let normalized = self.normalization.apply(pixels, height * width, channels);
+        let shape = (count, self.model.channels(), height, width);
+        let images = Tensor::from_vec(normalized, shape, &Device::Cpu)?;
+        if self.model.takes_pixels() {
+            return Ok(images.to_dtype(DType::U8)?);
+        }
+        Ok(images)
+    }
+}
+
+fn preprocessing(
+    opened: &Opened,
+    form: &ModelForm,
+    task: Task,
+) -> Result<Preprocessing, PredictError> {
+    let recipe = form.preprocess.clone().unwrap_or_default();
+    let pixels = |extent: usize| u32::try_from(extent).unwrap_or(u32::MAX);
+    let shape = opened.input();
+    // A network that takes any number of channels gets those of the images, unless the recipe speaks of others.
+    let own = task.image.map(|[.., channels]| channels);
+    let open = || own.filter(|_| recipe.channels.is_none() && recipe.mean.is_none());
+    Ok(recipe.resolve(ImageInput {
+        channels: shape.channels.or_else(open).map(pixels),
+        size: shape.size.map(|[height, width]| Size {
+            height: pixels(height),
+            width: pixels(width),
+        }),
+        raw: shape.raw,
+    })?)
+}
+
+fn batches(
+    range: Range<usize>,
+    batch: usize,
+    mut run: impl FnMut(Range<usize>) -> Result<ControlFlow<()>, PredictError>,
+) -> Result<(), PredictError> {
+    let batch = batch.max(1);
+    for first in range.clone().step_by(batch) {
+        if run(first..(first + batch).min(range.end))?.is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// A ranked list as a row: guesses are distinct unless the network repeats one, of which the first counts.
+fn row_of(guesses: &[usize]) -> Row {
+    let mut row = EMPTY;
+    let mut ranked = 0;
+    for &guess in guesses {
+        let class = i32::try_from(guess).unwrap_or(-1);
+        if ranked < 5 && !row[1..=ranked].contains(&class) {
+            ranked += 1;
+            row[ranked] = class;
+        }
+    }
+    row[0] = row[1];
+    row
+}

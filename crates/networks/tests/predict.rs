@@ -1,0 +1,206 @@
+//! From a file and images to rows: the same for the worker and the command line.
+
+use std::ops::ControlFlow;
+
+use candle_core::Device;
+use referee_networks::images::{DecodedOnDemand, Geometry, TestSet};
+use referee_networks::onnx::SideFiles;
+use referee_networks::predict::{ModelFile, PredictError, Predictor, Task, open};
+use referee_scoring::model_form::ModelForm;
+use referee_scoring::npy;
+use referee_scoring::record::Row;
+use safetensors::tensor::{Dtype, TensorView};
+
+const CLASSES: usize = 7;
+const PIXELS: usize = 28 * 28;
+
+/// Seven pictures of black and white, without a pattern.
+fn pictures() -> Vec<u8> {
+    let mut random = fastrand::Rng::with_seed(7);
+    (0..CLASSES * PIXELS)
+        .map(|_| if random.bool() { 255 } else { 0 })
+        .collect()
+}
+
+/// A perceptron that knows each of the pictures: the scalar product with ±1 where it is white or black is largest for its own. The
+/// last two classes have the same weights.
+fn perceptron(metadata: &[(&str, &str)]) -> Vec<u8> {
+    let mut weights: Vec<f32> = pictures()
+        .iter()
+        .map(|&pixel| f32::from(pixel) / 127.5 - 1.0)
+        .collect();
+    let (known, last) = weights.split_at_mut((CLASSES - 1) * PIXELS);
+    last.copy_from_slice(&known[(CLASSES - 2) * PIXELS..]);
+    let bytes = |values: &[f32]| {
+        values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect::<Vec<u8>>()
+    };
+    let (weights, bias) = (bytes(&weights), bytes(&[0.0; CLASSES]));
+    let tensors = [
+        (
+            "fc.weight",
+            TensorView::new(Dtype::F32, vec![CLASSES, PIXELS], &weights).expect("a tensor"),
+        ),
+        (
+            "fc.bias",
+            TensorView::new(Dtype::F32, vec![CLASSES], &bias).expect("a tensor"),
+        ),
+    ];
+    let metadata = metadata
+        .iter()
+        .map(|(key, text)| ((*key).to_owned(), (*text).to_owned()))
+        .collect();
+    safetensors::serialize(tensors, Some(metadata)).expect("a file")
+}
+
+fn file(bytes: Vec<u8>) -> ModelFile {
+    ModelFile {
+        model: bytes.into(),
+        data: SideFiles::default(),
+    }
+}
+
+const TASK: Task = Task {
+    classes: Some(CLASSES),
+    image: Some([28, 28, 1]),
+};
+
+fn load(
+    bytes: Vec<u8>,
+    form: &ModelForm,
+    task: Task,
+) -> Result<(Predictor, ModelForm), PredictError> {
+    let (opened, form) = open(file(bytes), form, task)?;
+    Ok((Predictor::new(opened, &form, task, &Device::Cpu)?, form))
+}
+
+fn form(fields: &[(&str, &str)]) -> ModelForm {
+    let mut form = ModelForm::default();
+    for (name, text) in fields {
+        form.set(name, text).expect(name);
+    }
+    form
+}
+
+fn test_set(directory: &tempfile::TempDir) -> TestSet {
+    let path = directory.path().join("images.npy");
+    let header = npy::header("|u1", &[CLASSES, 28, 28]);
+    std::fs::write(&path, [header, pictures()].concat()).expect("a file");
+    TestSet::open(&path).expect("a test set")
+}
+
+#[test]
+fn a_network_becomes_rows_of_the_record() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let set = test_set(&directory);
+    let metadata = [("architecture", "perceptron"), ("class_order", "wnid")];
+    let (predictor, form) =
+        load(perceptron(&metadata), &ModelForm::default(), TASK).expect("a model");
+    assert_eq!(form.class_order, Some("wnid".parse().expect("an order")));
+    let pixels =
+        DecodedOnDemand::new(&set, Geometry::of(predictor.preprocessing())).expect("pixels");
+    let mut rows: Vec<Row> = Vec::new();
+    let mut batches = Vec::new();
+    let all = predictor.run(&pixels, 0..CLASSES, 3, |done| {
+        rows.extend(done.answers);
+        batches.push(done.images);
+        ControlFlow::Continue(())
+    });
+    all.expect("rows");
+    assert_eq!(batches, [0..3, 3..6, 6..7]);
+    let top1: Vec<i32> = rows.iter().map(|row| row[0]).collect();
+    // The classes 5 and 6 always tie, which counts against the submitter.
+    assert_eq!(top1[..5], [0, 1, 2, 3, 4]);
+    assert_eq!(top1[5], -1);
+    assert!(
+        rows[5][1..3].contains(&5) && rows[5][1..3].contains(&6),
+        "{:?}",
+        rows[5]
+    );
+
+    let mut logits = Vec::new();
+    let some = predictor.run_logits(&pixels, 2..4, 1, |done| {
+        logits.extend(done.answers);
+        ControlFlow::Break(())
+    });
+    some.expect("logits");
+    // White pixels are 1, black ones 0: as many as the picture has white ones.
+    let white = pictures()[2 * PIXELS..3 * PIXELS]
+        .iter()
+        .filter(|&&pixel| pixel == 255)
+        .count();
+    assert_eq!(logits.len(), CLASSES, "one batch of one image");
+    assert!((logits[2] - white as f32).abs() < 1e-3, "{logits:?}");
+}
+
+#[test]
+fn the_form_counts_before_the_file() {
+    let metadata = [
+        ("architecture", "mlp(5)"),
+        ("preprocess", r#"{"mean":0.5,"std":0.5}"#),
+    ];
+    let (predictor, _) = load(
+        perceptron(&metadata),
+        &form(&[("architecture", "perceptron")]),
+        TASK,
+    )
+    .expect("a model");
+    assert_eq!(predictor.preprocessing().mean, [0.5]);
+    let unknown = Task {
+        classes: None,
+        ..TASK
+    };
+    let (predictor, _) = load(
+        perceptron(&metadata),
+        &form(&[("architecture", "perceptron")]),
+        unknown,
+    )
+    .expect("a model");
+    let black = predictor.rows(&[0; 2 * PIXELS], 2).expect("rows");
+    assert_eq!(black.len(), 2);
+}
+
+#[test]
+fn models_that_are_refused() {
+    let sentence = |metadata: &[(&str, &str)], fields: &[(&str, &str)], task| {
+        load(perceptron(metadata), &form(fields), task)
+            .err()
+            .expect("refused")
+            .to_string()
+    };
+    assert_eq!(
+        sentence(&[], &[], TASK),
+        "safetensors holds tensors only: say which network they belong to; they fit architecture=perceptron, or in the file's metadata"
+    );
+    assert_eq!(
+        sentence(&[("architecture", "perceptrons")], &[], TASK)
+            .split(';')
+            .next(),
+        Some("in the file's metadata, `architecture`: no network is called `perceptrons`")
+    );
+    assert_eq!(
+        sentence(
+            &[("architecture", "perceptron")],
+            &[("preprocess", r#"{"mean":[1,2,3],"std":1}"#)],
+            TASK
+        ),
+        "`preprocess`: `mean` has 3 numbers, but the network takes 1 channel"
+    );
+    assert_eq!(
+        sentence(
+            &[("architecture", "perceptron")],
+            &[],
+            Task {
+                classes: Some(10),
+                ..TASK
+            }
+        ),
+        "fc.weight is [7,784]; this challenge has 10 classes; replace the head"
+    );
+    let no_model = open(file(b"hello".to_vec()), &ModelForm::default(), TASK)
+        .err()
+        .expect("refused");
+    assert!(matches!(no_model, PredictError::Onnx(_)), "{no_model}");
+}
