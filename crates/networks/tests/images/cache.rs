@@ -37,7 +37,7 @@ fn images_are_prepared_once() {
     let mut reports = Vec::new();
     let first = cache
         .prepare(&set, "abc", geometry, &mut |building| {
-            reports.push(building)
+            reports.push(building);
         })
         .expect("prepared");
     assert_eq!(
@@ -134,13 +134,13 @@ fn several_builders_build_once() {
         let mut built = 0;
         let prepared = cache
             .prepare(&set, "abc", geometry, &mut |building| {
-                built += usize::from(building != Building::Elsewhere)
+                built += usize::from(building != Building::Elsewhere);
             })
             .expect("prepared");
         assert_eq!(prepared.images.shape(), [IMAGES, 6, 6, 3]);
         built
     };
-    let built: Vec<usize> = std::thread::scope(|scope| {
+    let by_thread: Vec<usize> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(build)).collect();
         threads
             .into_iter()
@@ -148,9 +148,9 @@ fn several_builders_build_once() {
             .collect()
     });
     assert_eq!(
-        built.iter().filter(|reports| **reports > 0).count(),
+        by_thread.iter().filter(|reports| **reports > 0).count(),
         1,
-        "{built:?}"
+        "{by_thread:?}"
     );
 }
 
