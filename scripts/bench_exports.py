@@ -104,7 +104,8 @@ def compare_one(path, binary):
     if logits.shape != expected.shape:
         return False, f"shape {logits.shape}, expected {expected.shape}"
     difference = float(numpy.abs(logits - expected).max() / numpy.abs(expected).max())
-    return difference <= TOLERANCE, f"{difference:.1e} of the largest logit, {time.time() - started:.1f} s"
+    notices = "".join(f"; {line.split(':')[0]}" for line in done.stderr.splitlines())
+    return difference <= TOLERANCE, f"{difference:.1e} of the largest logit, {time.time() - started:.1f} s{notices}"
 
 
 def compare(directory, binary, only):

@@ -1,42 +1,44 @@
-//! `run_onnx MODEL.onnx IMAGES.npy LOGITS.npy`: the model's output for images that are its input already (float32, in the
-//! model's own layout), side files beside the model. What `scripts/bench exports` compares with ONNX Runtime.
+//! `run_onnx MODEL.onnx IMAGES.npy LOGITS.npy`: a model's logits for images that need no more preprocessing (float32
+//! `[n,c,h,w]`), its side files beside it: what a submission goes through, without a server. Notices go to stderr.
+//! `scripts/bench exports` and `scripts/test networks` compare the logits with ONNX Runtime's.
 
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 use referee_networks::{
-    Executor, fuse,
-    onnx::{Feed, OnnxFile},
+    model::{Expected, Opened},
+    onnx::OnnxFile,
 };
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() {
     let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
-    let [model, images, logits] = arguments.as_slice() else {
-        return Err("run_onnx MODEL.onnx IMAGES.npy LOGITS.npy".into());
+    let result = match arguments.as_slice() {
+        [model, images, logits] => run(model, images, logits),
+        _ => Err("run_onnx MODEL.onnx IMAGES.npy LOGITS.npy".into()),
     };
-    if let Err(error) = run(model, images, logits) {
+    if let Err(error) = result {
         eprintln!("{error}");
         std::process::exit(1);
     }
-    Ok(())
 }
 
 fn run(model: &Path, images: &Path, logits: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let file = OnnxFile::open_beside(model)?;
     let images = Tensor::read_npy(images)?;
-    let input = file.inputs()?.remove(0);
-    let feed = Feed::Image {
-        dims: images.dims()[1..].to_vec(),
-        element: input.element,
-        fixed_batch: None,
+    let (_, channels, height, width) = images.dims4()?;
+    // As many classes as the file says.
+    let columns = file
+        .outputs()?
+        .first()
+        .and_then(|output| *output.dims.as_ref()?.get(1)?);
+    let expected = Expected {
+        classes: columns.ok_or("the file does not say how many columns its output has")?,
+        ..Expected::default()
     };
-    let output = file.outputs()?.remove(0);
-    let imported = file.network("model", vec![(input.name, feed)], &output.name)?;
-    let (network, weights) = fuse(&imported.network, &imported.weights)?;
-    let executor = Executor::new(&network, &weights, &Device::Cpu)?;
-    let outputs: Result<Vec<Tensor>, _> = (0..images.dim(0)?)
-        .map(|index| executor.infer(&images.narrow(0, index, 1)?))
-        .collect();
-    Tensor::cat(&outputs?, 0)?.write_npy(logits)?;
+    let model = Opened::onnx(file, expected)?.prepare([height, width], channels, &Device::Cpu)?;
+    for notice in model.notices() {
+        eprintln!("{}: {}", notice.code, notice.detail);
+    }
+    model.logits(&images)?.write_npy(logits)?;
     Ok(())
 }

@@ -105,7 +105,7 @@ impl Network {
     fn is_weight_layer(&self, node: &Node) -> bool {
         match node.op {
             Op::Convolution(_) | Op::ConvTranspose(_) | Op::Linear => true,
-            Op::Gemm(_) | Op::MatMul | Op::Einsum { .. } => {
+            Op::Gemm(_) | Op::MatMul | Op::Einsum { .. } | Op::Lstm(_) => {
                 self.trainable_inputs(node).next().is_some()
             }
             _ => false,
@@ -128,6 +128,11 @@ fn macs(node: &Node, shapes: &Shapes) -> u64 {
         Op::ConvTranspose(_) => return elements(input(0)).saturating_mul(elements(&input(1)[1..])),
         Op::Linear => input(1)[1] as u64,
         Op::Gemm(attributes) => input(0)[usize::from(!attributes.transpose_a)] as u64,
+        // Every step and image with both matrices.
+        Op::Lstm(_) => {
+            let steps = elements(input(0).get(..2).unwrap_or_default());
+            return steps.saturating_mul(elements(input(1)) + elements(input(2)));
+        }
         Op::MatMul => input(0).last().map_or(0, |inner| *inner as u64),
         Op::Einsum { equation } => return einsum_macs(equation, node, shapes),
         _ => return 0,

@@ -14,6 +14,7 @@ mod elementwise;
 mod linear;
 mod normalization;
 mod pooling;
+mod recurrent;
 mod reduce;
 mod resize;
 mod scatter;
@@ -333,6 +334,7 @@ pub(crate) fn apply(op: &Op, inputs: &Inputs<'_>, outputs: usize) -> CandleResul
         Op::Linear => linear::linear(x()?, inputs.get(1)?, inputs.optional(2))?,
         Op::Gemm(attributes) => linear::gemm(attributes, x()?, inputs.get(1)?, inputs.optional(2))?,
         Op::MatMul => linear::matmul(x()?, inputs.get(1)?)?,
+        Op::Lstm(attributes) => return recurrent::lstm(attributes, inputs),
         Op::BatchNorm(attributes) => normalization::batch_norm(attributes, inputs)?,
         Op::LocalResponseNorm(attributes) => normalization::local_response_norm(attributes, x()?)?,
         Op::Pool(attributes) if !x()?.dtype().is_float() => {
@@ -435,7 +437,8 @@ pub(crate) fn apply(op: &Op, inputs: &Inputs<'_>, outputs: usize) -> CandleResul
 fn takes_floats_only(op: &Op) -> bool {
     use Op::{
         Activation, AdaptiveAveragePool, BatchNorm, ConvTranspose, Convolution, Gemm, GlobalPool,
-        GroupNorm, InstanceNorm, LayerNorm, Linear, LocalResponseNorm, LogSoftmax, PRelu, Softmax,
+        GroupNorm, InstanceNorm, LayerNorm, Linear, LocalResponseNorm, LogSoftmax, Lstm, PRelu,
+        Softmax,
     };
     matches!(
         op,
@@ -443,6 +446,7 @@ fn takes_floats_only(op: &Op) -> bool {
             | ConvTranspose(_)
             | Linear
             | Gemm(_)
+            | Lstm(_)
             | BatchNorm(_)
             | InstanceNorm { .. }
             | LayerNorm { .. }

@@ -20,6 +20,11 @@ pub enum Op {
     MatMul,
     /// any number of inputs, for example `bij,bjk->bik`
     Einsum { equation: String },
+    /// `x [steps, batch, in]`, `weight [directions, 4·hidden, in]`, `recurrent [directions, 4·hidden, hidden]`,
+    /// `bias [directions, 8·hidden]?`, `hidden [directions, batch, hidden]?`, `cell?` → every step's hidden states
+    /// `[steps, directions, batch, hidden]`, the last hidden and cell states; gates in ONNX's order (input, output,
+    /// forget, cell)
+    Lstm(Lstm),
 
     // Normalisation
     /// `x`, `scale [channels]`, `shift [channels]`, `mean [channels]`, `variance [channels]`
@@ -161,6 +166,7 @@ impl Op {
             Self::Gemm(_) => "Gemm",
             Self::MatMul => "MatMul",
             Self::Einsum { .. } => "Einsum",
+            Self::Lstm(_) => "LSTM",
             Self::BatchNorm(_) => "BatchNormalization",
             Self::InstanceNorm { .. } => "InstanceNormalization",
             Self::LayerNorm { .. } => "LayerNormalization",
@@ -249,6 +255,31 @@ pub struct ConvTranspose {
     /// Added to the result's end.
     pub output_padding: Vec<usize>,
     pub groups: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lstm {
+    pub hidden: usize,
+    pub direction: Direction,
+}
+
+/// Which way a recurrent layer reads its sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    Forward,
+    Reverse,
+    Both,
+}
+
+impl Direction {
+    /// For each of its readings, whether that begins at the end.
+    pub fn backwards(self) -> &'static [bool] {
+        match self {
+            Self::Forward => &[false],
+            Self::Reverse => &[true],
+            Self::Both => &[false, true],
+        }
+    }
 }
 
 /// How the border of an image is filled, for convolution and pooling.

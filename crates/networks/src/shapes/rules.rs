@@ -111,6 +111,18 @@ pub(super) fn output_dims(
         }
         Op::MatMul => matmul(x()?, inputs.dims(1)?)?,
         Op::Einsum { equation } => einsum(equation, inputs)?,
+        Op::Lstm(attributes) => {
+            let [steps, batch, _] = *x()? else {
+                return Err(format!("[steps, batch, in] is needed, not {:?}", x()?));
+            };
+            let (hidden, directions) = (attributes.hidden, attributes.direction.backwards().len());
+            let last = vec![directions, batch, hidden];
+            return Ok(vec![
+                vec![steps, directions, batch, hidden],
+                last.clone(),
+                last,
+            ]);
+        }
         Op::BatchNorm(_)
         | Op::InstanceNorm { .. }
         | Op::LayerNorm { .. }

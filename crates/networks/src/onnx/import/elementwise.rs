@@ -97,6 +97,9 @@ impl Importer<'_> {
         };
         let bounds = bound(1, "min", f64::NEG_INFINITY).zip(bound(2, "max", f64::INFINITY));
         if let Some((min, max)) = bounds.filter(|(min, max)| !min.is_nan() && !max.is_nan()) {
+            if min == f64::NEG_INFINITY && max == f64::INFINITY {
+                return Ok(Some(vec![apply.input(0)?.clone()]));
+            }
             return self.unary(apply, Op::Activation(Activation::Clip { min, max }));
         }
         let mut x = self.first(apply)?;

@@ -2,8 +2,8 @@
 
 use super::{Apply, Importer, Result, Value, flow, flows};
 use crate::{
-    BatchNorm, Binary, ConvTranspose, Convolution, Gemm, LocalResponseNorm, MaxPoolPositions, Op,
-    Padding, Pool, PoolKind, Reduce, Reduction, Scalar, Unary, ValueId,
+    BatchNorm, Binary, ConvTranspose, Convolution, Direction, Gemm, LocalResponseNorm, Lstm,
+    MaxPoolPositions, Op, Padding, Pool, PoolKind, Reduce, Reduction, Scalar, Unary, ValueId,
 };
 
 impl Importer<'_> {
@@ -30,6 +30,7 @@ impl Importer<'_> {
                     1,
                 ))
             }
+            "LSTM" => self.lstm(apply),
             "BatchNormalization" => self.batch_norm(apply),
             "InstanceNormalization" => {
                 let inputs = self.scaled(apply)?;
@@ -150,6 +151,44 @@ impl Importer<'_> {
             c.map(|c| self.weight(c)),
         ];
         flows(self.emit_all(apply, op, inputs, 1))
+    }
+
+    fn lstm(&mut self, apply: &Apply<'_>) -> Result<Option<Vec<Value>>> {
+        let unusual = ["activations", "activation_alpha", "activation_beta", "clip"]
+            .into_iter()
+            .find(|name| apply.has(name));
+        let unusual = unusual.or_else(|| {
+            ["layout", "input_forget"]
+                .into_iter()
+                .find(|name| apply.flag(name))
+        });
+        if let Some(name) = unusual {
+            return Err(apply.fault(format!("{name} is not supported")));
+        }
+        for (index, name) in [(4, "sequence_lens"), (7, "P")] {
+            if apply.optional(index).is_some() {
+                return Err(apply.fault(format!("{name} is not supported")));
+            }
+        }
+        let op = Lstm {
+            hidden: apply.size("hidden_size", 0)?,
+            direction: match apply.text("direction")?.unwrap_or("forward") {
+                "forward" => Direction::Forward,
+                "reverse" => Direction::Reverse,
+                "bidirectional" => Direction::Both,
+                other => return Err(apply.fault(format!("direction {other:?} is unknown"))),
+            },
+        };
+        let weights =
+            [1, 2, 3].map(|index| apply.optional(index).map(|weight| self.weight(weight)));
+        let states = [5, 6].map(|index| self.optional(apply, index));
+        let inputs = [
+            vec![Some(self.first(apply)?)],
+            weights.to_vec(),
+            states.to_vec(),
+        ]
+        .concat();
+        flows(self.emit_all(apply, Op::Lstm(op), inputs, 3))
     }
 
     fn batch_norm(&mut self, apply: &Apply<'_>) -> Result<Option<Vec<Value>>> {
