@@ -57,7 +57,7 @@ def export_one(name, path):
                 tensor.uniform_(0.5, 1.5)
             elif key.endswith("running_mean"):
                 tensor.normal_(0, 0.1)
-            elif tensor.is_floating_point() and tensor.ndim == 1 and float(tensor.abs().max()) == 0:
+            elif tensor.is_floating_point() and tensor.numel() and float(tensor.abs().max()) == 0:
                 tensor.normal_(0, 0.02)
     image = torch.randn(1, *model.pretrained_cfg["input_size"])
     torch.onnx.export(model, (image,), str(path))

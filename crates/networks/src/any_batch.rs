@@ -64,6 +64,7 @@ impl Rewriting {
             Op::Expand => self.expand(&mut node)?,
             Op::Resize(_) => self.resize(&mut node)?,
             Op::Concat { axis } => self.concat(&mut node, axis)?,
+            Op::Lstm(_) => self.states(&mut node)?,
             Op::Binary(_) | Op::Compare(_) | Op::Where | Op::MatMul => self.broadcast(&mut node)?,
             _ => {}
         }
@@ -184,6 +185,23 @@ impl Rewriting {
         for input in node.inputs.iter_mut().flatten() {
             if self.batch_axis(*input).is_none() {
                 *input = self.repeated(&node.name, *input, source, axis)?;
+            }
+        }
+        Some(())
+    }
+
+    /// Initial states that are the same for each sequence, as many as a batch has.
+    fn states(&mut self, node: &mut Node) -> Option<()> {
+        let x = node.inputs[0]?;
+        let Some((1, _)) = self.batch_axis(x) else {
+            return Some(());
+        };
+        for index in 4..node.inputs.len() {
+            let Some(state) = node.inputs[index] else {
+                continue;
+            };
+            if self.batch_axis(state).is_none() {
+                node.inputs[index] = Some(self.repeated(&node.name, state, x, 1)?);
             }
         }
         Some(())

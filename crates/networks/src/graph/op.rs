@@ -175,12 +175,12 @@ impl Op {
             Self::Pool(Pool {
                 kind: PoolKind::Max,
                 ..
-            }) => "MaxPool",
+            })
+            | Self::MaxPoolPositions(_) => "MaxPool",
             Self::Pool(Pool {
                 kind: PoolKind::Average,
                 ..
             }) => "AveragePool",
-            Self::MaxPoolPositions(_) => "MaxPool",
             Self::GlobalPool(PoolKind::Max) => "GlobalMaxPool",
             Self::GlobalPool(PoolKind::Average) => "GlobalAveragePool",
             Self::AdaptiveAveragePool { .. } => "AdaptiveAvgPool",

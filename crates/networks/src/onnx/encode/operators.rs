@@ -27,7 +27,10 @@ impl Encoder {
                 self.activation(&node.name, *activation, x, y);
                 return Ok(());
             }
-            Op::Linear => return self.linear(node, inputs, outputs),
+            Op::Linear => {
+                self.linear(node, inputs, outputs);
+                return Ok(());
+            }
             Op::AdaptiveAveragePool { output } => {
                 return self.adaptive_pool(node, output, inputs, outputs);
             }
@@ -83,11 +86,11 @@ impl Encoder {
     }
 
     /// On a matrix ONNX's `Gemm`; else a product with the transposed weight.
-    fn linear(&mut self, node: &Node, inputs: Vec<String>, outputs: Vec<String>) -> Result<()> {
+    fn linear(&mut self, node: &Node, inputs: Vec<String>, outputs: Vec<String>) {
         let rank = node.inputs[0].map_or(0, |x| self.shapes.of(x).len());
         if rank == 2 {
             self.push(&node.name, "Gemm", inputs, outputs, vec![int("transB", 1)]);
-            return Ok(());
+            return;
         }
         let transposed = format!("{}/transposed", node.name);
         let weight = vec![inputs[1].clone()];
@@ -106,7 +109,7 @@ impl Encoder {
                 outputs,
                 Vec::new(),
             );
-            return Ok(());
+            return;
         };
         let product = format!("{}/product", node.name);
         self.push(
@@ -123,7 +126,6 @@ impl Encoder {
             outputs,
             Vec::new(),
         );
-        Ok(())
     }
 
     /// ONNX has pooling to one pixel and pooling with equal windows.
@@ -159,6 +161,7 @@ impl Encoder {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each operator")]
 fn attributes(op: &Op, outputs: usize) -> Vec<AttributeProto> {
     match op {
         Op::Convolution(attributes) => [
