@@ -7,6 +7,8 @@ import { type ArrangedPages, arrangedPages } from './pages';
 
 const repository = path.resolve(import.meta.dirname, '../../..');
 const directory = path.join(repository, 'target/screenshots');
+/** Pixels; the reference goes on beyond. */
+const HIGHEST = 12_000;
 const { visitor } = useBrowser();
 let arranged: ArrangedPages;
 beforeAll(async () => {
@@ -23,8 +25,13 @@ test.each([
     ['dark', 3840, 2160],
 ] as const)('each page in the %s theme, %d pixels wide', async (theme, width, height) => {
     await arranged.visitAll(visitor, { colorScheme: theme, viewport: { width, height }, reducedMotion: 'reduce' }, async ({ name }, page) => {
-        const { length } = await page.screenshot({ path: path.join(directory, `${name}-${theme}-${width}.png`), fullPage: true });
+        // A screen as high as the page: pictures of a whole page from a lower one show type half enlarged on large screens.
+        const whole = await page.evaluate(() => document.documentElement.scrollHeight);
+        await page.setViewportSize({ width, height: Math.min(whole, HIGHEST) });
+        await page.waitForTimeout(200);
+        const { length } = await page.screenshot({ path: path.join(directory, `${name}-${theme}-${width}.png`) });
         expect(length).toBeGreaterThan(5_000);
+        await page.setViewportSize({ width, height });
     });
 }, 300_000);
 
