@@ -93,6 +93,10 @@ fn main() -> ExitCode {
         println!("{operator:28} {passed:>6} {failed:>6} {unsupported:>11}");
     }
     for test in &tests {
+        if let Some((name, reason)) = EXCEPTIONS.iter().find(|(name, _)| *name == test.name) {
+            println!("left out     {name}: {reason}");
+            continue;
+        }
         match &test.outcome {
             Outcome::Failed(reason) => println!("failed       {}: {reason}", test.name),
             Outcome::Unsupported(reason) if test.required => {

@@ -20,7 +20,7 @@ use referee_scoring::Notice;
 
 pub use answers::Answers;
 pub use error::ModelError;
-pub use input::{ImageShape, Layout};
+pub use input::{ImageShape, Layout, channels_notice};
 
 use crate::{
     Executor, Network, Profile, Weights, fuse,

@@ -32,6 +32,21 @@ pub enum Layout {
     Flat { length: Option<usize> },
 }
 
+/// What happens to images that have another number of channels than the network takes; `None` where nothing does.
+pub fn channels_notice(images: usize, network: usize) -> Option<Notice> {
+    let detail = match (images, network) {
+        (1, 3) => "the images have 1 channel, the network takes 3: it gets three equal ones",
+        (3, 1) => {
+            "the images have 3 channels, the network takes 1: they are made grey as Pillow's mode L"
+        }
+        _ => return None,
+    };
+    Some(Notice {
+        code: "channels".into(),
+        detail: detail.into(),
+    })
+}
+
 /// The image input of a network.
 #[derive(Clone, Debug)]
 pub(super) struct Input {

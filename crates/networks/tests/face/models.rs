@@ -4,7 +4,7 @@
 //! scores a test works out by hand.
 
 use candle_core::{DType, Device, Tensor};
-use referee_networks::model::{Answers, Expected, Model, ModelError, Opened};
+use referee_networks::model::{Answers, Expected, Model, ModelError, Opened, channels_notice};
 use referee_networks::onnx::proto::tensor_proto::DataType;
 
 use crate::onnx_files::{Draft, codes, declared, floats, int, ints, some};
@@ -155,6 +155,31 @@ fn a_convolutional_head_has_two_dimensions_more() {
     let model = prepare(&draft, expected()).expect("handled");
     assert_scores(&model, 2);
     assert!(codes(model.notices()).contains("output_shape"));
+}
+
+#[test]
+fn batch_norm_folded_by_the_exporter_is_told_by_the_names_that_it_gives() {
+    let with = |weight: &str, bias: &str| {
+        let draft = Draft::new(18)
+            .input("image", DataType::Float, &[0, 3, 6, 6])
+            .floats(weight, &[4, 3, 6, 6], &some(4 * 3 * 36))
+            .floats(bias, &[4], &some(4))
+            .node("Conv", &["image", weight, bias], &["logits"], &[])
+            .output("logits", DataType::Float, &[0, 4, 1, 1]);
+        let model = prepare(&draft, expected()).expect("fine");
+        (model.profile().folded, model.profile().parameters)
+    };
+    // torch.onnx.export 2.15 of a convolution alone, and of one with BatchNorm2d behind it; the older exporter's.
+    assert_eq!(with("0.weight", "0.bias"), (false, 436));
+    assert_eq!(with("0.weight", "0.weight_bias"), (true, 436));
+    assert_eq!(with("onnx::Conv_12", "onnx::Conv_13"), (true, 436));
+}
+
+#[test]
+fn images_of_other_channels_are_named() {
+    assert!(channels_notice(1, 3).is_some_and(|notice| notice.detail.contains("equal")));
+    assert!(channels_notice(3, 1).is_some_and(|notice| notice.detail.contains("Pillow")));
+    assert_eq!(channels_notice(3, 3), None);
 }
 
 #[test]

@@ -87,6 +87,9 @@ impl Importer<'_> {
             padding: padding(apply, rank)?,
             groups: apply.size("group", 1)?.max(1),
         });
+        if holds_batch_norm(weight, apply.optional(2)) {
+            self.builder.mark_folded();
+        }
         let bias = apply.optional(2).map(|bias| self.weight(bias));
         let inputs = vec![Some(self.first(apply)?), Some(self.weight(weight)), bias];
         flows(self.emit_all(apply, op, inputs, 1))
@@ -370,6 +373,16 @@ impl Importer<'_> {
         }
         flows(results)
     }
+}
+
+/// Whether an exporter multiplied a batch normalisation into these weights, by the names that it gives them then:
+/// PyTorch's exporter `conv1.weight_bias` (a bias of the layer's own is `conv1.bias`), its older one `onnx::Conv_123`.
+fn holds_batch_norm(weight: &Value, bias: Option<&Value>) -> bool {
+    let name = |value: &Value| value.stored().map(|stored| stored.name.clone());
+    let (Some(weight), Some(bias)) = (name(weight), bias.and_then(name)) else {
+        return false;
+    };
+    bias.strip_suffix("_bias") == Some(&weight) || weight.starts_with("onnx::Conv_")
 }
 
 /// `auto_pad` and `pads` of a convolution or a pooling.
