@@ -53,7 +53,7 @@ export async function arrangedPages(): Promise<ArrangedPages> {
         { name: 'home', path: '/', as: 'visitor', shows: 'article' },
         { name: 'challenge', path: open, as: 'visitor', shows: 'canvas' },
         { name: 'leaderboard', path: `${open}/leaderboard`, as: 'visitor', shows: 'tr[data-row]' },
-        { name: 'leaderboard-closed', path: `/challenges/${slug}/leaderboard`, as: 'visitor', shows: 'td .shift' },
+        { name: 'leaderboard-closed', path: `/challenges/${slug}/leaderboard`, as: 'visitor', shows: 'th:has-text("Shift")' },
         { name: 'pictures', path: `${open}/pictures`, as: 'visitor', shows: 'svg[class*="plot"]' },
         { name: 'pictures-closed', path: `/challenges/${slug}/pictures`, as: 'visitor', shows: 'svg[class*="plot"]' },
         { name: 'data', path: `${open}/data`, as: 'visitor', shows: 'table' },
