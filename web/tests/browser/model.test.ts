@@ -1,0 +1,77 @@
+import { expect, inject, test } from 'vitest';
+import { expectAccessible } from './accessible';
+import { useBrowser } from './browser';
+import { npy, safetensors } from './files';
+import { Person, publishChallenge } from './people';
+
+const { visitor } = useBrowser();
+
+const SIZE = { images: 64, classes: 4 };
+
+/** The same numbers between -0.1 and 0.1 each time. */
+function weights(...shape: number[]): { shape: number[]; values: Float32Array } {
+    const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
+    let state = values.length;
+    for (let index = 0; index < values.length; index += 1) {
+        // Numerical Recipes' linear congruential generator.
+        state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+        values[index] = (state / 2 ** 32 - 0.5) / 5;
+    }
+    return { shape, values };
+}
+
+/** LeNet-5, untrained, for 28 × 28 grey images. */
+const LENET = safetensors({
+    'conv1.weight': weights(6, 1, 5, 5),
+    'conv1.bias': weights(6),
+    'conv2.weight': weights(16, 6, 5, 5),
+    'conv2.bias': weights(16),
+    'fc1.weight': weights(120, 400),
+    'fc1.bias': weights(120),
+    'fc2.weight': weights(84, 120),
+    'fc2.bias': weights(84),
+    'fc3.weight': weights(SIZE.classes, 84),
+    'fc3.bias': weights(SIZE.classes),
+});
+
+/** Whether the server can say what a model consists of. */
+async function runsModels(): Promise<boolean> {
+    const document = await (await fetch(`${inject('server')}/api/v1/openapi.json`)).text();
+    return document.includes('/submissions/{id}/layers');
+}
+
+test('a competitor submits a model and sees it run, its profile, its layers and its filters', async ({ skip }) => {
+    skip(!(await runsModels()), 'this server has no inference worker that tells layers');
+    const slug = 'models';
+    const pixels = Uint8Array.from({ length: SIZE.images * 28 * 28 }, (_, index) => (index * 31) % 256);
+    await publishChallenge(await Person.organizer(), { slug, title: 'For models' }, SIZE, npy([SIZE.images, 28, 28], pixels));
+    const yann = await visitor();
+    const { page } = yann;
+    await yann.signIn(await Person.register('yann'));
+    await yann.goto(`/challenges/${slug}/submit`);
+    await page.locator('form input[type=file]').first().setInputFiles({ name: 'lenet.safetensors', mimeType: 'application/octet-stream', buffer: LENET });
+    await page.getByText('safetensors, 10 tensors').waitFor();
+    expect(await page.getByRole('radio', { name: 'A model' }).isChecked()).toBe(true);
+    await page.getByLabel('Method').fill('LeNet-5');
+    await page.getByRole('button', { name: 'Submit' }).click();
+    await page.getByText('say which network they are for').waitFor();
+    await expectAccessible(page);
+    await page.getByLabel('Architecture').fill('lenet5');
+    await page.getByRole('button', { name: 'Submit' }).click();
+    await page.waitForURL('**/submissions/*-*');
+
+    await page.getByRole('heading', { name: 'Scores' }).waitFor({ timeout: 60_000 });
+    await page.getByRole('heading', { name: 'Layers' }).waitFor();
+    await page.getByRole('img', { name: 'The 6 filters of the first convolution, each 5 by 5 pixels' }).waitFor();
+    // LeCun et al. 1998, section II.B: C1 has 156 trainable parameters, C5 48,120 and F6 10,164.
+    for (const [layer, parameters] of [
+        ['conv1', '156'],
+        ['fc1', '48,120'],
+        ['fc2', '10,164'],
+    ] as const) {
+        const row = page.locator('tr', { has: page.getByText(layer, { exact: true }) });
+        expect(await row.locator('td').nth(1).getAttribute('title')).toBe(parameters);
+    }
+    await expectAccessible(page);
+    await yann.leave();
+});
