@@ -28,6 +28,8 @@ at_least() { [ -n "$1" ] && [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)"
 need_rust() {
     local minimum version
     command -v cc >/dev/null || need_apt build-essential
+    # By which cargo knows the registry.
+    [ -e /etc/ssl/certs/ca-certificates.crt ] || [ ! -e /etc/debian_version ] || need_apt ca-certificates
     PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
     minimum=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
     version=$(cargo --version 2>/dev/null | cut -d ' ' -f 2) || true
