@@ -41,7 +41,7 @@ fn convert_says_what_it_found() {
     let wrote = format!("wrote      {}\n", out.display());
     assert_eq!(
         stdout(&output),
-        format!("found      9 tensors, 164 B, under `state_dict`\n{wrote}")
+        format!("found      9 tensors, 156 B, under `state_dict`\n{wrote}")
     );
 
     let again = referee(&["convert", &fixture("zip.pth"), &path(&out)]);

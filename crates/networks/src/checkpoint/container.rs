@@ -34,11 +34,11 @@ pub(super) fn read(file: &Bytes) -> Result<Container> {
 fn what_it_is(head: &[u8]) -> &'static str {
     match head {
         [] => "the file is empty",
-        [0x80, 2..=5, ..] => {
-            "this pickle was not written by torch.save: load it where it was made, and torch.save(state_dict, \"state_dict.pth\")"
-        }
         [_, _, _, _, _, 0, 0, 0, b'{', ..] => {
             "this is a safetensors file already; it needs no conversion"
+        }
+        [0x80, 2..=5, ..] => {
+            "this pickle was not written by torch.save: load it where it was made, and torch.save(state_dict, \"state_dict.pth\")"
         }
         [8, ..] => "this looks like an ONNX file, which is submitted as it is",
         [0x89, b'H', b'D', b'F', ..] => {

@@ -19,7 +19,7 @@ pub enum CheckpointError {
     )]
     WholeModule { class: String },
     #[error(
-        "this is a TorchScript archive, whose tensors come without their names' owner; save them in Python: \
+        "this is a TorchScript archive, which holds code; save its tensors in Python: \
          torch.save(torch.jit.load(FILE, map_location=\"cpu\").state_dict(), \"state_dict.pth\"), then convert that"
     )]
     TorchScript,

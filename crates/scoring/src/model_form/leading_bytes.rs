@@ -8,8 +8,12 @@ pub fn refuse_model_by_leading_bytes(head: &[u8], filename: Option<&str>) -> Opt
         .and_then(|name| name.rsplit_once('.'))
         .map(|(_, extension)| extension.to_ascii_lowercase())
         .unwrap_or_default();
+    // Safetensors begins with the length of its header, whose bytes may be those that another format begins with.
+    if matches!(head, [_, _, _, _, _, 0, 0, 0, b'{', ..]) {
+        return None;
+    }
     by_content(head)
-        .or_else(|| by_extension(head, &extension))
+        .or_else(|| by_extension(&extension))
         .map(str::to_owned)
 }
 
@@ -71,11 +75,8 @@ fn in_zip(head: &[u8]) -> &'static str {
     }
 }
 
-/// What only the name shows. A file that begins as safetensors does may be called anything.
-fn by_extension(head: &[u8], extension: &str) -> Option<&'static str> {
-    if matches!(head, [_, _, _, _, _, 0, 0, 0, b'{', ..]) {
-        return None;
-    }
+/// What only the name shows.
+fn by_extension(extension: &str) -> Option<&'static str> {
     match extension {
         "pt" | "pth" | "bin" | "ckpt" => Some(PYTORCH),
         "pkl" | "pickle" | "joblib" => Some(PICKLE),

@@ -77,6 +77,11 @@ fn what_may_run_passes() {
     for filename in [None, Some("model.safetensors"), Some("pytorch_model.bin")] {
         assert_eq!(refuse_model_by_leading_bytes(safetensors, filename), None);
     }
+    // Lengths of headers that begin as a pickle (640), gzip (35,615) or HTML (60) does are among these.
+    for length in 2_u64..70_000 {
+        let head = [length.to_le_bytes().as_slice(), b"{\"fc.weight\":"].concat();
+        assert_eq!(refuse_model_by_leading_bytes(&head, None), None, "{length}");
+    }
     // ONNX begins with its IR version, field 1.
     assert_eq!(
         refuse_model_by_leading_bytes(b"\x08\x0a\x12\x07pytorch", Some("model.onnx")),
