@@ -22,6 +22,8 @@ pub fn refuse_by_leading_bytes(head: &[u8], filename: Option<&str>) -> Option<St
 
 fn by_content(head: &[u8]) -> Option<&'static str> {
     let sentence = match head {
+        // Safetensors, before what its header's length may look like.
+        [_, _, _, _, _, 0, 0, 0, b'{', ..] => MODEL,
         [b'P', b'K', 3 | 5 | 7, 4 | 6 | 8, ..] => in_zip(head),
         [0x80, 2..=5, ..] => PICKLE,
         [0x89, b'H', b'D', b'F', b'\r', b'\n', ..] => {
@@ -54,7 +56,6 @@ fn by_content(head: &[u8]) -> Option<&'static str> {
         [b'<', ..] => {
             "this looks like HTML or XML, perhaps an error page: send predictions as text, CSV or NPY"
         }
-        [_, _, _, _, _, 0, 0, 0, b'{', ..] => MODEL,
         _ if head.get(257..262) == Some(b"ustar") => {
             "this is a tar archive: send the one prediction file in it"
         }
