@@ -2,14 +2,16 @@
 //!
 //!     bench_networks speed NAME BATCH SECONDS     images per second
 //!     bench_networks memory NAME BATCH            peak memory of the process in MB
-//!     bench_networks export NAME BATCH FILE       the same network and weights as ONNX
+//!     bench_networks export NAME FILE             the same network and weights as ONNX
+//!     bench_networks names                        every network
 
 use std::time::{Duration, Instant};
 
 use candle_core::{Device, Tensor};
 use referee_networks::train::initial_weights;
 use referee_networks::zoo::{self, ZooOptions};
-use referee_networks::{Executor, Network, Weights, fuse};
+use referee_networks::{Executor, Network, Weights, fuse, onnx};
+use referee_scoring::model_form::Architecture;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -29,6 +31,11 @@ fn main() -> Result<(), Failure> {
             images_per_second(name, batch.parse()?, Duration::ZERO)?;
             println!("{}", peak_memory_mb()?);
         }
+        ["export", name, file] => {
+            let (network, weights, _) = network(name)?;
+            std::fs::write(file, onnx::encode(&network, &weights)?)?;
+        }
+        ["names"] => Architecture::names().for_each(|name| println!("{name}")),
         _ => return Err("usage: see the top of this example".into()),
     }
     Ok(())

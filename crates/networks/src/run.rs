@@ -310,6 +310,7 @@ fn finish(output: Tensor, node: &Node) -> CandleResult<Tensor> {
 }
 
 /// One operator on its inputs, in inference mode; `outputs` is how many results the node has.
+#[expect(clippy::too_many_lines, reason = "a line for each operator")]
 pub(crate) fn apply(op: &Op, inputs: &Inputs<'_>, outputs: usize) -> CandleResult<Vec<Tensor>> {
     let x = || inputs.get(0);
     let all_dims = || shapes::output_dims(op, inputs, outputs);

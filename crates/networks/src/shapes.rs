@@ -3,6 +3,14 @@
 //! Shape arithmetic (a `Reshape` to the first half of a `Shape`) is folded: where all inputs of a node are known, its
 //! own kernel computes the result, so that there is one definition of every operator.
 
+#![expect(
+    clippy::cast_possible_wrap,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "lengths of dimensions, negative only where ONNX counts from the end, far below 2^52"
+)]
+
 mod rules;
 
 use candle_core::{DType, Device, Tensor};

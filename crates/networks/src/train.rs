@@ -1,5 +1,12 @@
 //! Training, for baselines: mini-batch gradient descent with momentum on images in memory.
 
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "counts of images and pixels; weights are in single precision"
+)]
+
 mod augmentation;
 mod initial;
 mod loss;

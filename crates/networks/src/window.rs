@@ -6,7 +6,8 @@ use crate::graph::{Convolution, Padding, Pool};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Window {
     pub input: [usize; 3],
-    pub window: [usize; 3],
+    /// The window's own size.
+    pub size: [usize; 3],
     pub stride: [usize; 3],
     pub dilation: [usize; 3],
     /// Padding before the first pixel.
@@ -76,7 +77,7 @@ impl Window {
         }
         let mut geometry = Self {
             input: [1; 3],
-            window: [1; 3],
+            size: [1; 3],
             stride: [1; 3],
             dilation: [1; 3],
             begin: [0; 3],
@@ -134,7 +135,7 @@ impl Window {
                 steps + 1
             };
             geometry.input[at] = length;
-            geometry.window[at] = size;
+            geometry.size[at] = size;
             geometry.stride[at] = stride;
             geometry.dilation[at] = dilation;
             geometry.begin[at] = begin;
@@ -157,9 +158,14 @@ impl Window {
         self.output.iter().product()
     }
 
+    /// How many lines of pixels the output has.
+    pub fn lines(&self) -> usize {
+        self.output[0] * self.output[1]
+    }
+
     /// How many elements the window has.
     pub fn taps(&self) -> usize {
-        self.window.iter().product()
+        self.size.iter().product()
     }
 
     /// Where along `axis` the tap `tap` of the window at output position `at` lies, if inside the image.

@@ -62,6 +62,7 @@ pub(crate) fn dropout(x: &Tensor, ratio: f64, rng: &mut fastrand::Rng) -> Result
     }
     let kept = 1. - ratio;
     let scale = if kept > 0. { 1. / kept } else { 0. };
+    #[expect(clippy::cast_possible_truncation, reason = "the run's precision")]
     let mask: Vec<f32> = (0..x.elem_count())
         .map(|_| if rng.f64() < kept { scale as f32 } else { 0. })
         .collect();

@@ -2,6 +2,9 @@
 //! GPU by candle's.
 
 mod cpu;
+mod gradient;
+mod im2col;
+mod product;
 
 use candle_core::{
     CpuStorage, CustomOp2, DType, Layout, Result, Shape, Storage, Tensor, WithDType, bail,
@@ -11,6 +14,7 @@ use super::activate;
 use crate::graph::{Activation, Convolution};
 use crate::window::Window;
 use cpu::{Epilogue, Geometry};
+use gradient::Backward;
 
 /// `x [batch, channels, spatial…]`, `weight [out, channels / groups, window…]`, `bias [out]`; the activation is applied
 /// to the result.
@@ -182,13 +186,13 @@ fn gradients<T: WithDType>(
     let (x_storage, x_layout) = x.storage_and_layout();
     let (w_storage, w_layout) = weight.storage_and_layout();
     let (g_storage, g_layout) = gradient.storage_and_layout();
-    let (x_gradient, w_gradient) = cpu::backward(
+    let backward = Backward {
         geometry,
-        elements::<T>(&x_storage, x_layout)?,
-        elements::<T>(&w_storage, w_layout)?,
-        elements::<T>(&g_storage, g_layout)?,
-        x.track_op(),
-    );
+        x: elements::<T>(&x_storage, x_layout)?,
+        weight: elements::<T>(&w_storage, w_layout)?,
+        outgoing: elements::<T>(&g_storage, g_layout)?,
+    };
+    let (x_gradient, w_gradient) = backward.run(x.track_op());
     let x_gradient = x_gradient
         .map(|gradient| Tensor::from_vec(gradient, x.dims(), x.device()))
         .transpose()?;

@@ -39,6 +39,7 @@ pub(crate) fn gemm(
     } else {
         b.clone()
     };
+    #[expect(clippy::float_cmp, reason = "exactly 1 needs no scaling")]
     let scaled = |x: Tensor, factor: f64| if factor == 1. { Ok(x) } else { x * factor };
     let product = scaled(a.matmul(&b)?, attributes.alpha)?;
     match c {

@@ -36,6 +36,7 @@ pub(crate) fn batch_norm_training(attributes: &BatchNorm, inputs: &Inputs<'_>) -
     let (scale, shift) = (inputs.get(1)?, inputs.get(2)?);
     let channels = x.dim(1)?;
     let others: Vec<usize> = (0..x.rank()).filter(|axis| *axis != 1).collect();
+    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
     let count = (x.elem_count() / channels) as f64;
 
     let mean = x.mean_keepdim(others.as_slice())?;
@@ -88,7 +89,9 @@ pub(crate) fn local_response_norm(attributes: &LocalResponseNorm, x: &Tensor) ->
     for shift in 1..size {
         sum = (sum + padded.narrow(1, shift, channels)?)?;
     }
-    x / sum.affine(alpha / size as f64, bias)?.powf(beta)?
+    #[expect(clippy::cast_precision_loss, reason = "a few channels")]
+    let scaled = sum.affine(alpha / size as f64, bias)?;
+    x / scaled.powf(beta)?
 }
 
 /// Each image's each channel by its own statistics. `x`: `[batch, channels, …]`; `scale`, `shift`: `[channels]`.

@@ -1,5 +1,11 @@
 //! Pooling: a kernel of our own on the CPU, with its gradient; candle's on a GPU.
 
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_wrap,
+    reason = "windows and images have far fewer than 2^52 pixels"
+)]
+
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, WithDType, bail};
 use rayon::prelude::*;
 
@@ -136,11 +142,11 @@ impl WindowPool {
                 if self.count_include_pad {
                     let limit = w.begin[axis] + w.input[axis] + w.end[axis];
                     let start = at[axis] * w.stride[axis];
-                    (0..w.window[axis])
+                    (0..w.size[axis])
                         .filter(|tap| start + tap * w.dilation[axis] < limit)
                         .count()
                 } else {
-                    (0..w.window[axis])
+                    (0..w.size[axis])
                         .filter(|tap| w.source(axis, at[axis], *tap).is_some())
                         .count()
                 }
@@ -156,16 +162,16 @@ impl WindowPool {
         for d in 0..w.output[0] {
             for h in 0..w.output[1] {
                 for at in 0..w.output[2] {
-                    for tap_d in 0..w.window[0] {
+                    for tap_d in 0..w.size[0] {
                         let Some(z) = w.source(0, d, tap_d) else {
                             continue;
                         };
-                        for tap_h in 0..w.window[1] {
+                        for tap_h in 0..w.size[1] {
                             let Some(y) = w.source(1, h, tap_h) else {
                                 continue;
                             };
                             let row = (z * w.input[1] + y) * w.input[2];
-                            for tap_w in 0..w.window[2] {
+                            for tap_w in 0..w.size[2] {
                                 if let Some(x) = w.source(2, at, tap_w) {
                                     visit(output, row + x);
                                 }
@@ -206,6 +212,7 @@ impl WindowPool {
                     pooled.fill(T::from_f64(f64::NEG_INFINITY));
                     // NaN wins, as in PyTorch: a network that makes it must not look sound.
                     self.visit(|to, from| {
+                        #[expect(clippy::neg_cmp_op_on_partial_ord, reason = "true of NaN")]
                         if !(x[from] <= pooled[to]) {
                             pooled[to] = x[from];
                         }
@@ -263,14 +270,14 @@ impl WindowPool {
         }
         let mut padded = x.clone();
         for axis in 1..3 {
-            let reach = (w.output[axis] - 1) * w.stride[axis] + w.window[axis];
+            let reach = (w.output[axis] - 1) * w.stride[axis] + w.size[axis];
             let after = reach.saturating_sub(w.begin[axis] + w.input[axis]);
             padded = match self.kind {
                 PoolKind::Average => padded.pad_with_zeros(axis + 1, w.begin[axis], after)?,
                 PoolKind::Max => pad_with_minus_infinity(&padded, axis + 1, w.begin[axis], after)?,
             };
         }
-        let (window, stride) = ((w.window[1], w.window[2]), (w.stride[1], w.stride[2]));
+        let (window, stride) = ((w.size[1], w.size[2]), (w.stride[1], w.stride[2]));
         match self.kind {
             PoolKind::Max => padded.max_pool2d_with_stride(window, stride),
             PoolKind::Average => {

@@ -1,9 +1,12 @@
 //! One rule per operator: the dimensions of its outputs.
 
+mod arrangement;
+mod products;
+
 use candle_core::DType;
 
 use super::Value;
-use crate::graph::{ConvTranspose, KeepAspect, MaxPoolPositions, Op, PoolKind, Resize};
+use crate::graph::{MaxPoolPositions, Op, PoolKind};
 use crate::window::Window;
 
 type Dims = Vec<usize>;
@@ -55,6 +58,7 @@ impl<'a> Arguments<'a> {
 }
 
 /// The dimensions of each of a node's `outputs`.
+#[expect(clippy::too_many_lines, reason = "a rule for each operator")]
 pub(super) fn output_dims(
     op: &Op,
     inputs: &Arguments<'_>,
@@ -78,7 +82,9 @@ pub(super) fn output_dims(
             let window = Window::convolution(attributes, spatial, window)?;
             [&[*batch, *out], window.output()].concat()
         }
-        Op::ConvTranspose(attributes) => conv_transpose(attributes, x()?, inputs.dims(1)?)?,
+        Op::ConvTranspose(attributes) => {
+            products::conv_transpose(attributes, x()?, inputs.dims(1)?)?
+        }
         Op::Linear => {
             let (x, weight) = (x()?, inputs.dims(1)?);
             match (x.split_last(), weight) {
@@ -109,8 +115,8 @@ pub(super) fn output_dims(
             }
             vec![*rows, *columns]
         }
-        Op::MatMul => matmul(x()?, inputs.dims(1)?)?,
-        Op::Einsum { equation } => einsum(equation, inputs)?,
+        Op::MatMul => products::matmul(x()?, inputs.dims(1)?)?,
+        Op::Einsum { equation } => products::einsum(equation, inputs)?,
         Op::Lstm(attributes) => {
             let [steps, batch, _] = *x()? else {
                 return Err(format!("[steps, batch, in] is needed, not {:?}", x()?));
@@ -191,9 +197,9 @@ pub(super) fn output_dims(
                 .ok_or("k is larger than the axis")?;
             return Ok(vec![dims.clone(), dims]);
         }
-        Op::Concat { axis } => concat(*axis, inputs)?,
-        Op::Split { axis } => return split(*axis, inputs, outputs),
-        Op::Slice => slice(inputs)?,
+        Op::Concat { axis } => arrangement::concat(*axis, inputs)?,
+        Op::Split { axis } => return arrangement::split(*axis, inputs, outputs),
+        Op::Slice => arrangement::slice(inputs)?,
         Op::Gather { axis } => {
             let axis = normalise(*axis, x()?.len())?;
             [&x()?[..axis], inputs.dims(1)?, &x()?[axis + 1..]].concat()
@@ -205,7 +211,9 @@ pub(super) fn output_dims(
             }
             _ => return Err(format!("indices {:?} into {:?}", inputs.dims(1)?, x()?)),
         },
-        Op::Reshape { allow_zero } => reshape(x()?, &inputs.integers(1)?, *allow_zero)?,
+        Op::Reshape { allow_zero } => {
+            arrangement::reshape(x()?, &inputs.integers(1)?, *allow_zero)?
+        }
         Op::Flatten { axis } => {
             let x = x()?;
             let axis = if *axis == x.len() as i64 {
@@ -274,8 +282,8 @@ pub(super) fn output_dims(
                 .map(|(length, repeat)| length.saturating_mul(repeat))
                 .collect()
         }
-        Op::Pad(_) => pad(inputs)?,
-        Op::Resize(attributes) => resize(attributes, inputs)?,
+        Op::Pad(_) => arrangement::pad(inputs)?,
+        Op::Resize(attributes) => arrangement::resize(attributes, inputs)?,
         Op::Col2Im { .. } => {
             let (image, block) = (
                 lengths(&inputs.integers(1)?)?,
@@ -362,138 +370,6 @@ pub(super) fn broadcast(a: &[usize], b: &[usize]) -> Result<Dims, String> {
         .collect()
 }
 
-/// (in − 1)·stride + the window's reach, less what is cropped, for each spatial dimension.
-fn conv_transpose(
-    attributes: &ConvTranspose,
-    x: &[usize],
-    weight: &[usize],
-) -> Result<Dims, String> {
-    let ([batch, channels, spatial @ ..], [inner, per_group, window @ ..]) = (x, weight) else {
-        return Err(format!("[batch, channels, …] is needed, not {x:?}"));
-    };
-    let ConvTranspose {
-        stride,
-        dilation,
-        begin,
-        end,
-        output_padding,
-        groups,
-    } = attributes;
-    let rank = spatial.len();
-    let per_axis = [window, stride, dilation, begin, end, output_padding];
-    if channels != inner
-        || *groups == 0
-        || channels % groups != 0
-        || per_axis.iter().any(|values| values.len() != rank)
-    {
-        return Err(format!(
-            "{x:?} arrives, but the weight is {weight:?} in {groups} groups"
-        ));
-    }
-    let length = |axis: usize| {
-        let reach = window[axis]
-            .checked_sub(1)?
-            .checked_mul(dilation[axis])?
-            .checked_add(1)?;
-        let full = spatial[axis]
-            .checked_sub(1)?
-            .checked_mul(stride[axis])?
-            .checked_add(reach)?;
-        full.checked_add(output_padding[axis])?
-            .checked_sub(begin[axis].checked_add(end[axis])?)
-    };
-    let lengths: Option<Dims> = (0..rank).map(length).collect();
-    let lengths = lengths
-        .ok_or_else(|| format!("{spatial:?} cannot be enlarged with windows of {window:?}"))?;
-    Ok([
-        &[*batch, per_group.saturating_mul(*groups)],
-        lengths.as_slice(),
-    ]
-    .concat())
-}
-
-fn matmul(a: &[usize], b: &[usize]) -> Result<Dims, String> {
-    let refuse = || format!("{a:?} and {b:?} do not multiply");
-    let (Some((inner, rows)), false) = (a.split_last(), b.is_empty()) else {
-        return Err(refuse());
-    };
-    let (inner_b, columns) = match b {
-        [inner] => (inner, &[][..]),
-        [.., inner, columns] => (inner, std::slice::from_ref(columns)),
-        [] => return Err(refuse()),
-    };
-    if inner != inner_b {
-        return Err(refuse());
-    }
-    let (rows, leading_a) = match rows.split_last() {
-        Some((row, leading)) => (std::slice::from_ref(row), leading),
-        None => (&[][..], &[][..]),
-    };
-    let leading = broadcast(leading_a, &b[..b.len().saturating_sub(2)])?;
-    Ok([leading.as_slice(), rows, columns].concat())
-}
-
-/// Shapes of `ij,jk->ik`; an ellipsis stands for dimensions that broadcast.
-fn einsum(equation: &str, inputs: &Arguments<'_>) -> Result<Dims, String> {
-    let equation: String = equation.split_whitespace().collect();
-    let (terms, result) = match equation.split_once("->") {
-        Some((terms, result)) => (terms, Some(result)),
-        None => (equation.as_str(), None),
-    };
-    let mut letters = std::collections::BTreeMap::<char, usize>::new();
-    let mut ellipsis: Dims = Vec::new();
-    for (index, term) in terms.split(',').enumerate() {
-        let dims = inputs.dims(index)?;
-        let named = term.chars().filter(|letter| *letter != '.').count();
-        let mut rest = dims.iter();
-        let covered = dims
-            .len()
-            .checked_sub(named)
-            .ok_or_else(|| format!("{term} for {dims:?}"))?;
-        let (before, after) = term.split_once("...").unwrap_or((term, ""));
-        for letter in before.chars() {
-            let length = rest.next().copied().unwrap_or(1);
-            let known = letters.entry(letter).or_insert(length);
-            *known = (*known).max(length);
-        }
-        let dotted: Dims = if term.contains('.') {
-            rest.by_ref().take(covered).copied().collect()
-        } else {
-            Vec::new()
-        };
-        ellipsis = broadcast(&ellipsis, &dotted)?;
-        for letter in after.chars() {
-            let length = rest.next().copied().unwrap_or(1);
-            let known = letters.entry(letter).or_insert(length);
-            *known = (*known).max(length);
-        }
-    }
-    let result = match result {
-        Some(result) => result.to_owned(),
-        None => {
-            let once = |letter: &&char| terms.matches(**letter).count() == 1;
-            let dots = if terms.contains("...") { "..." } else { "" };
-            dots.to_owned() + &letters.keys().filter(once).collect::<String>()
-        }
-    };
-    let (before, after) = match result.split_once("...") {
-        Some((before, after)) => (before.to_owned(), Some(after.to_owned())),
-        None => (result, None),
-    };
-    let length = |letter: char| {
-        letters
-            .get(&letter)
-            .copied()
-            .ok_or_else(|| format!("{letter} comes from no input"))
-    };
-    let mut dims = before.chars().map(length).collect::<Result<Dims, _>>()?;
-    if let Some(after) = after {
-        dims.extend(ellipsis);
-        dims.extend(after.chars().map(length).collect::<Result<Dims, _>>()?);
-    }
-    Ok(dims)
-}
-
 fn reduced(x: &[usize], axes: &[i64], keep_dims: bool) -> Result<Dims, String> {
     let axes = normalised(axes, x.len())?;
     let kept =
@@ -505,184 +381,6 @@ fn reduced(x: &[usize], axes: &[i64], keep_dims: bool) -> Result<Dims, String> {
                 (true, false) => None,
             });
     Ok(kept.collect())
-}
-
-fn concat(axis: i64, inputs: &Arguments<'_>) -> Result<Dims, String> {
-    let mut dims = inputs.dims(0)?.to_vec();
-    let axis = normalise(axis, dims.len())?;
-    for index in 1..inputs.0.len() {
-        let other = inputs.dims(index)?;
-        let fits = other.len() == dims.len()
-            && (0..dims.len()).all(|at| at == axis || dims[at] == other[at]);
-        if !fits {
-            return Err(format!(
-                "{dims:?} and {other:?} do not join along axis {axis}"
-            ));
-        }
-        dims[axis] += other[axis];
-    }
-    Ok(dims)
-}
-
-fn split(axis: i64, inputs: &Arguments<'_>, outputs: usize) -> Result<Vec<Dims>, String> {
-    let x = inputs.dims(0)?;
-    let axis = normalise(axis, x.len())?;
-    let sizes = match inputs.optional_integers(1)? {
-        Some(sizes) => lengths(&sizes)?,
-        None => {
-            let size = x[axis].div_ceil(outputs.max(1));
-            (0..outputs)
-                .map(|part| size.min(x[axis].saturating_sub(part * size)))
-                .collect()
-        }
-    };
-    if sizes.len() != outputs || sizes.iter().sum::<usize>() != x[axis] {
-        return Err(format!("parts of {sizes:?} from an axis of {}", x[axis]));
-    }
-    let part = |size: usize| {
-        let mut dims = x.to_vec();
-        dims[axis] = size;
-        dims
-    };
-    Ok(sizes.into_iter().map(part).collect())
-}
-
-fn slice(inputs: &Arguments<'_>) -> Result<Dims, String> {
-    let mut dims = inputs.dims(0)?.to_vec();
-    let (starts, ends) = (inputs.integers(1)?, inputs.integers(2)?);
-    let axes = match inputs.optional_integers(3)? {
-        Some(axes) => normalised(&axes, dims.len())?,
-        None => (0..starts.len()).collect(),
-    };
-    let steps = inputs
-        .optional_integers(4)?
-        .unwrap_or_else(|| vec![1; starts.len()]);
-    if axes.len() != starts.len()
-        || ends.len() != starts.len()
-        || steps.len() != starts.len()
-        || axes.len() > dims.len()
-    {
-        return Err("starts, ends, axes and steps differ in number".into());
-    }
-    for (((axis, start), end), step) in axes.into_iter().zip(starts).zip(ends).zip(steps) {
-        dims[axis] = slice_length(dims[axis], start, end, step)?;
-    }
-    Ok(dims)
-}
-
-/// How many elements `start:end:step` picks from an axis, by numpy's rules.
-fn slice_length(length: usize, start: i64, end: i64, step: i64) -> Result<usize, String> {
-    let length = length as i64;
-    let absolute = |at: i64| {
-        if at < 0 {
-            at.saturating_add(length)
-        } else {
-            at
-        }
-    };
-    let count = match step {
-        0 => return Err("a step of 0".into()),
-        1.. => {
-            let (start, end) = (
-                absolute(start).clamp(0, length),
-                absolute(end).clamp(0, length),
-            );
-            (end - start).max(0).div_euclid(step)
-                + i64::from((end - start).max(0).rem_euclid(step) != 0)
-        }
-        _ => {
-            let (start, end) = (
-                absolute(start).clamp(-1, length - 1),
-                absolute(end).clamp(-1, length - 1),
-            );
-            let step = step.saturating_neg();
-            (start - end).max(0).div_euclid(step)
-                + i64::from((start - end).max(0).rem_euclid(step) != 0)
-        }
-    };
-    Ok(count as usize)
-}
-
-fn reshape(x: &[usize], shape: &[i64], allow_zero: bool) -> Result<Dims, String> {
-    let refuse = || format!("{x:?} cannot become {shape:?}");
-    let total: usize = x.iter().product();
-    let mut dims = Vec::with_capacity(shape.len());
-    let mut inferred = None;
-    for (axis, length) in shape.iter().enumerate() {
-        dims.push(match length {
-            0 if !allow_zero => *x.get(axis).ok_or_else(refuse)?,
-            -1 if inferred.is_none() => {
-                inferred = Some(axis);
-                1
-            }
-            length => usize::try_from(*length).map_err(|_| refuse())?,
-        });
-    }
-    if let Some(axis) = inferred {
-        let others = super::elements(&dims) as usize;
-        dims[axis] = if others == 0 { 0 } else { total / others };
-    }
-    if super::elements(&dims) == total as u64 {
-        Ok(dims)
-    } else {
-        Err(refuse())
-    }
-}
-
-fn pad(inputs: &Arguments<'_>) -> Result<Dims, String> {
-    let mut dims = inputs.dims(0)?.to_vec();
-    let pads = inputs.integers(1)?;
-    let axes = match inputs.optional_integers(3)? {
-        Some(axes) => normalised(&axes, dims.len())?,
-        None => (0..dims.len()).collect(),
-    };
-    if pads.len() != 2 * axes.len() {
-        return Err(format!("{} pads for {} axes", pads.len(), axes.len()));
-    }
-    for (index, axis) in axes.iter().enumerate() {
-        let padded = (dims[*axis] as i64)
-            .saturating_add(pads[index])
-            .saturating_add(pads[axes.len() + index]);
-        dims[*axis] = usize::try_from(padded).map_err(|_| "more is cropped than there is")?;
-    }
-    Ok(dims)
-}
-
-fn resize(attributes: &Resize, inputs: &Arguments<'_>) -> Result<Dims, String> {
-    let mut dims = inputs.dims(0)?.to_vec();
-    let axes = match &attributes.axes {
-        Some(axes) => normalised(axes, dims.len())?,
-        None => (0..dims.len()).collect(),
-    };
-    let sizes = inputs.value(3).filter(|sizes| sizes.dims != [0]);
-    if sizes.is_some() {
-        let sizes = lengths(&inputs.integers(3)?)?;
-        if sizes.len() != axes.len() {
-            return Err(format!("{} sizes for {} axes", sizes.len(), axes.len()));
-        }
-        let ratios = axes
-            .iter()
-            .zip(&sizes)
-            .map(|(axis, size)| *size as f64 / dims[*axis] as f64);
-        let ratio = match attributes.keep_aspect {
-            KeepAspect::Stretch => None,
-            KeepAspect::NotLarger => ratios.reduce(f64::min),
-            KeepAspect::NotSmaller => ratios.reduce(f64::max),
-        };
-        for (axis, size) in axes.into_iter().zip(sizes) {
-            dims[axis] = ratio.map_or(size, |ratio| (ratio * dims[axis] as f64).round() as usize);
-        }
-        return Ok(dims);
-    }
-    let scales: Vec<f64> = inputs.elements(2, DType::F64)?;
-    if scales.len() != axes.len() {
-        return Err(format!("{} scales for {} axes", scales.len(), axes.len()));
-    }
-    for (axis, scale) in axes.into_iter().zip(scales) {
-        // Scales are single precision in the file: 0.6 of 5 is 3, not 2.999….
-        dims[axis] = f64::from(dims[axis] as f32 * scale as f32).floor() as usize;
-    }
-    Ok(dims)
 }
 
 fn range_length(inputs: &Arguments<'_>) -> Result<usize, String> {

@@ -50,7 +50,7 @@ impl Sgd {
                 Schedule::Steps { times, factor } => {
                     factor.powf((progress * (times + 1) as f64).floor())
                 }
-                Schedule::Cosine => (1. + (PI * progress).cos()) / 2.,
+                Schedule::Cosine => f64::midpoint(1., (PI * progress).cos()),
             }
     }
 }
@@ -124,6 +124,7 @@ impl Descent {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "no rounding happens here")]
 mod tests {
     use super::*;
 

@@ -260,6 +260,7 @@ impl Layers {
     /// Zero channels before and after `x`'s.
     pub fn pad_channels(&mut self, x: ValueId, before: usize, after: usize) -> ValueId {
         let name = format!("{}.pad", self.builder.value_name(x));
+        #[expect(clippy::cast_possible_wrap, reason = "a few channels")]
         let pads = Literal::integers([before as i64, after as i64]);
         let pads = self.node(&format!("{name}.pads"), Op::Constant(pads), &[]);
         let axes = self.node(

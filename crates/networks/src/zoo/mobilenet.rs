@@ -13,7 +13,7 @@ const STAGES: [(usize, usize, usize, usize); 7] = [
     (6, 320, 1, 1),
 ];
 
-/// `MobileNetV2` (Sandler et al. 2018).
+/// MobileNetV2 (Sandler et al. 2018).
 pub(super) fn mobilenet_v2(input: [usize; 3], num_classes: usize) -> Result<Network> {
     let mut net = Layers::new("mobilenet_v2", input);
     let image = net.input();

@@ -7,7 +7,7 @@ pub(super) struct ResNet {
     /// Blocks in each of the four stages.
     pub blocks: [usize; 4],
     pub block: Block,
-    /// Groups of the 3 × 3 convolutions: the cardinality of `ResNeXt` (Xie et al. 2017).
+    /// Groups of the 3 × 3 convolutions: the cardinality of ResNeXt (Xie et al. 2017).
     pub groups: usize,
     /// Width of a group where the block's own is 64; 128 is twice as wide (Zagoruyko and Komodakis 2016).
     pub width_per_group: usize,
