@@ -65,6 +65,7 @@ async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
     for kind in ["predictions", "model"] {
         gauge!("referee_workers_alive", "kind" => kind)
             .set(count_of(&pipeline.workers_alive, kind));
+        gauge!("referee_unfinished", "kind" => kind).set(count_of(&pipeline.unfinished, kind));
     }
     for action in ["requeued", "failed"] {
         gauge!("referee_watchdog_actions", "action" => action)

@@ -1,6 +1,7 @@
 //! Submissions over HTTP, from the upload to the boards, against a real database.
 
 mod arena;
+mod models;
 mod overviews;
 
 use std::io;
@@ -116,12 +117,6 @@ async fn what_the_form_or_the_first_bytes_show_is_refused_at_once() {
             &too_large,
             StatusCode::PAYLOAD_TOO_LARGE,
             "1 MiB",
-        ),
-        (
-            vec![method, ("kind", "model")],
-            FILE.as_bytes(),
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "models",
         ),
         (
             vec![method, ("colour", "red")],

@@ -11,6 +11,7 @@ pub mod accounts;
 pub mod challenges;
 pub mod cluster;
 pub mod events;
+pub mod inference;
 pub mod leaderboard;
 pub mod objects;
 pub mod operations;

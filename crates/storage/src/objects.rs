@@ -92,6 +92,15 @@ impl ObjectStore {
         }))
     }
 
+    /// Where the object lies as a file of this machine; none in a store elsewhere.
+    pub fn path(&self, key: &str) -> Result<Option<PathBuf>, ObjectError> {
+        let key = path(key)?;
+        Ok(self
+            .directory
+            .as_ref()
+            .map(|directory| directory.join(key.as_ref())))
+    }
+
     /// The object's length in bytes.
     pub async fn size(&self, key: &str) -> Result<u64, ObjectError> {
         let head = self.store.head(&path(key)?).await;

@@ -12,6 +12,8 @@ pub struct Labelled {
 pub struct Pipeline {
     /// By status.
     pub submissions: Vec<Labelled>,
+    /// Queued or running, by kind.
+    pub unfinished: Vec<Labelled>,
     /// Seconds since the oldest submission that still waits was received.
     pub oldest_waiting_seconds: Option<f64>,
     /// Seen within the last 10 seconds, by kind of submission.
@@ -36,6 +38,18 @@ pub async fn pipeline(db: &ApiDb) -> Result<Pipeline, StorageError> {
         SELECT CASE WHEN withdrawn_at IS NULL THEN status ELSE 'withdrawn' END AS "label!", count(*) AS "count!"
         FROM submissions
         GROUP BY 1
+        "#
+    )
+    .fetch_all(db.pool())
+    .await?;
+    let unfinished = sqlx::query_as!(
+        Labelled,
+        r#"
+        SELECT kind AS label, count(*) AS "count!"
+        FROM submissions
+        WHERE status IN ('queued', 'running')
+          AND withdrawn_at IS NULL
+        GROUP BY kind
         "#
     )
     .fetch_all(db.pool())
@@ -69,6 +83,7 @@ pub async fn pipeline(db: &ApiDb) -> Result<Pipeline, StorageError> {
     .await?;
     Ok(Pipeline {
         submissions,
+        unfinished,
         oldest_waiting_seconds,
         workers_alive,
         watchdog_actions,

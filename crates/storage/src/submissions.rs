@@ -63,6 +63,8 @@ pub struct Submission {
     pub code_url: Option<String>,
     pub outside_data: bool,
     pub form: serde_json::Value,
+    /// The recipe with which a model was run.
+    pub preprocess: Option<serde_json::Value>,
     pub object_key: String,
     pub filename: String,
     pub bytes: i64,
@@ -266,7 +268,7 @@ async fn read(db: &ApiDb, ids: &[Uuid]) -> Result<Vec<Submission>, StorageError>
                submissions.team, teams.name AS team_name, users.handle AS submitter,
                submissions.kind AS "kind: Kind", submissions.entry AS "entry: Entry",
                submissions.method, submissions.description, submissions.paper_url, submissions.code_url,
-               submissions.outside_data, submissions.form,
+               submissions.outside_data, submissions.form, submissions.preprocess,
                submissions.object_key, submissions.filename, submissions.bytes, submissions.sha256,
                submissions.record_key,
                submissions.created_at, submissions.late,
@@ -397,4 +399,17 @@ pub async fn places(db: &ApiDb, ids: &[Uuid]) -> Result<HashMap<Uuid, Place>, St
         (row.id, place)
     });
     Ok(places.collect())
+}
+
+/// A drawing of a submission's network, `{layers, filters}`; none until it has been looked at.
+pub async fn layers(
+    db: &ApiDb,
+    submission: Uuid,
+) -> Result<Option<serde_json::Value>, StorageError> {
+    Ok(sqlx::query_scalar!(
+        "SELECT document FROM model_layers WHERE submission = $1",
+        submission,
+    )
+    .fetch_optional(db.pool())
+    .await?)
 }

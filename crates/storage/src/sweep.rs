@@ -31,6 +31,7 @@ async fn known(db: &ApiDb, keys: &[String]) -> Result<HashSet<String>, SweepErro
         FROM unnest($1::text[]) AS asked (key)
         WHERE EXISTS (SELECT FROM submissions WHERE object_key = asked.key)
            OR EXISTS (SELECT FROM submissions WHERE record_key = asked.key)
+           OR EXISTS (SELECT FROM submission_data WHERE object_key = asked.key)
            OR EXISTS (SELECT FROM challenge_files WHERE object_key = asked.key)
         "#,
         keys,

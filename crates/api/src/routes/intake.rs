@@ -12,7 +12,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use referee_client::documents;
 use referee_storage::challenges::State as ChallengeState;
 use referee_storage::challenges::settings::{AfterClose, OutsideData};
-use referee_storage::submissions::intake::{self, Intake, NewSubmission, Refusal, Terms};
+use referee_storage::submissions::intake::{self, Intake, NewData, NewSubmission, Refusal, Terms};
 use referee_storage::submissions::{Entry, Kind};
 use tracing::Instrument;
 use utoipa_axum::router::OpenApiRouter;
@@ -25,7 +25,7 @@ use crate::extract::Path;
 use crate::problem::Problem;
 use crate::routes::submissions::{document, stored};
 use form::Completed;
-use upload::{File, Rules, Upload};
+use upload::{File, Files, Rules, Upload};
 
 /// What a form may add to its file: fields, headers and boundaries.
 const FORM_BYTES: u64 = 1 << 20;
@@ -37,7 +37,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .layer(DefaultBodyLimit::disable())
 }
 
-/// Submit predictions: `multipart/form-data`, parts in any order. What the form or the file's first bytes show is
+/// Submit predictions or a model: `multipart/form-data`, parts in any order. What the form or the file's first bytes show is
 /// answered at once; what needs the whole file shows in the submission's status later.
 ///
 /// A repeated `Idempotency-Key` is answered with the submission that it was first used for.
@@ -101,9 +101,12 @@ async fn submit(
 #[derive(utoipa::ToSchema)]
 #[expect(dead_code, reason = "describes the form, which is read part by part")]
 struct SubmissionForm {
-    /// Predictions in any accepted format.
+    /// Predictions in any accepted format; or a model, `.safetensors` or `.onnx`.
     #[schema(value_type = String, format = Binary)]
     file: String,
+    /// Side files of an ONNX model, each under the bare name that it refers to it by.
+    #[schema(value_type = Option<Vec<String>>, format = Binary)]
+    data: Option<Vec<String>>,
     kind: Option<documents::Kind>,
     /// What made the predictions, 1 to 100 characters.
     method: String,
@@ -111,6 +114,17 @@ struct SubmissionForm {
     description: Option<String>,
     /// ILSVRC text with four integers after every class.
     boxes: Option<bool>,
+    /// Of a safetensors model, such as `resnet50` or `mlp(512,256)`; the file's metadata may say it instead.
+    architecture: Option<String>,
+    /// How images become a model's input: JSON (as in the file's metadata), timm's or Hugging Face's, or a name such as
+    /// `torchvision:ResNet50_Weights.IMAGENET1K_V2`.
+    preprocess: Option<String>,
+    /// `challenge`, `wnid`, or the classes in the order of the model's columns, one a line.
+    class_order: Option<String>,
+    /// How many of a model's first columns are no classes.
+    class_offset: Option<u32>,
+    /// The name of the ONNX output that holds the logits.
+    output: Option<String>,
     /// Whether data from elsewhere was used.
     outside_data: Option<bool>,
     paper_url: Option<String>,
@@ -138,6 +152,7 @@ fn rules(terms: &Terms) -> Rules {
     Rules {
         upload_mb: terms.upload_mb.unsigned_abs(),
         forbids_outside_data: terms.outside_data == OutsideData::Forbidden,
+        takes_models: terms.has_images,
     }
 }
 
@@ -267,7 +282,7 @@ fn refused(refusal: &Refusal, terms: &Terms) -> Problem {
 /// Reads the form and makes it a submission. Where it does not become one, nothing is left of it.
 async fn receive(app: App, ticket: Ticket, mut upload: Upload) -> Result<Uuid, Problem> {
     match upload.receive(&app.objects, rules(&ticket.terms)).await {
-        Ok((form, file)) => register(&app, &ticket, &form, file).await,
+        Ok((form, file, data)) => register(&app, &ticket, &form, file, data).await,
         Err(problem) => {
             upload.discard().await;
             Err(problem)
@@ -280,7 +295,17 @@ async fn register(
     ticket: &Ticket,
     form: &Completed,
     file: File,
+    data: Vec<File>,
 ) -> Result<Uuid, Problem> {
+    let side_files: Vec<NewData> = data
+        .iter()
+        .map(|file| NewData {
+            name: file.filename.clone(),
+            object_key: file.stored.key.clone(),
+            bytes: file.stored.bytes.cast_signed(),
+            sha256: file.stored.sha256,
+        })
+        .collect();
     let new = NewSubmission {
         id: Uuid::now_v7(),
         challenge: ticket.terms.challenge,
@@ -301,20 +326,26 @@ async fn register(
         filename: &file.filename,
         bytes: file.stored.bytes.cast_signed(),
         sha256: &file.stored.sha256,
+        data: &side_files,
         idempotency_key: ticket.idempotency_key.as_deref(),
         received_at: ticket.received_at,
         late: ticket.late,
     };
     let id = new.id;
-    // After an error nobody knows whether it was committed: the sweep will see whether the file is needed.
-    match intake::accept(&app.db, &new).await? {
+    // After an error nobody knows whether it was committed: the sweep will see whether the files are needed.
+    let accepted = intake::accept(&app.db, &new).await?;
+    let files = Files {
+        file: Some(file),
+        data,
+    };
+    match accepted {
         Intake::Accepted => Ok(id),
         Intake::Repeated(earlier) => {
-            file.delete(&app.objects).await;
+            files.delete(&app.objects).await;
             repeated(earlier, &ticket.terms)
         }
         Intake::Refused(refusal) => {
-            file.delete(&app.objects).await;
+            files.delete(&app.objects).await;
             Err(refused(&refusal, &ticket.terms))
         }
     }

@@ -32,6 +32,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(show, change, withdraw))
         .routes(routes!(downloads::file))
         .routes(routes!(downloads::predictions))
+        .routes(routes!(layers))
 }
 
 /// Submissions to a challenge, newest first: the team's own; for its organizers, all.
@@ -122,6 +123,30 @@ async fn show(
 ) -> Result<Json<documents::Submission>, Problem> {
     let (submission, access) = look(&app, id, user.as_ref()).await?;
     Ok(Json(access.view(document(&app, submission).await?)))
+}
+
+/// The layers of a submission's network in the order of their execution, and the filters of the first if it is a convolution.
+/// Whoever may see the submission may see them.
+#[utoipa::path(get, path = "/submissions/{id}/layers", tag = "submissions", params(("id" = Uuid, Path)),
+    security((), ("token" = []), ("session" = [])), responses(
+    (status = 200, description = "The layers", body = documents::ModelLayers),
+    (status = 404, description = "There is no submission that the caller may see, or it is no model that has been looked at", body = documents::Problem)
+))]
+async fn layers(
+    State(app): State<App>,
+    Path(id): Path<Uuid>,
+    MaybeSignedIn(user): MaybeSignedIn,
+) -> Result<Json<documents::ModelLayers>, Problem> {
+    let (submission, _) = look(&app, id, user.as_ref()).await?;
+    let found = submissions::layers(&app.db, submission.id).await?;
+    let found = found.ok_or_else(|| {
+        Problem::not_found(
+            "this submission has no layers: it is no model, or has not been looked at yet",
+        )
+    })?;
+    serde_json::from_value(found)
+        .map(Json)
+        .map_err(|error| Problem::internal(&error))
 }
 
 /// Change a submission. `hidden` and `verified` are the organizers' to change, the rest its team's.

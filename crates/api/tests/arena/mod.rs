@@ -302,7 +302,7 @@ pub fn request(method: &str, handle: Option<&str>, path: &str) -> axum::http::re
     }
 }
 
-const BOUNDARY: &str = "a-boundary";
+pub const BOUNDARY: &str = "a-boundary";
 
 /// The parts before the content of a file, and what ends the form.
 pub fn form(fields: &[(&str, &str)]) -> (String, String) {

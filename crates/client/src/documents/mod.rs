@@ -29,8 +29,9 @@ pub use settings::{
     Reference, Rules, RulesPatch, Schedule, SchedulePatch, TestPatch, TestSettings,
 };
 pub use submission::{
-    Architectures, Entry, Hidden, Kind, ModelProfile, Notice, Progress, Queue, Scores, SplitScore,
-    Status, Submission, SubmissionPatch, SubmissionProblem,
+    Architectures, Entry, Hidden, Kind, ModelFilters, ModelLayer, ModelLayers, ModelProfile,
+    Notice, Progress, Queue, Scores, SplitScore, Status, Submission, SubmissionPatch,
+    SubmissionProblem,
 };
 
 /// An `application/problem+json` answer (RFC 9457): what went wrong and what to do about it.

@@ -204,7 +204,40 @@ pub struct ModelProfile {
     #[serde(default)]
     pub folded: bool,
     pub images_per_second: Option<f64>,
+    /// What it ran on: processor or GPU, threads and batch. Speeds compare on the same device only.
     pub device: Option<String>,
+}
+
+/// A network as it is drawn.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ModelLayers {
+    /// In the order of their execution.
+    pub layers: Vec<ModelLayer>,
+    /// `null` unless the first layer is a convolution.
+    pub filters: Option<ModelFilters>,
+}
+
+/// One operator of a network.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ModelLayer {
+    pub name: String,
+    pub op: String,
+    /// At batch 1, the batch left out.
+    pub output_shape: Vec<u64>,
+    pub parameters: u64,
+    pub macs: u64,
+}
+
+/// The filters of a network's first layer, each stretched to 0..255.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ModelFilters {
+    /// `[n, height, width, channels]`
+    pub shape: [u64; 4],
+    /// uint8 in C order, as base64.
+    pub data: String,
 }
 
 /// The mark of a submission that the organizers took off the board.

@@ -11,6 +11,8 @@ pub const MAX_ATTEMPTS: i32 = 5;
 pub struct Claim {
     pub submission: Uuid,
     pub attempt: i32,
+    /// How often scoring has been started, this time included; running a model is counted apart.
+    pub starts: i32,
     pub challenge: Uuid,
     pub team: Uuid,
     /// An organizer's: scored exactly, never gated by the ladder.
@@ -63,7 +65,7 @@ pub async fn claim(db: &ScorerDb, submission: Uuid) -> Result<Option<Claim>, Sto
              AND status IN ('queued', 'running')
              AND withdrawn_at IS NULL
              AND (kind = 'predictions' OR record_key IS NOT NULL)
-           RETURNING id AS submission, attempt, challenge, team, entry = 'baseline' AS "is_baseline!",
+           RETURNING id AS submission, attempt, attempt - inference_attempts AS "starts!", challenge, team, entry = 'baseline' AS "is_baseline!",
                      coalesce(record_key, object_key) AS "object_key!", bytes,
                      coalesce((form ->> 'boxes')::boolean, false) AS "boxes!""#,
         submission

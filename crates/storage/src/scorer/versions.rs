@@ -290,7 +290,7 @@ pub async fn unscored(
 ) -> Result<Vec<Claim>, StorageError> {
     Ok(sqlx::query_as!(
         Claim,
-        r#"SELECT s.id AS submission, s.attempt, s.challenge, s.team, s.entry = 'baseline' AS "is_baseline!",
+        r#"SELECT s.id AS submission, s.attempt, 0 AS "starts!", s.challenge, s.team, s.entry = 'baseline' AS "is_baseline!",
                   coalesce(s.record_key, s.object_key) AS "object_key!", s.bytes,
                   coalesce((s.form ->> 'boxes')::boolean, false) AS "boxes!"
            FROM submissions s

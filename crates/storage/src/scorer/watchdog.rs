@@ -19,17 +19,19 @@ pub async fn watch(db: &ScorerDb, deadline: Duration) -> Result<WatchdogReport, 
     let failed = sqlx::query!(
         "WITH stuck AS (
              UPDATE submissions
-             SET status = 'failed', problem = jsonb_build_object('detail', $3::text), stage = NULL
+             SET status = 'failed', stage = NULL,
+                 problem = jsonb_build_object('detail', CASE WHEN kind = 'model' AND record_key IS NULL THEN $4::text ELSE $3 END)
              WHERE status = 'running'
                AND progress_at < clock_timestamp() - make_interval(secs => $1)
-               AND attempt >= $2
+               AND attempt - inference_attempts >= $2
              RETURNING id
          )
          INSERT INTO watchdog_actions (submission, action)
          SELECT id, 'failed' FROM stuck",
         deadline.as_secs_f64(),
         MAX_ATTEMPTS,
-        FailureReason::WorkerLost.sentence()
+        FailureReason::WorkerLost.sentence(),
+        crate::inference::FailureReason::WorkerLost.sentence()
     )
     .execute(db.pool())
     .await?

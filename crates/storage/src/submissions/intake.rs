@@ -34,9 +34,21 @@ pub struct NewSubmission<'a> {
     pub bytes: i64,
     pub sha256: &'a [u8; 32],
     pub idempotency_key: Option<&'a str>,
+    /// Side files of a model.
+    pub data: &'a [NewData],
     /// First byte of the upload.
     pub received_at: DateTime<Utc>,
     pub late: bool,
+}
+
+/// A stored side file of a model.
+#[derive(Clone, Debug)]
+pub struct NewData {
+    /// Bare: what the model refers to it by.
+    pub name: String,
+    pub object_key: String,
+    pub bytes: i64,
+    pub sha256: [u8; 32],
 }
 
 /// What became of a new submission. Unless it was accepted, nothing refers to its object.
@@ -134,6 +146,9 @@ pub struct Terms {
     pub outside_data: OutsideData,
     /// Whether there are sealed labels to score by.
     pub has_labels: bool,
+    /// Whether there are test images to run models on.
+    pub has_images: bool,
+    pub classes: i32,
 }
 
 impl Terms {
@@ -153,7 +168,11 @@ pub async fn terms(db: &ApiDb, slug: &str, user: Uuid) -> Result<Option<Terms>, 
                outside_data AS "outside_data: OutsideData",
                EXISTS (
                    SELECT FROM label_versions WHERE challenge = challenges.id AND state IN ('sealed', 'current')
-               ) AS "has_labels!"
+               ) AS "has_labels!",
+               EXISTS (
+                   SELECT FROM challenge_files WHERE challenge = challenges.id AND purpose = 'test-images'
+               ) AS "has_images!",
+               jsonb_array_length(classes) AS "classes!"
         FROM challenges
         WHERE slug = $1
         "#,
@@ -292,12 +311,25 @@ async fn insert(
         new.received_at,
         new.late,
     )
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
+    for data in new.data {
+        sqlx::query!(
+            "INSERT INTO submission_data (submission, name, object_key, bytes, sha256) VALUES ($1, $2, $3, $4, $5)",
+            new.id,
+            data.name,
+            data.object_key,
+            data.bytes,
+            &data.sha256,
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
     Ok(())
 }
 
-/// A challenge's limits and what a team has used of them: all submissions but rejected and failed ones.
+/// A challenge's limits and what a team has used of them: all submissions but failed ones and rejected ones. A rejected model
+/// that has seen private images counts: its rejection told something about them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Usage {
     pub per_day: Option<i32>,
@@ -329,7 +361,8 @@ pub(super) async fn usage(
                min(received_at) FILTER (WHERE status = 'rejected' AND received_at > $7) AS first_rejected_at
         FROM challenges
         LEFT JOIN (
-            SELECT challenge, status, received_at, status NOT IN ('rejected', 'failed') AS counts
+            SELECT challenge, status, received_at,
+                   status <> 'failed' AND (status <> 'rejected' OR hidden_images_at IS NOT NULL) AS counts
             FROM submissions
             WHERE team = $2
               AND entry = 'competitor'

@@ -39,7 +39,7 @@ impl Scorer {
         };
         match self.score_claimed(&claim).await {
             Ok(()) => Ok(()),
-            Err(error) if claim.attempt >= MAX_ATTEMPTS => {
+            Err(error) if claim.starts >= MAX_ATTEMPTS => {
                 tracing::error!(%submission, attempt = claim.attempt, error = error.cause(), "gave a submission up");
                 metrics::counter!("referee_submissions_failed_total").increment(1);
                 scorer::fail(&self.db, &claim, error.reason())

@@ -218,6 +218,7 @@ impl Arena {
                 code_url: None,
                 outside_data: false,
                 form: &serde_json::json!({}),
+                data: &[],
                 object_key: &stored.key,
                 filename: "guesses.txt",
                 bytes: i64::try_from(stored.bytes).expect("small"),

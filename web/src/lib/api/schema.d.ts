@@ -285,7 +285,7 @@ export interface paths {
         get: operations["list_submissions"];
         put?: never;
         /**
-         * Submit predictions: `multipart/form-data`, parts in any order. What the form or the file's first bytes show is
+         * Submit predictions or a model: `multipart/form-data`, parts in any order. What the form or the file's first bytes show is
          *     answered at once; what needs the whole file shows in the submission's status later.
          * @description A repeated `Idempotency-Key` is answered with the submission that it was first used for.
          */
@@ -470,6 +470,26 @@ export interface paths {
         };
         /** The file as it was uploaded, for its team and the organizers. */
         get: operations["file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/submissions/{id}/layers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The layers of a submission's network in the order of their execution, and the filters of the first if it is a convolution.
+         *     Whoever may see the submission may see them.
+         */
+        get: operations["layers"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1010,6 +1030,30 @@ export interface components {
             role: components["schemas"]["Role"];
             tokens: components["schemas"]["Token"][];
         };
+        /** @description The filters of a network's first layer, each stretched to 0..255. */
+        ModelFilters: {
+            /** @description uint8 in C order, as base64. */
+            data: string;
+            /** @description `[n, height, width, channels]` */
+            shape: number[];
+        };
+        /** @description One operator of a network. */
+        ModelLayer: {
+            /** Format: int64 */
+            macs: number;
+            name: string;
+            op: string;
+            /** @description At batch 1, the batch left out. */
+            output_shape: number[];
+            /** Format: int64 */
+            parameters: number;
+        };
+        /** @description A network as it is drawn. */
+        ModelLayers: {
+            filters?: components["schemas"]["ModelFilters"] | null;
+            /** @description In the order of their execution. */
+            layers: components["schemas"]["ModelLayer"][];
+        };
         /** @description What a model is and how fast it ran. */
         ModelProfile: {
             architecture?: string | null;
@@ -1018,6 +1062,7 @@ export interface components {
              * @description Weight layers on the longest path from input to output.
              */
             depth?: number | null;
+            /** @description What it ran on: processor or GPU, threads and batch. Speeds compare on the same device only. */
             device?: string | null;
             /** @description Batch normalisation was folded into the weights before the upload. */
             folded?: boolean;
@@ -1431,22 +1476,40 @@ export interface components {
         };
         /** @description The fields of the form. */
         SubmissionForm: {
+            /** @description Of a safetensors model, such as `resnet50` or `mlp(512,256)`; the file's metadata may say it instead. */
+            architecture?: string | null;
             /** @description ILSVRC text with four integers after every class. */
             boxes?: boolean | null;
+            /**
+             * Format: int32
+             * @description How many of a model's first columns are no classes.
+             */
+            class_offset?: number | null;
+            /** @description `challenge`, `wnid`, or the classes in the order of the model's columns, one a line. */
+            class_order?: string | null;
             code_url?: string | null;
+            /** @description Side files of an ONNX model, each under the bare name that it refers to it by. */
+            data?: string[] | null;
             /** @description Markdown, at most 10,000 characters. */
             description?: string | null;
             /**
              * Format: binary
-             * @description Predictions in any accepted format.
+             * @description Predictions in any accepted format; or a model, `.safetensors` or `.onnx`.
              */
             file: string;
             kind?: components["schemas"]["Kind"] | null;
             /** @description What made the predictions, 1 to 100 characters. */
             method: string;
+            /** @description The name of the ONNX output that holds the logits. */
+            output?: string | null;
             /** @description Whether data from elsewhere was used. */
             outside_data?: boolean | null;
             paper_url?: string | null;
+            /**
+             * @description How images become a model's input: JSON (as in the file's metadata), timm's or Hugging Face's, or a name such as
+             *     `torchvision:ResNet50_Weights.IMAGENET1K_V2`.
+             */
+            preprocess?: string | null;
         };
         /** @description Changes a submission. `hidden` and `verified` are the organizers', the rest its team's. */
         SubmissionPatch: {
@@ -1578,6 +1641,9 @@ export type LeaderboardSettings = components['schemas']['LeaderboardSettings'];
 export type Limits = components['schemas']['Limits'];
 export type LimitsPatch = components['schemas']['LimitsPatch'];
 export type Me = components['schemas']['Me'];
+export type ModelFilters = components['schemas']['ModelFilters'];
+export type ModelLayer = components['schemas']['ModelLayer'];
+export type ModelLayers = components['schemas']['ModelLayers'];
 export type ModelProfile = components['schemas']['ModelProfile'];
 export type NewSession = components['schemas']['NewSession'];
 export type NewToken = components['schemas']['NewToken'];
@@ -3568,6 +3634,37 @@ export interface operations {
                 };
             };
             /** @description There is no submission that the caller may see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    layers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The layers */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelLayers"];
+                };
+            };
+            /** @description There is no submission that the caller may see, or it is no model that has been looked at */
             404: {
                 headers: {
                     [name: string]: unknown;

@@ -1,9 +1,10 @@
 use referee_client::documents::Kind;
+use referee_scoring::model_form::{self, ModelForm};
 use serde_json::json;
 
 use crate::routes::submissions::wording;
 
-/// The text fields of the form. `file` is no text, and `data` comes with models.
+/// The fields of the form that come once. `file` is no text; `data` may come often.
 const FIELDS: [&str; 13] = [
     "kind",
     "method",
@@ -29,6 +30,7 @@ pub struct Form {
     method: String,
     description: String,
     boxes: bool,
+    model: ModelForm,
     outside_data: bool,
     paper_url: Option<String>,
     code_url: Option<String>,
@@ -89,11 +91,7 @@ impl Form {
 
     fn set(&mut self, name: &'static str, text: String) -> Result<(), String> {
         match name {
-            "kind" => match text.parse()? {
-                Kind::Predictions => self.kind = Kind::Predictions,
-                // The one line that keeps models out until there is a worker that runs them.
-                Kind::Model => return Err("this server does not run models yet: submit their predictions, with kind=predictions".into()),
-            },
+            "kind" => self.kind = text.parse()?,
             "method" => self.method = wording::method(&text)?,
             "description" => self.description = wording::description(text)?,
             "paper_url" => self.paper_url = web_address(name, &text)?,
@@ -105,10 +103,17 @@ impl Form {
                     return Err("this challenge forbids data from elsewhere, and `outside_data` says that some was used".into());
                 }
             }
-            _ if text.is_empty() => {}
-            _ => return Err(format!("`{name}` describes a model; leave it out for predictions")),
+            _ => self
+                .model
+                .set(name, &text)
+                .map_err(|error| error.to_string())?,
         }
         Ok(())
+    }
+
+    /// What the file is, once its form has said so.
+    pub fn kind(&self) -> Option<Kind> {
+        self.seen.contains(&"kind").then_some(self.kind)
     }
 
     /// What is wrong with the fields that have arrived.
@@ -126,9 +131,12 @@ impl Form {
                 .push("`method` is missing: name what made the predictions".into());
         }
         if !self.seen.contains(&"file") {
-            self.complaints
-                .push("`file` is missing: send the predictions as a part with that name".into());
+            self.complaints.push(
+                "`file` is missing: send the predictions or the model as a part with that name"
+                    .into(),
+            );
         }
+        self.check_kind();
         self.so_far()?;
         Ok(Completed {
             kind: self.kind,
@@ -137,8 +145,30 @@ impl Form {
             outside_data: self.outside_data,
             paper_url: self.paper_url,
             code_url: self.code_url,
-            reading: json!({ "boxes": self.boxes }),
+            reading: match self.kind {
+                Kind::Predictions => json!({ "boxes": self.boxes }),
+                Kind::Model => json!(self.model),
+            },
         })
+    }
+
+    /// Fields of the other kind are a misunderstanding that is better cleared up now.
+    fn check_kind(&mut self) {
+        let empty = ModelForm::default();
+        if self.kind == Kind::Predictions && self.model != empty {
+            let given = model_form::FIELDS
+                .iter()
+                .filter(|field| self.seen.contains(*field));
+            let given: Vec<String> = given.map(|field| format!("`{field}`")).collect();
+            self.complaints.push(format!(
+                "{} describes a model: leave it out for predictions, or send kind=model",
+                given.join(", ")
+            ));
+        }
+        if self.kind == Kind::Model && self.boxes {
+            self.complaints
+                .push("`boxes` describes predictions: leave it out for a model".into());
+        }
     }
 }
 
@@ -205,12 +235,29 @@ mod tests {
     }
 
     #[test]
-    fn models_wait_for_their_worker() {
-        let complaint = filled(&[("method", "m"), ("kind", "model")]).expect_err("no models yet");
-        assert!(
-            complaint.starts_with("this server does not run models yet"),
-            "{complaint}"
+    fn a_model_keeps_what_describes_it() {
+        let completed = filled(&[
+            ("architecture", "mlp(512,256)"),
+            ("class_order", "wnid"),
+            ("method", "m"),
+            ("output", ""),
+            ("kind", "model"),
+        ])
+        .expect("complete");
+        assert_eq!(completed.kind, Kind::Model);
+        assert_eq!(
+            completed.reading,
+            json!({ "architecture": "mlp(512,256)", "class_order": "wnid" })
         );
+        for fields in [
+            [("kind", "model"), ("boxes", "true")],
+            [("kind", "model"), ("architecture", "resnet51")],
+            [("kind", "model"), ("preprocess", "{\"crop\":")],
+            [("kind", "predictions"), ("output", "logits")],
+        ] {
+            let complaint = filled(&[fields[0], fields[1], ("method", "m")]).expect_err("refused");
+            assert!(complaint.contains(fields[1].0), "{complaint}");
+        }
     }
 
     #[test]

@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use axum::extract::multipart::{Field, Multipart, MultipartError};
 use axum::http::{HeaderMap, StatusCode, header};
-use bytes::Bytes;
+use referee_client::documents::Kind;
+use referee_scoring::model_form::refuse_model_by_leading_bytes;
 use referee_scoring::predictions::refuse_by_leading_bytes;
 use referee_storage::objects::{ObjectError, ObjectStore, Stored};
 
@@ -11,7 +12,11 @@ use crate::problem::Problem;
 
 /// The bytes by which a file is recognised that cannot be predictions.
 const HEAD: usize = 1024;
-const MOST_PARTS: usize = 40;
+/// Exporters that write a file for each tensor make hundreds.
+const MOST_DATA: usize = 1000;
+const MOST_PARTS: usize = 40 + MOST_DATA;
+/// What a protocol buffer, which an ONNX file is, can hold.
+const MOST_ONNX_BYTES: u64 = 2 << 30;
 /// Without a byte for this long, an upload has broken off.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// How much of a refused upload is still read, and for how long: many clients read no answer before they have sent all.
@@ -28,9 +33,11 @@ pub struct Upload {
 /// What a challenge allows.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
-    /// Of the file, in 2^20 bytes.
+    /// Of all files together, in 2^20 bytes.
     pub upload_mb: u32,
     pub forbids_outside_data: bool,
+    /// Whether there are test images to run models on.
+    pub takes_models: bool,
 }
 
 impl Rules {
@@ -40,23 +47,42 @@ impl Rules {
 
     pub fn too_large(self) -> Problem {
         Problem::too_large(format!(
-            "this challenge takes files of at most {} MiB; send yours compressed with gzip or zstd, or as class lists instead of scores",
+            "this challenge takes uploads of at most {} MiB; send predictions compressed with gzip or zstd, or as class lists instead of scores, and models in half precision",
             self.upload_mb
         ))
     }
 }
 
-/// A file in the object store that nothing refers to yet.
+/// Files in the object store that nothing refers to yet.
+#[derive(Default)]
+pub struct Files {
+    pub file: Option<File>,
+    /// Side files of a model.
+    pub data: Vec<File>,
+}
+
+/// A stored file.
 pub struct File {
     pub stored: Stored,
     pub filename: String,
+    head: Vec<u8>,
 }
 
-impl File {
+impl Files {
     pub async fn delete(self, objects: &ObjectStore) {
-        if let Err(error) = objects.delete(&self.stored.key).await {
-            tracing::warn!(%error, key = self.stored.key, "a refused upload stays until the next sweep");
+        for file in self.file.into_iter().chain(self.data) {
+            if let Err(error) = objects.delete(&file.stored.key).await {
+                tracing::warn!(%error, key = file.stored.key, "a refused upload stays until the next sweep");
+            }
         }
+    }
+
+    fn bytes(&self) -> u64 {
+        self.file
+            .iter()
+            .chain(&self.data)
+            .map(|file| file.stored.bytes)
+            .sum()
     }
 }
 
@@ -71,7 +97,7 @@ impl Upload {
         }
     }
 
-    /// Reads the form and stores its file.
+    /// Reads the form and stores its files.
     ///
     /// # Errors
     /// Whatever is wrong with either; then nothing is stored.
@@ -79,17 +105,16 @@ impl Upload {
         &mut self,
         objects: &ObjectStore,
         rules: Rules,
-    ) -> Result<(Completed, File), Problem> {
+    ) -> Result<(Completed, File, Vec<File>), Problem> {
         self.waits_for_continue = false;
-        let mut file = None;
-        let completed = self.read_parts(objects, rules, &mut file).await;
-        match (completed, file) {
-            (Ok(completed), Some(file)) => Ok((completed, file)),
-            (Ok(_), None) => Err(Problem::internal("a complete form has a file")),
-            (Err(problem), file) => {
-                if let Some(file) = file {
-                    file.delete(objects).await;
-                }
+        let mut files = Files::default();
+        match self.read_parts(objects, rules, &mut files).await {
+            Ok(completed) => match files.file {
+                Some(file) => Ok((completed, file, files.data)),
+                None => Err(Problem::internal("a complete form has a file")),
+            },
+            Err(problem) => {
+                files.delete(objects).await;
                 Err(problem)
             }
         }
@@ -99,25 +124,42 @@ impl Upload {
         &mut self,
         objects: &ObjectStore,
         rules: Rules,
-        file: &mut Option<File>,
+        files: &mut Files,
     ) -> Result<Completed, Problem> {
         let mut form = Form::new(rules.forbids_outside_data);
         for _ in 0..MOST_PARTS {
             let Some(part) = patient(self.form.next_field()).await? else {
-                return form.complete().map_err(Problem::unprocessable);
+                return finished(form, rules, files);
             };
             let name = part.name().unwrap_or_default().to_owned();
-            if name == "file" {
-                form.expect("file");
-                // Faults that show before the file spare its sender the upload.
+            let is_data = name == "data";
+            if is_data || name == "file" {
+                if !is_data {
+                    form.expect("file");
+                }
+                // Faults that show before a file spare its sender the upload.
                 form.so_far().map_err(Problem::unprocessable)?;
-                *file = Some(store(part, objects, rules).await?);
+                if form.kind() == Some(Kind::Model) && !rules.takes_models {
+                    return Err(no_images());
+                }
+                let kind = if is_data { None } else { form.kind() };
+                let name = if is_data {
+                    side_name(&part, files)?
+                } else {
+                    plain_name(part.file_name().unwrap_or_default())
+                };
+                let file = store(part, name, objects, rules, files.bytes(), kind).await?;
+                if is_data {
+                    files.data.push(file);
+                } else {
+                    files.file = Some(file);
+                }
             } else {
                 form.add(&name, text(part, &name).await?);
             }
         }
         Err(Problem::unprocessable(format!(
-            "a form has at most {MOST_PARTS} parts"
+            "a form has at most {MOST_PARTS} parts, {MOST_DATA} of them `data`"
         )))
     }
 
@@ -174,27 +216,102 @@ async fn text(mut part: Field<'_>, name: &str) -> Result<String, Problem> {
     String::from_utf8(text).map_err(|_| Problem::unprocessable(format!("`{name}` is not UTF-8")))
 }
 
-async fn store(mut part: Field<'_>, objects: &ObjectStore, rules: Rules) -> Result<File, Problem> {
-    let filename = plain_name(part.file_name().unwrap_or_default());
-    let mut upload = objects.upload(rules.most_bytes());
+/// What can be said of a form only when all of it is there, as its parts come in any order.
+fn finished(form: Form, rules: Rules, files: &Files) -> Result<Completed, Problem> {
+    let completed = form.complete().map_err(Problem::unprocessable)?;
+    match completed.kind {
+        Kind::Model if !rules.takes_models => return Err(no_images()),
+        Kind::Predictions if !files.data.is_empty() => {
+            return Err(Problem::unprocessable(
+                "`data` parts are side files of a model: leave them out for predictions",
+            ));
+        }
+        _ => {}
+    }
+    if let Some(file) = &files.file {
+        acceptable(&file.head, &file.filename, completed.kind)?;
+    }
+    Ok(completed)
+}
+
+fn no_images() -> Problem {
+    Problem::unprocessable(
+        "this challenge has no test images on the server to run a model on: submit predictions",
+    )
+}
+
+/// The bare name by which a model refers to a side file.
+fn side_name(part: &Field<'_>, files: &Files) -> Result<String, Problem> {
+    let name = part.file_name().unwrap_or_default();
+    let is_bare = !name.is_empty()
+        && name.len() <= 255
+        && name != "."
+        && name != ".."
+        && !name
+            .contains(|character: char| matches!(character, '/' | '\\') || character.is_control());
+    if !is_bare {
+        return Err(Problem::unprocessable(format!(
+            "`{}` is no bare file name: send each `data` part under the name by which the model refers to it, without folders",
+            name.chars().take(80).collect::<String>()
+        )));
+    }
+    if files.data.iter().any(|file| file.filename == name) {
+        return Err(Problem::unprocessable(format!(
+            "two `data` parts are called `{name}`; send each once"
+        )));
+    }
+    if files.data.len() == MOST_DATA {
+        return Err(Problem::unprocessable(format!(
+            "a model has at most {MOST_DATA} `data` parts: export it with all external data in one file"
+        )));
+    }
+    Ok(name.to_owned())
+}
+
+/// Stores a part. `stored` bytes of the same form came before it; its first bytes are looked at where its `kind` is known.
+async fn store(
+    mut part: Field<'_>,
+    filename: String,
+    objects: &ObjectStore,
+    rules: Rules,
+    stored: u64,
+    kind: Option<Kind>,
+) -> Result<File, Problem> {
+    let left = rules.most_bytes().saturating_sub(stored);
+    let is_onnx = kind == Some(Kind::Model) && has_extension(&filename, "onnx");
+    let most = if is_onnx {
+        left.min(MOST_ONNX_BYTES)
+    } else {
+        left
+    };
+    let mut upload = objects.upload(most);
     let mut head = Vec::with_capacity(HEAD);
     let written = async {
         while let Some(chunk) = patient(part.chunk()).await? {
-            look_at_head(&mut head, &chunk, &filename)?;
+            let was_short = head.len() < HEAD;
+            head.extend_from_slice(&chunk[..chunk.len().min(HEAD - head.len())]);
+            if let Some(kind) = kind
+                && was_short
+                && head.len() == HEAD
+            {
+                acceptable(&head, &filename, kind)?;
+            }
             upload.write(chunk).await.map_err(|error| match error {
+                ObjectError::TooLarge { .. } if is_onnx && left > MOST_ONNX_BYTES => Problem::too_large(
+                    "an ONNX file holds at most 2 GiB: save the weights as safetensors and name the architecture, or export them as external data",
+                ),
                 ObjectError::TooLarge { .. } => rules.too_large(),
                 error => Problem::internal(&error),
             })?;
         }
         if head.is_empty() {
-            return Err(Problem::unprocessable(
-                "the file is empty: was it written and closed before it was sent?",
-            ));
+            return Err(Problem::unprocessable(format!(
+                "`{filename}` is empty: was it written and closed before it was sent?"
+            )));
         }
-        if head.len() < HEAD {
-            acceptable(&head, &filename)
-        } else {
-            Ok(())
+        match kind {
+            Some(kind) => acceptable(&head, &filename, kind),
+            None => Ok(()),
         }
     }
     .await;
@@ -208,26 +325,26 @@ async fn store(mut part: Field<'_>, objects: &ObjectStore, rules: Rules) -> Resu
         .finish()
         .await
         .map_err(|error| Problem::internal(&error))?;
-    Ok(File { stored, filename })
+    Ok(File {
+        stored,
+        filename,
+        head,
+    })
 }
 
-/// Collects the file's first bytes, and looks at them once there are enough.
-fn look_at_head(head: &mut Vec<u8>, chunk: &Bytes, filename: &str) -> Result<(), Problem> {
-    let missing = HEAD - head.len();
-    if missing == 0 {
-        return Ok(());
-    }
-    head.extend_from_slice(&chunk[..missing.min(chunk.len())]);
-    if head.len() < HEAD {
-        Ok(())
-    } else {
-        acceptable(head, filename)
-    }
+fn has_extension(filename: &str, extension: &str) -> bool {
+    std::path::Path::new(filename)
+        .extension()
+        .is_some_and(|found| found.eq_ignore_ascii_case(extension))
 }
 
-fn acceptable(head: &[u8], filename: &str) -> Result<(), Problem> {
-    refuse_by_leading_bytes(head, Some(filename))
-        .map_or(Ok(()), |remedy| Err(Problem::unprocessable(remedy)))
+/// Whether the first bytes may be a file of that kind.
+fn acceptable(head: &[u8], filename: &str, kind: Kind) -> Result<(), Problem> {
+    let remedy = match kind {
+        Kind::Predictions => refuse_by_leading_bytes(head, Some(filename)),
+        Kind::Model => refuse_model_by_leading_bytes(head, Some(filename)),
+    };
+    remedy.map_or(Ok(()), |remedy| Err(Problem::unprocessable(remedy)))
 }
 
 /// The last component of a file's name, as it may be shown and sent back.
@@ -239,7 +356,7 @@ fn plain_name(sent: &str) -> String {
         .take(200)
         .collect();
     if name.trim().is_empty() {
-        "predictions".to_owned()
+        "upload".to_owned()
     } else {
         name
     }
@@ -254,18 +371,6 @@ mod tests {
         assert_eq!(plain_name("C:\\runs\\été.npy"), "été.npy");
         assert_eq!(plain_name("../../etc/passwd"), "passwd");
         assert_eq!(plain_name("a\r\nb.csv"), "ab.csv");
-        assert_eq!(plain_name("runs/"), "predictions");
-    }
-
-    #[test]
-    fn a_pickle_is_recognised_however_its_bytes_arrive() {
-        // Protocol 4 of Python's pickle begins with PROTO 4 and a FRAME of eight bytes' length.
-        let mut pickle = b"\x80\x04\x95\x00\x10\x00\x00\x00\x00\x00\x00".to_vec();
-        pickle.resize(2 * HEAD, b'.');
-        let mut head = Vec::new();
-        let refusal = pickle
-            .chunks(7)
-            .try_for_each(|chunk| look_at_head(&mut head, &Bytes::copy_from_slice(chunk), "x.npy"));
-        assert!(refusal.expect_err("refused").detail().contains("pickle"));
+        assert_eq!(plain_name("runs/"), "upload");
     }
 }

@@ -72,11 +72,10 @@ fn convert(
         problem: submission.problem.map(written).transpose()?,
         notices: written(submission.notices)?,
         model: submission.model.map(written).transpose()?,
-        preprocess: submission
-            .form
-            .get("preprocess")
-            .filter(|recipe| !recipe.is_null())
-            .cloned(),
+        preprocess: submission.preprocess.or_else(|| {
+            let asked = submission.form.get("preprocess");
+            asked.filter(|recipe| !recipe.is_null()).cloned()
+        }),
         outside_data: submission.outside_data,
         paper_url: submission.paper_url,
         code_url: submission.code_url,

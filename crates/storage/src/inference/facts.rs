@@ -1,0 +1,80 @@
+use referee_scoring::classes::{ClassEntry, ClassList};
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use crate::challenges::files::Purpose;
+use crate::{InferenceDb, StorageError};
+
+/// What is public about a challenge, and where its images are.
+#[derive(Clone, Debug)]
+pub struct Challenge {
+    pub classes: ClassList,
+    pub images: usize,
+    /// Whether competitors may see the test images: what is said about a model is narrower where they may not.
+    pub public_images: bool,
+    pub test: Option<StoredImages>,
+    pub validation: Option<ValidationSet>,
+}
+
+/// Images in the object store: NPY uint8, or a tar of pictures.
+#[derive(Clone, Debug)]
+pub struct StoredImages {
+    pub object_key: String,
+    pub filename: String,
+    /// Names the content: a set is prepared once per recipe.
+    pub sha256: Vec<u8>,
+}
+
+/// Public images with public labels.
+#[derive(Clone, Debug)]
+pub struct ValidationSet {
+    pub images: StoredImages,
+    /// Object key of a CSV `image,label`.
+    pub labels_key: String,
+}
+
+/// The challenge as an inference worker may know it.
+pub async fn challenge(db: &InferenceDb, challenge: Uuid) -> Result<Challenge, StorageError> {
+    let row = sqlx::query!(
+        r#"SELECT classes AS "classes: Json<Vec<ClassEntry>>", images, public_images
+           FROM challenges
+           WHERE id = $1"#,
+        challenge
+    )
+    .fetch_one(db.pool())
+    .await?;
+    let mut files = sqlx::query!(
+        r#"SELECT purpose AS "purpose: Purpose", object_key, filename, sha256
+           FROM challenge_files
+           WHERE challenge = $1 AND purpose <> 'download'"#,
+        challenge
+    )
+    .fetch_all(db.pool())
+    .await?;
+    let mut stored = |purpose| {
+        let at = files.iter().position(|file| file.purpose == purpose)?;
+        let file = files.swap_remove(at);
+        Some(StoredImages {
+            object_key: file.object_key,
+            filename: file.filename,
+            sha256: file.sha256,
+        })
+    };
+    let test = stored(Purpose::TestImages);
+    let validation = stored(Purpose::ValidationImages)
+        .zip(stored(Purpose::ValidationLabels))
+        .map(|(images, labels)| ValidationSet {
+            images,
+            labels_key: labels.object_key,
+        });
+    Ok(Challenge {
+        classes: ClassList::new(row.classes.0)
+            .map_err(|_| StorageError::Corrupt("a stored class list is not valid"))?,
+        images: row
+            .images
+            .map_or(0, |images| images.unsigned_abs() as usize),
+        public_images: row.public_images,
+        test,
+        validation,
+    })
+}

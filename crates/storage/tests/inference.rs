@@ -1,0 +1,400 @@
+//! Several workers on one model: who claims, who joins, whose range is whose, and what of it survives whom.
+
+use chrono::{TimeDelta, Utc};
+use referee_scoring::ClassEntry;
+use referee_storage::accounts::{NewUser, create_user};
+use referee_storage::challenges::challenge;
+use referee_storage::challenges::settings::{
+    AfterClose, Feedback, OutsideData, Primary, Ranking, Settings, create,
+};
+use referee_storage::inference::{
+    Ending, FailureReason, Findings, Part, Shard, Taken, complete, end, finish, give_back,
+    joinable, plan, progress, records, take_part, take_shard,
+};
+use referee_storage::submissions::intake::{Intake, NewSubmission, Refusal, accept, refusal};
+use referee_storage::submissions::{Entry, Kind, Status, Submission, submission};
+use referee_storage::testing::TestDatabase;
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use uuid::Uuid;
+
+const IMAGES: usize = 10;
+
+struct Arena {
+    database: TestDatabase,
+    challenge: Uuid,
+    person: Uuid,
+}
+
+impl Arena {
+    /// A challenge of ten images, which competitors may see or not, with two submissions a day.
+    async fn new(public_images: bool) -> Self {
+        let database = TestDatabase::new().await;
+        let person = create_user(
+            &database.api,
+            NewUser {
+                handle: "ann",
+                email: None,
+                password_hash: "not a hash",
+                first_is_administrator: false,
+            },
+        )
+        .await
+        .expect("create")
+        .expect("a free handle")
+        .id;
+        let settings = Settings {
+            title: "Arena".into(),
+            series: None,
+            description: String::new(),
+            classes: ["a", "b"]
+                .map(|name| ClassEntry {
+                    name: name.into(),
+                    id: None,
+                })
+                .into(),
+            public_images,
+            opens: None,
+            closes: None,
+            after_close: AfterClose::Reject,
+            per_day: Some(2),
+            per_week: None,
+            total: None,
+            upload_mb: 1,
+            primary: Primary::Top1,
+            public_fraction: 1.0,
+            feedback: Feedback::Exact,
+            ranking: Ranking::Best,
+            final_selections: 1,
+            outside_data: OutsideData::Declared,
+            reference: None,
+        };
+        assert!(
+            create(&database.api, "arena", &settings, person)
+                .await
+                .expect("create")
+        );
+        let challenge = challenge(&database.api, "arena")
+            .await
+            .expect("read")
+            .expect("created")
+            .id;
+        Self {
+            database,
+            challenge,
+            person,
+        }
+    }
+
+    async fn submit(&self) -> Uuid {
+        let id = Uuid::now_v7();
+        let accepted = accept(
+            &self.database.api,
+            &NewSubmission {
+                id,
+                challenge: self.challenge,
+                submitter: self.person,
+                handle: "ann",
+                kind: Kind::Model,
+                entry: Entry::Competitor,
+                method: "net",
+                description: "",
+                paper_url: None,
+                code_url: None,
+                outside_data: false,
+                form: &json!({ "architecture": "lenet5" }),
+                object_key: "incoming/model",
+                filename: "net.safetensors",
+                bytes: 1,
+                sha256: &[0; 32],
+                data: &[],
+                idempotency_key: None,
+                received_at: Utc::now(),
+                late: false,
+            },
+        )
+        .await
+        .expect("accept");
+        assert!(matches!(accepted, Intake::Accepted), "{accepted:?}");
+        id
+    }
+
+    async fn claim(&self, id: Uuid) -> Part {
+        match take_part(&self.database.inference, id)
+            .await
+            .expect("take part")
+        {
+            Taken::Claimed(part) => part,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn plan(&self, part: &Part, images_per_shard: usize) -> bool {
+        let findings = Findings {
+            model: json!({ "parameters": 7 }),
+            notices: json!([]),
+            preprocess: json!({ "crop": 28 }),
+            layers: json!({ "layers": [], "filters": null }),
+        };
+        plan(
+            &self.database.inference,
+            part,
+            &findings,
+            IMAGES,
+            images_per_shard,
+        )
+        .await
+        .expect("plan")
+    }
+
+    async fn shard(&self, part: &Part) -> Option<Shard> {
+        take_shard(&self.database.inference, part)
+            .await
+            .expect("take a range")
+    }
+
+    async fn finish(&self, part: &Part, shard: &Shard, row: u8) -> bool {
+        let record = vec![row; 24 * shard.count];
+        finish(&self.database.inference, part, shard, &record)
+            .await
+            .expect("finish")
+    }
+
+    async fn read(&self, id: Uuid) -> Submission {
+        submission(&self.database.api, id)
+            .await
+            .expect("read")
+            .expect("a submission")
+    }
+
+    async fn reject(&self, part: &Part) -> bool {
+        end(
+            &self.database.inference,
+            part,
+            &Ending::Rejected("no".into()),
+        )
+        .await
+        .expect("end")
+    }
+
+    async fn refusal(&self) -> Option<Refusal> {
+        refusal(&self.database.api, self.challenge, self.person, Utc::now())
+            .await
+            .expect("usage")
+    }
+
+    /// As if so much time had gone by without a word from any worker.
+    async fn silence(&self, seconds: u32) {
+        let statement = format!(
+            "UPDATE submissions SET progress_at = progress_at - interval '{seconds} seconds';
+             UPDATE shards SET leased_until = leased_until - interval '{seconds} seconds';"
+        );
+        let mut owner = PgConnection::connect(self.database.owner_url())
+            .await
+            .expect("connect");
+        sqlx::raw_sql(AssertSqlSafe(statement))
+            .execute(&mut owner)
+            .await
+            .expect("update");
+    }
+}
+
+#[tokio::test]
+async fn two_workers_share_a_submission_and_the_last_hands_it_over() {
+    let arena = Arena::new(true).await;
+    let id = arena.submit().await;
+    let inference = &arena.database.inference;
+    let first = arena.claim(id).await;
+    assert_eq!(
+        joinable(inference).await.expect("look"),
+        None,
+        "nothing is planned yet"
+    );
+    assert!(arena.plan(&first, 4).await);
+    assert_eq!(joinable(inference).await.expect("look"), Some(id));
+    let Taken::Joined(second) = take_part(inference, id).await.expect("take part") else {
+        panic!("the second worker claimed what the first works on");
+    };
+    assert_eq!((second.attempt, second.is_planned), (first.attempt, true));
+
+    let shards = [
+        arena.shard(&first).await.expect("free"),
+        arena.shard(&second).await.expect("free"),
+        arena.shard(&second).await.expect("free"),
+    ];
+    let ranges = shards.map(|shard| (shard.first, shard.count));
+    assert_eq!(ranges, [(0, 4), (4, 4), (8, 2)]);
+    assert_eq!(arena.shard(&first).await, None);
+    assert_eq!(joinable(inference).await.expect("look"), None);
+
+    arena.silence(1).await;
+    assert!(
+        progress(inference, &second, &shards[1], 3, Some(5.0))
+            .await
+            .expect("report")
+    );
+    let seen = arena.read(id).await;
+    assert_eq!(
+        (seen.progress_done, seen.progress_total),
+        (Some(3), Some(10))
+    );
+    assert_eq!(seen.images_per_second, Some(5.0));
+
+    for (number, (shard, part)) in (1..).zip(shards.iter().zip([&first, &second, &second])) {
+        assert_eq!(records(inference, &first).await.expect("read"), None);
+        assert!(arena.finish(part, shard, number).await);
+    }
+    let rows = records(inference, &first)
+        .await
+        .expect("read")
+        .expect("all")
+        .concat();
+    assert_eq!(rows, [vec![1; 96], vec![2; 96], vec![3; 48]].concat());
+    assert!(
+        complete(inference, &second, "records/x", Some(9.5))
+            .await
+            .expect("complete")
+    );
+    assert!(
+        !complete(inference, &first, "records/y", None)
+            .await
+            .expect("complete")
+    );
+    assert_eq!(
+        records(inference, &first).await.expect("read"),
+        Some(vec![])
+    );
+    let done = arena.read(id).await;
+    assert_eq!(
+        (done.status, done.record_key.as_deref()),
+        (Status::Queued, Some("records/x"))
+    );
+    assert_eq!(
+        done.model,
+        Some(json!({ "parameters": 7, "images_per_second": 9.5 }))
+    );
+    assert_eq!(done.preprocess, Some(json!({ "crop": 28 })));
+    assert!(matches!(
+        take_part(inference, id).await.expect("take part"),
+        Taken::Nothing
+    ));
+}
+
+#[tokio::test]
+async fn what_is_done_stays_done_and_who_comes_late_writes_nothing() {
+    let arena = Arena::new(true).await;
+    let id = arena.submit().await;
+    let inference = &arena.database.inference;
+    let dead = arena.claim(id).await;
+    assert!(arena.plan(&dead, 5).await);
+    let done = arena.shard(&dead).await.expect("free");
+    assert!(arena.finish(&dead, &done, 1).await);
+    let lost = arena.shard(&dead).await.expect("free");
+
+    arena.silence(60).await;
+    let next = arena.claim(id).await;
+    assert_eq!((next.attempt, next.is_planned), (2, true));
+    let taken = arena.shard(&next).await.expect("free again");
+    assert_eq!((taken.first, taken.lease), (5, 2));
+    // The one believed dead comes back.
+    assert!(
+        !progress(inference, &dead, &lost, 5, None)
+            .await
+            .expect("report")
+    );
+    assert!(!arena.finish(&dead, &lost, 9).await);
+    assert!(!arena.reject(&dead).await);
+    assert!(
+        !complete(inference, &dead, "records/dead", None)
+            .await
+            .expect("complete")
+    );
+    assert!(arena.finish(&next, &taken, 2).await);
+    let rows = records(inference, &next)
+        .await
+        .expect("read")
+        .expect("all")
+        .concat();
+    assert_eq!(rows, [vec![1; 120], vec![2; 120]].concat());
+}
+
+#[tokio::test]
+async fn what_kills_its_worker_five_times_fails_and_a_range_given_back_does_not_count() {
+    let arena = Arena::new(false).await;
+    let id = arena.submit().await;
+    let inference = &arena.database.inference;
+    for _ in 0..5 {
+        arena.claim(id).await;
+        arena.silence(60).await;
+    }
+    assert!(matches!(
+        take_part(inference, id).await.expect("take part"),
+        Taken::GivenUp
+    ));
+    let failed = arena.read(id).await;
+    assert_eq!(failed.status, Status::Failed);
+    let problem = json!({ "detail": FailureReason::WorkerLost.sentence() });
+    assert_eq!(failed.problem, Some(problem));
+
+    let part = arena.claim(arena.submit().await).await;
+    assert!(arena.plan(&part, IMAGES).await);
+    for _ in 0..9 {
+        let shard = arena.shard(&part).await.expect("free");
+        assert!(!shard.is_hopeless());
+        give_back(inference, &part, &shard, false)
+            .await
+            .expect("give back");
+    }
+    for _ in 0..5 {
+        let shard = arena.shard(&part).await.expect("free");
+        assert!(!shard.is_hopeless());
+        give_back(inference, &part, &shard, true)
+            .await
+            .expect("give back");
+    }
+    assert!(arena.shard(&part).await.expect("free").is_hopeless());
+}
+
+/// A rejection after the first private image tells something about the images; one before it does not.
+#[tokio::test]
+async fn a_model_counts_from_its_first_private_image_on() {
+    for (public_images, sees_images, counts) in [
+        (false, false, false),
+        (false, true, true),
+        (true, true, false),
+    ] {
+        let arena = Arena::new(public_images).await;
+        for _ in 0..2 {
+            let part = arena.claim(arena.submit().await).await;
+            if sees_images {
+                assert!(arena.plan(&part, 5).await);
+            }
+            assert!(arena.reject(&part).await);
+        }
+        let refused = arena.refusal().await;
+        assert_eq!(
+            refused.is_some(),
+            counts,
+            "{public_images} {sees_images}: {refused:?}"
+        );
+        if let Some(refused) = refused {
+            assert!(refused.next().expect("tomorrow") - Utc::now() <= TimeDelta::days(1));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_failed_model_gives_its_quota_back() {
+    let arena = Arena::new(false).await;
+    for _ in 0..2 {
+        let part = arena.claim(arena.submit().await).await;
+        assert!(arena.plan(&part, 5).await);
+        let failed = Ending::Failed(FailureReason::ImagesUnreadable);
+        assert!(
+            end(&arena.database.inference, &part, &failed)
+                .await
+                .expect("end")
+        );
+    }
+    assert_eq!(arena.refusal().await, None);
+}
