@@ -20,7 +20,7 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates curl \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --home-dir /var/lib/referee --create-home referee \
-    && install -d -o referee -g referee /var/lib/referee/objects
+    && install -d -o referee -g referee /var/lib/referee/objects /var/lib/referee/image-cache
 COPY --from=build /src/target/release/referee /usr/local/bin/referee
 USER referee
 ENTRYPOINT ["referee"]

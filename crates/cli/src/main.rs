@@ -11,6 +11,7 @@ mod credentials;
 mod databases;
 mod demo;
 mod manifest;
+mod models;
 mod output;
 mod progress;
 mod server;
@@ -23,9 +24,20 @@ use clap::Parser as _;
 use commands::Referee;
 
 /// 0 = done, 1 = could not be done (one sentence on stderr), 2 = bad arguments (clap's own).
-#[tokio::main]
-async fn main() -> ExitCode {
-    match commands::run(Referee::parse()).await {
+fn main() -> ExitCode {
+    let referee = Referee::parse();
+    // A process that runs a model is locked in thread by thread, so it starts none before.
+    if let Some(child) = referee.infer_child() {
+        return child.run();
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let done = match runtime {
+        Ok(runtime) => runtime.block_on(commands::run(referee)),
+        Err(error) => Err(error.into()),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::report(&error);

@@ -42,13 +42,14 @@ pub enum Align {
 }
 
 /// An aligned table without lines, ending in a newline.
-pub fn table<const COLUMNS: usize>(
-    columns: [(&str, Align); COLUMNS],
-    rows: impl IntoIterator<Item = [String; COLUMNS]>,
+pub fn table<'c, R: Into<comfy_table::Row>>(
+    columns: impl IntoIterator<Item = (&'c str, Align)>,
+    rows: impl IntoIterator<Item = R>,
 ) -> String {
+    let columns: Vec<(&str, Align)> = columns.into_iter().collect();
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING);
-    table.set_header(columns.map(|(name, _)| name));
+    table.set_header(columns.iter().map(|(name, _)| *name));
     table.add_rows(rows);
     for (index, (_, align)) in columns.into_iter().enumerate() {
         if let Some(column) = table.column_mut(index) {

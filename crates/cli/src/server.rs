@@ -17,10 +17,11 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::databases::{Databases, secret, variable};
+use crate::models::ModelOptions;
 
 /// How long handlers may take to finish once the server was told to stop.
 const HANDLERS_FINISH: Duration = Duration::from_secs(10);
-/// The scorer gives the jobs under way five seconds.
+/// The workers give the jobs under way five seconds.
 const WORKERS_FINISH: Duration = Duration::from_secs(8);
 /// Each holds at most one part of 8 MiB.
 const MAX_UPLOAD_SLOTS: usize = 64;
@@ -45,6 +46,7 @@ pub struct ServerOptions {
     pub roles: Vec<Role>,
     /// What the inference worker calculates on.
     pub device: String,
+    pub models: ModelOptions,
 }
 
 type Parts = JoinSet<anyhow::Result<()>>;
@@ -123,9 +125,10 @@ impl Server {
         if options.roles.contains(&Role::Inference) {
             let db =
                 InferenceDb::connect(needed(databases.inference.as_ref(), "INFERENCE")?).await?;
-            let (device, stop) = (options.device.clone(), self.stop_workers.clone());
+            let config = options.models.config(&options.device, &options.data)?;
+            let (objects, stop) = (objects.clone(), self.stop_workers.clone());
             self.workers
-                .spawn(async move { Ok(run_inference(db, &device, stop).await?) });
+                .spawn(async move { Ok(run_inference(db, objects, config, stop).await?) });
         }
         if let Some(listener) = listener {
             let db = ApiDb::connect(needed(databases.api.as_ref(), "API")?).await?;

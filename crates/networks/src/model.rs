@@ -12,6 +12,7 @@
 mod answers;
 mod batching;
 mod error;
+mod filters;
 mod input;
 mod output;
 

@@ -97,6 +97,11 @@ impl Executor {
         &self.network
     }
 
+    /// The tensor of a parameter or a constant, on the executor's device.
+    pub(crate) fn parameter(&self, value: ValueId) -> Option<&Tensor> {
+        self.prepared[value.index()].as_ref()
+    }
+
     pub fn device(&self) -> &Device {
         &self.device
     }

@@ -1,11 +1,14 @@
 //! The job handlers. Whatever they find in a job's payload is an id: what to do is in the database's rows.
 //!
-//! The scorer turns predictions into released scores and keeps challenges in order (labels, rescoring, the close, ranks).
+//! The inference worker turns models into predictions, each in a process that is locked in. The scorer turns predictions into
+//! released scores and keeps challenges in order (labels, rescoring, the close, ranks).
 
 mod inference;
 mod scorer;
 
-pub use inference::run_inference;
+pub use inference::{
+    Attempts, INFER_CHILD, InferenceConfig, Limits, gpu_device, probe, run_child, run_inference,
+};
 pub use scorer::{ScorerConfig, run_scorer};
 
 /// Why a worker could not start or had to stop.

@@ -49,32 +49,78 @@ pub fn board_text(board: &documents::Leaderboard) -> String {
             board.split, board.challenge
         );
     }
+    let has_models = board.entries.iter().any(|entry| entry.model.is_some());
     let rows = board.entries.iter().map(|entry| {
         let interval = match board.primary {
             Primary::Top1 => entry.top1_interval,
             Primary::Top5 => entry.top5_interval,
         };
-        [
+        let mut row = vec![
             rank(entry),
             entry.team.clone(),
             entry.method.clone(),
+            entry.kind.to_string(),
             percent(entry.top1_error),
             percent(entry.top5_error),
             percent_interval(interval),
-            entry.submitted_at.format("%F %R").to_string(),
-        ]
+        ];
+        if has_models {
+            row.extend(characteristics(entry));
+        }
+        row.push(entry.submitted_at.format("%F %R").to_string());
+        row
     });
     let interval = format!("95 % of {}", board.primary);
-    let columns = [
+    let mut columns = vec![
         ("rank", Align::Right),
         ("team", Align::Left),
         ("method", Align::Left),
+        ("kind", Align::Left),
         ("top-1 error", Align::Right),
         ("top-5 error", Align::Right),
         (interval.as_str(), Align::Right),
-        ("submitted (UTC)", Align::Left),
     ];
+    if has_models {
+        columns.extend(CHARACTERISTICS.map(|column| (column, Align::Right)));
+    }
+    columns.push(("submitted (UTC)", Align::Left));
     output::table(columns, rows)
+}
+
+const CHARACTERISTICS: [&str; 4] = ["parameters", "MACs", "depth", "images/s"];
+
+/// What a model costs; blank for predictions.
+fn characteristics(entry: &LeaderboardEntry) -> [String; 4] {
+    let text = |number: Option<String>| number.unwrap_or_default();
+    let model = entry.model.as_ref();
+    [
+        text(model.and_then(|model| model.parameters).map(short)),
+        text(model.and_then(|model| model.macs).map(short)),
+        text(
+            model
+                .and_then(|model| model.depth)
+                .map(|depth| depth.to_string()),
+        ),
+        text(
+            model
+                .and_then(|model| model.images_per_second)
+                .map(|pace| format!("{pace:.0}")),
+        ),
+    ]
+}
+
+/// Three digits and a letter: `25.6 M`.
+#[expect(clippy::cast_precision_loss, reason = "three digits of it are shown")]
+fn short(count: u64) -> String {
+    let scales = [(1e9, "G"), (1e6, "M"), (1e3, "k")];
+    let number = count as f64;
+    match scales.into_iter().find(|(scale, _)| number >= *scale) {
+        Some((scale, letter)) if number >= 100.0 * scale => {
+            format!("{:.0} {letter}", number / scale)
+        }
+        Some((scale, letter)) => format!("{:.1} {letter}", number / scale),
+        None => count.to_string(),
+    }
 }
 
 /// `3`, `3 (2–5)` where it is statistically tied with others, or why it has none.
@@ -84,5 +130,17 @@ fn rank(entry: &LeaderboardEntry) -> String {
         (Some(rank), ..) => rank.to_string(),
         (None, ..) if entry.entry == Entry::Baseline => "baseline".to_owned(),
         (None, ..) => "late".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Parameters of torchvision's ResNet-50 and VGG-16, the latter's MACs, and the MACs of a perceptron on 28 × 28 pixels.
+    #[test]
+    fn counts_are_short() {
+        let counts = [25_557_032, 138_357_544, 15_470_264_320, 7840, 10].map(short);
+        assert_eq!(counts, ["25.6 M", "138 M", "15.5 G", "7.8 k", "10"]);
     }
 }

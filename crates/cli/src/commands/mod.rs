@@ -5,6 +5,7 @@ mod admin;
 pub mod challenge;
 mod check;
 mod convert;
+mod infer_child;
 pub mod leaderboard;
 mod migrate;
 mod predict;
@@ -60,6 +61,8 @@ enum Command {
     Predict(predict::Predict),
     Profile(profile::Profile),
     Convert(convert::Convert),
+    #[command(hide = true)]
+    InferChild(infer_child::InferChild),
     /// Print completions for a shell
     #[command(
         after_help = "Example:\n  referee completions bash > ~/.local/share/bash-completion/completions/referee"
@@ -67,6 +70,16 @@ enum Command {
     Completions {
         shell: clap_complete::Shell,
     },
+}
+
+impl Referee {
+    /// The process that runs a model, if this is one.
+    pub fn infer_child(&self) -> Option<&infer_child::InferChild> {
+        match &self.command {
+            Command::InferChild(child) => Some(child),
+            _ => None,
+        }
+    }
 }
 
 /// Does what was asked for.
@@ -92,6 +105,10 @@ pub async fn run(referee: Referee) -> anyhow::Result<()> {
         Command::Predict(predict) => predict.run().await,
         Command::Profile(profile) => profile.run(),
         Command::Convert(convert) => convert.run(),
+        Command::InferChild(child) => {
+            child.run();
+            Ok(())
+        }
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Referee::command(), "referee", &mut io::stdout());
             Ok(())

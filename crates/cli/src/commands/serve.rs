@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+use crate::models::ModelOptions;
 use crate::server::{Role, Server, ServerOptions};
 
 /// Run a server: everything in one process by default
@@ -28,9 +29,11 @@ pub struct Serve {
     /// What this process does
     #[arg(long, value_delimiter = ',', default_value = "api,scorer,inference")]
     roles: Vec<Role>,
-    /// What submitted models run on: auto, cpu or cuda:N
+    /// What submitted models run on: auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto", value_parser = device)]
     device: String,
+    #[command(flatten)]
+    models: ModelOptions,
     /// How the log on stderr is written
     #[arg(long, default_value = "text")]
     log_format: LogFormat,
@@ -56,6 +59,7 @@ impl Serve {
             listen: self.listen,
             roles: self.roles,
             device: self.device,
+            models: self.models,
         };
         let data = options.data.clone();
         let server = Server::start(options).await?;
@@ -71,13 +75,14 @@ impl Serve {
 }
 
 fn device(text: &str) -> Result<String, String> {
-    let is_gpu = text
-        .strip_prefix("cuda:")
-        .is_some_and(|number| number.parse::<u8>().is_ok());
+    let is_gpu = text == "cuda"
+        || text
+            .strip_prefix("cuda:")
+            .is_some_and(|number| number.parse::<u8>().is_ok());
     if matches!(text, "auto" | "cpu") || is_gpu {
         Ok(text.to_owned())
     } else {
-        Err("write auto, cpu or cuda:N, such as cuda:0".into())
+        Err("write auto, cpu, cuda or cuda:N, such as cuda:0".into())
     }
 }
 

@@ -6,6 +6,7 @@ use referee_client::documents::{
 };
 use referee_client::http::{NewSubmission, Upload};
 use referee_client::{Client, ClientError};
+use referee_networks::onnx::{OnnxFile, SideFiles};
 
 use crate::connection::Connection;
 use crate::output::{self, Align, WrongFile, percent, percent_interval};
@@ -14,7 +15,7 @@ use crate::progress;
 /// Submit predictions or a model, and wait for the score
 #[derive(clap::Args)]
 #[command(
-    after_help = "Example:\n  referee submit predictions.csv --challenge fashion-mnist --method \"k nearest neighbours\""
+    after_help = "Examples:\n  referee submit predictions.csv --challenge fashion-mnist --method \"k nearest neighbours\"\n  referee submit lenet5.safetensors --challenge fashion-mnist --architecture lenet5"
 )]
 #[expect(
     clippy::struct_excessive_bools,
@@ -43,7 +44,7 @@ pub struct Submit {
     /// A model's architecture, such as resnet50 or mlp(512,256)
     #[arg(long, value_name = "A")]
     architecture: Option<String>,
-    /// A model's preprocessing: JSON, a file that holds it, or a name such as torchvision:ResNet50_Weights.IMAGENET1K_V2
+    /// A model's preprocessing, where its file does not say: JSON, a file that holds it, or a name such as torchvision:ResNet50_Weights.IMAGENET1K_V2
     #[arg(long, value_name = "JSON|FILE|NAME")]
     preprocess: Option<String>,
     /// How a model's columns map to classes
@@ -106,8 +107,14 @@ impl Submit {
             .context("the file has no name; give the path of a file")?
             .to_string_lossy();
         let method = self.method.as_deref().unwrap_or(&stem);
+        let kind = if self.describes_a_model() {
+            Kind::Model
+        } else {
+            kind_of(&self.file)
+        };
         let mut form = NewSubmission {
-            kind: kind_of(&self.file),
+            kind,
+            data: side_files(&self.file)?,
             ..NewSubmission::predictions(Upload::file(&self.file), method)
         };
         form = form.with("outside_data", self.outside_data.to_string());
@@ -142,11 +149,45 @@ impl Submit {
     }
 }
 
+impl Submit {
+    fn describes_a_model(&self) -> bool {
+        self.architecture.is_some()
+            || self.preprocess.is_some()
+            || self.class_order.is_some()
+            || self.class_offset.is_some()
+            || self.output.is_some()
+    }
+}
+
+/// The files beside an ONNX file that hold its tensors, as `torch.onnx.export` writes them.
+fn side_files(file: &Path) -> anyhow::Result<Vec<Upload>> {
+    if extension(file).as_deref() != Some("onnx") {
+        return Ok(Vec::new());
+    }
+    // What cannot be read the server refuses, with the reason.
+    let Ok(model) = OnnxFile::open(file, SideFiles::default()) else {
+        return Ok(Vec::new());
+    };
+    let beside = model.locations().into_iter().map(|location| {
+        let path = file.with_file_name(&location);
+        let is_bare = Path::new(&location).file_name() == Some(location.as_ref());
+        anyhow::ensure!(
+            is_bare && path.is_file(),
+            "{} keeps tensors in `{location}`, which is not beside it: put that file into the same folder",
+            file.display()
+        );
+        Ok(Upload::file(&path))
+    });
+    beside.collect()
+}
+
+fn extension(file: &Path) -> Option<String> {
+    let extension = file.extension()?;
+    Some(extension.to_string_lossy().to_ascii_lowercase())
+}
+
 fn kind_of(file: &Path) -> Kind {
-    let extension = file
-        .extension()
-        .map(|extension| extension.to_string_lossy().to_ascii_lowercase());
-    match extension.as_deref() {
+    match extension(file).as_deref() {
         Some("safetensors" | "onnx" | "pt" | "pth" | "bin" | "h5" | "tflite") => Kind::Model,
         _ => Kind::Predictions,
     }

@@ -1,6 +1,7 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use candle_core::Tensor;
+use candle_core::{DType, Device, Tensor};
+use safetensors::tensor::TensorView;
 
 use super::Network;
 use crate::error::{NetworkError, Result};
@@ -37,6 +38,36 @@ impl Weights {
         self.tensors
             .iter()
             .map(|(name, tensor)| (name.as_str(), tensor))
+    }
+
+    /// A safetensors file of the tensors, in float32, that says of itself what `metadata` says (`architecture`, `preprocess`).
+    ///
+    /// # Errors
+    /// [`NetworkError::Candle`] where a tensor cannot be read from its device.
+    pub fn to_safetensors(&self, metadata: &[(&str, &str)]) -> Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(self.len());
+        for (_, tensor) in self.iter() {
+            let tensor = tensor.to_device(&Device::Cpu)?.to_dtype(DType::F32)?;
+            let values: Vec<f32> = tensor.flatten_all()?.to_vec1()?;
+            bytes.push(
+                values
+                    .into_iter()
+                    .flat_map(f32::to_le_bytes)
+                    .collect::<Vec<u8>>(),
+            );
+        }
+        let refused =
+            |error: safetensors::SafeTensorError| NetworkError::Weights(error.to_string());
+        let views = self.iter().zip(&bytes).map(|((name, tensor), bytes)| {
+            let view = TensorView::new(safetensors::Dtype::F32, tensor.dims().to_vec(), bytes);
+            Ok((name, view.map_err(refused)?))
+        });
+        let views: Vec<_> = views.collect::<Result<_>>()?;
+        let metadata: HashMap<String, String> = metadata
+            .iter()
+            .map(|(name, text)| ((*name).into(), (*text).into()))
+            .collect();
+        safetensors::serialize(views, Some(metadata)).map_err(refused)
     }
 
     /// Whether every parameter of `network` is there in its shape. Surplus tensors are fine.

@@ -1,0 +1,145 @@
+//! Models from the upload to the board: what they are, what they score, and what is said about them.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::arena::{Arena, IMAGES, Rules, SIDE, eventually};
+
+/// A safetensors file by its specification: the header's length, the header, the tensors' bytes.
+pub fn write_safetensors(path: &Path, metadata: Value, tensors: &[(String, Vec<usize>, Vec<f32>)]) {
+    let mut header = serde_json::Map::new();
+    header.insert("__metadata__".into(), metadata);
+    let mut data = Vec::new();
+    for (name, shape, values) in tensors {
+        let start = data.len();
+        data.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+        let tensor = json!({ "dtype": "F32", "shape": shape, "data_offsets": [start, data.len()] });
+        header.insert(name.clone(), tensor);
+    }
+    let header = serde_json::to_vec(&header).expect("JSON");
+    let length = (header.len() as u64).to_le_bytes();
+    std::fs::write(path, [&length[..], &header, &data].concat()).expect("write");
+}
+
+/// A perceptron that sees what the arena's images are: class c's weights are 1 in column `2 · c + 4`. `order[k]` is the class of
+/// its column k; `scale` multiplies its weights.
+pub fn write_perceptron(path: &Path, metadata: Value, order: [usize; 10], scale: f32) {
+    let mut weights = vec![0.0; 10 * SIDE * SIDE];
+    for (column, class) in order.into_iter().enumerate() {
+        for row in 0..SIDE {
+            weights[column * SIDE * SIDE + row * SIDE + 2 * class + 4] = scale;
+        }
+    }
+    let tensors = [
+        ("fc.weight".to_owned(), vec![10, SIDE * SIDE], weights),
+        ("fc.bias".to_owned(), vec![10], vec![0.0; 10]),
+    ];
+    write_safetensors(path, metadata, &tensors);
+}
+
+pub const IN_ORDER: [usize; 10] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
+const REVERSED: [usize; 10] = [9, 8, 7, 6, 5, 4, 3, 2, 1, 0];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_is_run_profiled_scored_and_drawn() {
+    let arena = Arena::open(Rules::default()).await;
+    let _worker = arena.worker(&[]);
+    write_perceptron(&arena.path("net.safetensors"), json!({}), IN_ORDER, 1.0);
+    let id = arena.submit("net.safetensors", &["--architecture", "perceptron"]);
+    let scored = arena.finished(&id).await;
+    assert_eq!(scored["status"], "scored", "{scored}");
+    assert_eq!(scored["scores"]["public"]["top1_error"], 0.0);
+    assert_eq!(scored["scores"]["public"]["images"], IMAGES);
+    // 784 · 10 weights and 10 biases; each weight is used once.
+    assert_eq!(scored["model"]["parameters"], 7850);
+    assert_eq!(scored["model"]["macs"], 7840);
+    assert_eq!(scored["model"]["depth"], 1);
+    assert!(
+        scored["model"]["images_per_second"]
+            .as_f64()
+            .expect("a pace")
+            > 0.0
+    );
+    assert!(
+        scored["model"]["device"]
+            .as_str()
+            .expect("a device")
+            .starts_with("cpu")
+    );
+    assert_eq!(scored["notices"], json!([]));
+
+    let layers = arena.get(&format!("submissions/{id}/layers"));
+    let linear = layers["layers"]
+        .as_array()
+        .expect("layers")
+        .last()
+        .expect("a layer");
+    assert_eq!(
+        (&linear["name"], &linear["output_shape"]),
+        (&json!("fc"), &json!([10]))
+    );
+    assert_eq!(layers["filters"], Value::Null);
+    let board = arena.get("challenges/arena/leaderboard");
+    assert_eq!(board["entries"][0]["kind"], "model");
+    assert_eq!(board["entries"][0]["model"]["parameters"], 7850);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_class_order_is_noticed_on_the_validation_images() {
+    let arena = Arena::open(Rules {
+        validation: true,
+        ..Rules::default()
+    })
+    .await;
+    let _worker = arena.worker(&[]);
+    // The order of the ids is the reverse of the challenge's. Said in the file, it counts; unsaid, all is wrong.
+    let said = json!({ "architecture": "perceptron", "class_order": "wnid" });
+    write_perceptron(&arena.path("said.safetensors"), said, REVERSED, 1.0);
+    write_perceptron(&arena.path("unsaid.safetensors"), json!({}), REVERSED, 1.0);
+    let said = arena.submit("said.safetensors", &[]);
+    let unsaid = arena.submit("unsaid.safetensors", &["--architecture", "perceptron"]);
+    let said = arena.finished(&said).await;
+    assert_eq!(said["scores"]["public"]["top1_error"], 0.0, "{said}");
+    assert_eq!(said["notices"], json!([]));
+    let unsaid = arena.finished(&unsaid).await;
+    assert_eq!(unsaid["scores"]["public"]["top1_error"], 1.0, "{unsaid}");
+    let notice = unsaid["notices"][0]["detail"].as_str().expect("a notice");
+    assert!(
+        notice.contains("100.0 %") && notice.contains("class_order=wnid"),
+        "{notice}"
+    );
+}
+
+/// Private images leave no trace but a score: no record for its team, and a rejection that names no image and counts.
+#[tokio::test(flavor = "multi_thread")]
+async fn private_images_stay_private() {
+    let arena = Arena::open(Rules {
+        public_images: false,
+        ..Rules::default()
+    })
+    .await;
+    let _worker = arena.worker(&[]);
+    write_perceptron(&arena.path("net.safetensors"), json!({}), IN_ORDER, 1.0);
+    let id = arena.submit("net.safetensors", &["--architecture", "perceptron"]);
+    assert_eq!(arena.finished(&id).await["status"], "scored");
+    assert_eq!(arena.status(&format!("submissions/{id}/predictions")), 403);
+
+    // Infinite where a pixel is lit, which the trial batch may not show.
+    write_perceptron(
+        &arena.path("nan.safetensors"),
+        json!({}),
+        IN_ORDER,
+        f32::NAN,
+    );
+    let id = arena.submit("nan.safetensors", &["--architecture", "perceptron"]);
+    let rejected = arena.finished(&id).await;
+    assert_eq!(rejected["status"], "rejected", "{rejected}");
+    let detail = rejected["problem"]["detail"].as_str().expect("a reason");
+    assert!(detail.contains("finite"), "{detail}");
+    assert!(!detail.contains("image 0"), "{detail}");
+    eventually("no range is left", async || {
+        arena.done().await.is_empty() && arena.under_way().await.is_empty()
+    })
+    .await;
+}

@@ -1,0 +1,8 @@
+//! Models through the real binary and a real database: what runs them is locked in, workers share them, and whatever is killed,
+//! what was done is not done again.
+
+mod arena;
+mod endings;
+mod files;
+mod sandbox;
+mod sharing;

@@ -1,0 +1,145 @@
+//! Several workers on one submission, and `kill -9` at any of them.
+
+use std::fs;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+
+use super::arena::{Arena, IMAGES, Rules, Worker, eventually};
+use super::files::write_safetensors;
+
+/// A network of random weights that takes seconds: CIFAR's ResNet-20 (He et al. 2016).
+pub fn write_slow_network(arena: &Arena) -> &'static str {
+    let options = referee_networks::zoo::ZooOptions {
+        num_classes: 10,
+        input: [1, 28, 28],
+    };
+    let architecture = "resnet20".parse().expect("in the zoo");
+    let network = referee_networks::zoo::build(&architecture, &options).expect("a network");
+    let mut random = fastrand::Rng::with_seed(20);
+    let tensors: Vec<_> = network
+        .parameters()
+        .iter()
+        .map(|parameter| {
+            let count = parameter.dims.iter().product();
+            // Positive, so that they do for variances too.
+            let values = (0..count).map(|_| 0.2 * random.f32() + 0.01).collect();
+            (parameter.name.clone(), parameter.dims.clone(), values)
+        })
+        .collect();
+    let metadata = json!({ "architecture": "resnet20" });
+    write_safetensors(&arena.path("slow.safetensors"), metadata, &tensors);
+    "slow.safetensors"
+}
+
+/// The processes that run models for this worker.
+fn children(worker: &Worker) -> Vec<i32> {
+    let parent = format!("PPid:\t{}", worker.id());
+    let processes = fs::read_dir("/proc").expect("list processes");
+    processes
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|id: &i32| {
+            fs::read_to_string(format!("/proc/{id}/status"))
+                .is_ok_and(|status| status.lines().any(|line| line == parent))
+        })
+        .collect()
+}
+
+fn kill(id: i32, signal: Signal) {
+    kill_process(Pid::from_raw(id).expect("a process"), signal).expect("kill");
+}
+
+/// What the model predicts when nothing disturbs it.
+async fn undisturbed(arena: &Arena, file: &str) -> Vec<u8> {
+    let id = arena.submit(file, &[]);
+    assert_eq!(arena.finished(&id).await["status"], "scored");
+    arena.record(&id).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_workers_share_one_submission() {
+    let arena = Arena::open(Rules::default()).await;
+    let file = write_slow_network(&arena);
+    let workers = [arena.worker(&[]), arena.worker(&[])];
+    let id = arena.submit(file, &[]);
+    // A worker holds one range at a time.
+    eventually("two ranges under way at once", async || {
+        arena.under_way().await.len() == 2
+    })
+    .await;
+    assert!(workers.iter().all(|worker| !children(worker).is_empty()));
+    let running = arena.show(&id);
+    assert_eq!(running["status"], "running");
+    assert_eq!(running["progress"]["total"], IMAGES);
+    let scored = arena.finished(&id).await;
+    assert_eq!(scored["status"], "scored", "{scored}");
+    assert_eq!(arena.record(&id).await, undisturbed(&arena, file).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_worker_has_done_is_not_done_again() {
+    let arena = Arena::open(Rules::default()).await;
+    let file = write_slow_network(&arena);
+    let first = arena.worker(&[]);
+    let id = arena.submit(file, &[]);
+    eventually("two ranges are done", async || {
+        arena.done().await.len() >= 2
+    })
+    .await;
+    let model = children(&first);
+    first.kill();
+    let done = arena.done().await;
+    eventually("its model's process is gone, too", async || {
+        model
+            .iter()
+            .all(|id| !fs::exists(format!("/proc/{id}")).expect("look"))
+    })
+    .await;
+
+    let _second = arena.worker(&[]);
+    let mut last = done.clone();
+    let scored = loop {
+        let now = arena.done().await;
+        if !now.is_empty() {
+            last = now;
+        }
+        let shown = arena.show(&id);
+        if !matches!(shown["status"].as_str(), Some("queued" | "running")) {
+            break shown;
+        }
+    };
+    assert_eq!(scored["status"], "scored", "{scored}");
+    assert!(last.len() > done.len(), "{last:?} after {done:?}");
+    assert!(
+        done.iter().all(|range| last.contains(range)),
+        "{last:?} after {done:?}"
+    );
+    assert_eq!(arena.record(&id).await, undisturbed(&arena, file).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_process_is_replaced_and_a_crashed_one_ends_the_submission() {
+    let arena = Arena::open(Rules::default()).await;
+    let file = write_slow_network(&arena);
+    let worker = arena.worker(&[]);
+    let id = arena.submit(file, &[]);
+    eventually("a range is done", async || !arena.done().await.is_empty()).await;
+    let done = arena.done().await;
+    kill(children(&worker)[0], Signal::KILL);
+    eventually("another range is done", async || {
+        arena.done().await.len() > done.len()
+    })
+    .await;
+    let now = arena.done().await;
+    assert!(
+        done.iter().all(|range| now.contains(range)),
+        "{now:?} after {done:?}"
+    );
+    kill(children(&worker)[0], Signal::SEGV);
+    let rejected = arena.finished(&id).await;
+    assert_eq!(rejected["status"], "rejected", "{rejected}");
+    let detail = rejected["problem"]["detail"].as_str().expect("a reason");
+    assert!(detail.contains("memory fault"), "{detail}");
+    // The worker lives on.
+    undisturbed(&arena, file).await;
+}

@@ -1,0 +1,137 @@
+//! What the worker tells the process that runs a model, and what it hears back before the first image.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use referee_scoring::Notice;
+use referee_scoring::model_form::ModelForm;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::InferenceConfig;
+use super::sandbox::Limits;
+
+/// A model and how to read it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Start {
+    pub model: PathBuf,
+    /// As it was uploaded: `.onnx` or `.safetensors`.
+    pub filename: String,
+    /// Side files, by the bare names that the model refers to them by.
+    pub data: Vec<(String, PathBuf)>,
+    pub form: ModelForm,
+    /// Of the challenge.
+    pub classes: usize,
+    /// `[height, width, channels]` of the challenge's images, where they are of one size.
+    pub image: Option<[usize; 3]>,
+    pub device: String,
+    pub limits: Limits,
+}
+
+/// A model that has run on a trial batch.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Ready {
+    /// What the form says, and where it says nothing, the file.
+    pub form: ModelForm,
+    pub profile: Profile,
+    pub notices: Vec<Notice>,
+    /// The recipe in use, with nothing left open.
+    pub preprocess: Value,
+    pub layers: Vec<Layer>,
+    pub filters: Option<Filters>,
+    /// Images at a time.
+    pub batch: usize,
+    /// Measured on the trial batch.
+    pub images_per_second: f64,
+}
+
+/// A process that is not what it should be may answer at length; this much of it is kept.
+const MOST_NOTICES: usize = 50;
+const LONGEST_TEXT: usize = 2000;
+
+impl Ready {
+    /// The contract's `model` object, as far as it is known before the run.
+    pub fn document(&self, config: &InferenceConfig) -> Value {
+        let profile = &self.profile;
+        json!({
+            "architecture": profile.architecture,
+            "parameters": profile.parameters,
+            "macs": profile.macs,
+            "depth": profile.depth,
+            "precision": profile.precision,
+            "folded": profile.folded,
+            "images_per_second": null,
+            "device": config.described_device(self.batch),
+        })
+    }
+
+    /// `{layers, filters}`
+    pub fn drawing(&self) -> Value {
+        json!({ "layers": self.layers, "filters": self.filters })
+    }
+
+    /// How many images keep a worker busy for `time`: whole batches where it is time for one, at least one image.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rough number between 1 and a million"
+    )]
+    pub fn images_in(&self, time: Duration) -> usize {
+        let images = (self.images_per_second * time.as_secs_f64()).clamp(1.0, 1e6) as usize;
+        if images < self.batch {
+            return images;
+        }
+        images / self.batch * self.batch
+    }
+
+    /// Bounds what came from a process that runs a stranger's model.
+    /// None: no such process answers that.
+    pub fn bounded(mut self) -> Option<Self> {
+        self.notices.truncate(MOST_NOTICES);
+        for notice in &mut self.notices {
+            notice.code = bounded(&notice.code);
+            notice.detail = bounded(&notice.detail);
+        }
+        let is_sound = (1..=4096).contains(&self.batch)
+            && self.images_per_second.is_finite()
+            && self.images_per_second > 0.0;
+        is_sound.then_some(self)
+    }
+}
+
+/// The first sentences of a text, without control characters.
+pub fn bounded(text: &str) -> String {
+    let printable = text.chars().filter(|character| !character.is_control());
+    printable.take(LONGEST_TEXT).collect()
+}
+
+/// The contract's `model` object, without what only the whole run shows.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Profile {
+    pub architecture: Option<String>,
+    pub parameters: u64,
+    pub macs: u64,
+    pub depth: u32,
+    pub precision: String,
+    pub folded: bool,
+}
+
+/// One operator of the network.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Layer {
+    pub name: String,
+    pub op: String,
+    /// Without the batch.
+    pub output_shape: Vec<usize>,
+    pub parameters: u64,
+    pub macs: u64,
+}
+
+/// The filters of a first layer that is a convolution, each stretched to 0..255.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Filters {
+    /// `[n,h,w,c]`
+    pub shape: [usize; 4],
+    /// uint8, base64.
+    pub data: String,
+}

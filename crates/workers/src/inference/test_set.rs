@@ -1,0 +1,139 @@
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use referee_networks::images::{
+    self, Building, Geometry, ImageCache, ImageError, Pixels as _, Prepared,
+};
+use referee_scoring::ImageList;
+use referee_scoring::model_form::{ImageInput, Recipe};
+use referee_storage::inference::{FailureReason, StoredImages};
+use serde_json::Value;
+
+use super::Inference;
+use super::files::{LocalFile, local};
+use super::run::Stop;
+
+/// A challenge's images on this machine, as they were uploaded.
+pub(super) struct Uploaded {
+    set: Arc<images::TestSet>,
+    /// In hexadecimal.
+    sha256: String,
+    _file: LocalFile,
+}
+
+/// The same as a network takes them: uint8 `[h,w,c]` each, mapped into memory and shared with all who use the recipe.
+pub(super) struct TestSet {
+    prepared: Arc<Prepared>,
+    len: usize,
+}
+
+impl Uploaded {
+    pub async fn open(worker: &Inference, stored: &StoredImages) -> Result<Self, Stop> {
+        let file = local(&worker.objects, &stored.object_key, &worker.config.cache).await;
+        let file = file.map_err(|error| unreadable(&error))?;
+        let path = file.path().to_owned();
+        let set = blocking(move || images::TestSet::open(&path)).await?;
+        let sha256 = stored.sha256.iter().fold(String::new(), |mut text, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        });
+        Ok(Self {
+            set: Arc::new(set),
+            sha256,
+            _file: file,
+        })
+    }
+
+    pub fn len(&self) -> usize {
+        self.set.len()
+    }
+
+    /// The images with their names, where they have any.
+    pub fn list(&self) -> Result<ImageList, Stop> {
+        self.set.list().map_err(|error| unreadable(&error))
+    }
+
+    /// `[height, width, channels]`, where all images are of one size.
+    pub fn shape(&self) -> Option<[usize; 3]> {
+        match *self.set.shape()? {
+            [_, height, width] => Some([height, width, 1]),
+            [_, height, width, channels] => Some([height, width, channels]),
+            _ => None,
+        }
+    }
+
+    /// Decoded and resized as the recipe says, which another submission may have had done. `done` counts the images meanwhile.
+    pub async fn prepare(
+        &self,
+        worker: &Inference,
+        recipe: &Value,
+        done: Arc<AtomicUsize>,
+    ) -> Result<TestSet, Stop> {
+        let geometry = geometry(recipe)?;
+        let config = &worker.config;
+        let cache = ImageCache::new(config.cache.clone(), config.cache_mb << 20);
+        let cache = cache.map_err(|error| unreadable(&error))?;
+        let (set, sha256) = (Arc::clone(&self.set), self.sha256.clone());
+        let prepared = blocking(move || {
+            cache.prepare(&set, &sha256, geometry, &mut |building| {
+                if let Building::Here { done: images, .. } = building {
+                    done.store(images, Ordering::Relaxed);
+                }
+            })
+        });
+        Ok(TestSet {
+            prepared: Arc::new(prepared.await?),
+            len: self.len(),
+        })
+    }
+}
+
+impl TestSet {
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The pixels of a range of images, one image after the other.
+    pub async fn pixels(&self, range: Range<usize>) -> Result<Vec<u8>, Stop> {
+        let prepared = Arc::clone(&self.prepared);
+        blocking(move || Ok(prepared.images.read(range)?.into_owned())).await
+    }
+}
+
+/// What is done to the pixels, from a recipe that a process said it uses: read as a stranger's.
+fn geometry(recipe: &Value) -> Result<Geometry, Stop> {
+    let recipe: Recipe = serde_json::from_value(recipe.clone())
+        .map_err(|error| Stop::rejected(format!("`preprocess`: {error}")))?;
+    let channels = recipe.mean.as_ref().map(Vec::len);
+    let input = ImageInput {
+        channels: channels.and_then(|channels| u32::try_from(channels).ok()),
+        size: None,
+        raw: false,
+    };
+    let resolved = recipe.resolve(input);
+    let resolved = resolved.map_err(|error| Stop::rejected(format!("`preprocess`: {error}")))?;
+    Ok(Geometry::of(&resolved))
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ImageError> + Send + 'static,
+) -> Result<T, Stop> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(ImageError::Recipe(sentence))) => Err(Stop::rejected(sentence)),
+        Ok(Err(ImageError::LargerThanCache { needed, limit })) => Err(Stop::rejected(format!(
+            "the test images would take {} MiB in the size that `preprocess` asks for, more than the {} MiB that are kept here: ask for smaller images",
+            needed >> 20,
+            limit >> 20
+        ))),
+        Ok(Err(error)) => Err(unreadable(&error)),
+        Err(panic) => Err(unreadable(&panic)),
+    }
+}
+
+fn unreadable(error: &impl std::fmt::Display) -> Stop {
+    Stop::trouble(FailureReason::ImagesUnreadable, error)
+}

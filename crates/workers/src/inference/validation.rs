@@ -1,0 +1,162 @@
+//! The public validation images: every model is run on them first, uncounted, and a model that is wrong on nearly all of them is
+//! tried in the other known class orders.
+
+use std::time::{Duration, Instant};
+
+use referee_scoring::model_form::ClassOrder;
+use referee_scoring::record::Row;
+use referee_scoring::{Class, ClassList, ImageList, Labels, Notice};
+use referee_storage::inference::{Challenge, FailureReason, ValidationSet};
+
+use super::run::{Loaded, Run, Sign, Stop};
+use super::test_set::Uploaded;
+
+/// A top-1 error above which something else than the network is likely to be wrong.
+const SUSPICIOUS: f64 = 0.9;
+const REPORT: Duration = Duration::from_millis(500);
+
+/// Runs the model on the challenge's validation images, where it has any.
+pub(super) async fn notices(
+    run: &Run<'_>,
+    loaded: &Loaded,
+    challenge: &Challenge,
+) -> Result<Vec<Notice>, Stop> {
+    let Some(set) = &challenge.validation else {
+        return Ok(Vec::new());
+    };
+    let uploaded = Uploaded::open(run.worker, &set.images).await?;
+    let labels = labels(run, set, uploaded.list()?, &challenge.classes).await?;
+    let images = run.prepare(&uploaded, loaded).await?;
+    let sign = |done| Sign::Stage("validation", done, images.len());
+    let mut rows = Vec::with_capacity(images.len());
+    let mut reported = Instant::now();
+    while rows.len() < images.len() {
+        if reported.elapsed() >= REPORT || rows.is_empty() {
+            reported = Instant::now();
+            run.give(sign(rows.len())).await?;
+        }
+        let count = loaded.ready.batch.min(images.len() - rows.len());
+        let pixels = images.pixels(rows.len()..rows.len() + count).await?;
+        let batch = run
+            .alive(sign(rows.len()), loaded.process.rows(&pixels, count))
+            .await?;
+        rows.extend(batch.map_err(|end| run.stop(end))?);
+    }
+    let given = loaded.ready.form.class_order.clone().unwrap_or_default();
+    Ok(suspicion(&rows, &given, &challenge.classes, &labels)
+        .into_iter()
+        .collect())
+}
+
+async fn labels(
+    run: &Run<'_>,
+    set: &ValidationSet,
+    list: ImageList,
+    classes: &ClassList,
+) -> Result<Labels, Stop> {
+    let unreadable = |error: &dyn std::fmt::Display| {
+        Stop::trouble(FailureReason::ImagesUnreadable, &error.to_string())
+    };
+    let reader = run.worker.objects.reader(&set.labels_key).await;
+    let reader = reader.map_err(|error| unreadable(&error))?;
+    let classes = classes.clone();
+    let parsing =
+        tokio::task::spawn_blocking(move || Labels::parse_csv(reader, &classes, Some(&list)));
+    let parsed = parsing.await.map_err(|error| unreadable(&error))?;
+    Ok(parsed.map_err(|error| unreadable(&error))?.0)
+}
+
+/// What to say about a model that is wrong on nearly every image: the known order that fits, or that none does.
+fn suspicion(
+    rows: &[Row],
+    given: &ClassOrder,
+    classes: &ClassList,
+    labels: &Labels,
+) -> Option<Notice> {
+    let error = |order: &ClassOrder| Some(top1_error(rows, &order.columns(classes).ok()?, labels));
+    let found = error(given).filter(|error| *error > SUSPICIOUS)?;
+    let images = labels.iter().filter(|labels| !labels.is_empty()).count();
+    let better = [
+        (ClassOrder::Challenge, "challenge"),
+        (ClassOrder::Wnid, "wnid"),
+    ]
+    .into_iter()
+    .filter(|(order, _)| order != given)
+    .filter_map(|(order, name)| Some((name, error(&order)?)))
+    .filter(|(_, error)| *error <= SUSPICIOUS)
+    .min_by(|(_, one), (_, other)| one.total_cmp(other));
+    let percent = |error: f64| format!("{:.1} %", 100.0 * error);
+    let detail = match better {
+        Some((name, fits)) => format!(
+            "the model is wrong on {} of the {images} validation images, but on {} with class_order={name}: its columns are in another order than you said; submit it again with class_order={name}",
+            percent(found),
+            percent(fits)
+        ),
+        None => format!(
+            "the model is wrong on {} of the {images} validation images, in every class order that is known here: look at its preprocessing and at the order of its columns (class_order)",
+            percent(found)
+        ),
+    };
+    Some(Notice {
+        code: "class_order".into(),
+        detail,
+    })
+}
+
+/// The share of the labelled images whose first guess is no label of theirs.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of images are exact in an f64"
+)]
+fn top1_error(rows: &[Row], columns: &[Class], labels: &Labels) -> f64 {
+    let labelled = || {
+        rows.iter()
+            .zip(labels.iter())
+            .filter(|(_, labels)| !labels.is_empty())
+    };
+    let misses = labelled().filter(|(row, labels)| {
+        let guess = usize::try_from(row[0])
+            .ok()
+            .and_then(|column| columns.get(column));
+        !guess.is_some_and(|guess| labels.contains(guess))
+    });
+    misses.count() as f64 / (labelled().count() as f64).max(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use referee_scoring::ClassEntry;
+
+    use super::*;
+
+    /// Class 0 has the last id, so that the order of the ids is 2, 1, 0.
+    fn classes() -> ClassList {
+        let entries = [("a", "n3"), ("b", "n2"), ("c", "n1")].map(|(name, id)| ClassEntry {
+            name: name.into(),
+            id: Some(id.into()),
+        });
+        ClassList::new(entries.into()).expect("classes")
+    }
+
+    fn notice(columns: [i32; 3], given: &ClassOrder) -> Option<String> {
+        let rows = columns.map(|column| [column, column, -1, -1, -1, -1]);
+        let labels = Labels::from_sets([0, 1, 2].map(|class| vec![Class(class)]).into_iter());
+        suspicion(&rows, given, &classes(), &labels).map(|notice| notice.detail)
+    }
+
+    #[test]
+    fn a_model_in_the_order_of_the_ids_is_told_so() {
+        // Its columns are by id: what is class 0 is its column 2. Class 1 is column 1 either way, so it is wrong there too.
+        let detail = notice([2, 0, 0], &ClassOrder::Challenge).expect("suspicious");
+        assert!(detail.contains("class_order=wnid"), "{detail}");
+        assert!(detail.contains("100.0 %"), "{detail}");
+        assert_eq!(notice([2, 0, 0], &ClassOrder::Wnid), None);
+    }
+
+    #[test]
+    fn where_no_order_fits_that_is_said() {
+        let detail = notice([-1, -1, -1], &ClassOrder::Challenge).expect("suspicious");
+        assert!(detail.contains("in every class order"), "{detail}");
+        assert_eq!(notice([0, 1, 2], &ClassOrder::Challenge), None);
+    }
+}
