@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use indicatif::MultiProgress;
+use indicatif::{MultiProgress, ProgressBar};
 use referee_client::Client;
-use referee_client::documents::{ChallengeDocument, Status, Submission};
+use referee_client::documents::{ChallengeDocument, Kind, Status, Submission};
 use referee_client::http::{NewSubmission, Upload};
 use tokio::sync::oneshot;
 
+use super::competitors::networks::{self, NETWORKS, NetworkCompetitor, NetworkFormat};
 use super::competitors::{COMPETITORS, Competitor};
 use super::passwords::Passwords;
 use super::public_data::{self, PublicData};
@@ -22,27 +23,58 @@ use crate::progress;
 /// On how many training images a competitor's training error is measured.
 const TRAINING_ERROR_IMAGES: usize = 2_000;
 
+/// One who competes, with predictions or with a network.
+#[derive(Clone, Copy)]
+enum Entrant {
+    Predictor(&'static Competitor),
+    Network(&'static NetworkCompetitor),
+}
+
+impl Entrant {
+    /// From the weakest to the strongest.
+    fn all() -> impl DoubleEndedIterator<Item = Self> {
+        let predictors = COMPETITORS.iter().map(Self::Predictor);
+        predictors.chain(NETWORKS.iter().map(Self::Network))
+    }
+
+    fn handle(self) -> &'static str {
+        match self {
+            Self::Predictor(competitor) => competitor.handle,
+            Self::Network(competitor) => competitor.handle,
+        }
+    }
+
+    /// What the board calls it, and what only the organizers read.
+    fn described(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Predictor(competitor) => (competitor.method, competitor.description),
+            Self::Network(competitor) => (competitor.method, competitor.description),
+        }
+    }
+}
+
 /// Lets every competitor that has no standing submission to `challenge` train and submit, as many at a time as there are
-/// processors. Downloads are kept in `directory`.
+/// processors; networks train for `most_epochs` at most. Downloads are kept in `directory`.
 pub async fn compete(
     server: &Client,
     challenge: &ChallengeDocument,
     passwords: &Passwords,
     directory: &Path,
+    most_epochs: Option<usize>,
 ) -> Result<()> {
     let mut waiting = Vec::new();
-    for competitor in &COMPETITORS {
-        let client = passwords.enter(server, competitor.handle).await?;
+    for entrant in Entrant::all() {
+        let client = passwords.enter(server, entrant.handle()).await?;
         match standing(&client, &challenge.slug).await? {
             Some(submission) => {
                 let submission = client.follow(submission.id, |_| {}).await?;
                 let score = score(&submission)?;
                 print_line(&format!(
                     "{:<20}submitted before: {score}",
-                    competitor.handle
+                    entrant.handle()
                 ))?;
             }
-            None => waiting.push((competitor, client)),
+            None => waiting.push((entrant, client)),
         }
     }
     if waiting.is_empty() {
@@ -51,14 +83,12 @@ pub async fn compete(
     let data = Arc::new(public_data::download(server, challenge, directory).await?);
     let spinners = MultiProgress::new();
     // The strongest take longest, so they begin.
-    let entries = waiting.iter().rev().map(|(competitor, client)| {
-        enter(
-            competitor,
-            client,
-            &challenge.slug,
-            Arc::clone(&data),
-            &spinners,
-        )
+    let entries = waiting.iter().rev().map(|(entrant, client)| {
+        let training = Lessons {
+            data: Arc::clone(&data),
+            most_epochs,
+        };
+        enter(*entrant, client, &challenge.slug, training, &spinners)
     });
     stream::iter(entries)
         .buffer_unordered(available_parallelism().map_or(2, usize::from))
@@ -75,28 +105,51 @@ async fn standing(client: &Client, slug: &str) -> Result<Option<Submission>> {
         .find(|submission| counts(submission.status)))
 }
 
+/// What is learned from, and for how long at most.
+struct Lessons {
+    data: Arc<PublicData>,
+    most_epochs: Option<usize>,
+}
+
 /// One competitor's way to the board: trains, writes its file, submits it and waits for the score.
 async fn enter(
-    competitor: &'static Competitor,
+    entrant: Entrant,
     client: &Client,
     slug: &str,
-    data: Arc<PublicData>,
+    lessons: Lessons,
     spinners: &MultiProgress,
 ) -> Result<()> {
-    let handle = competitor.handle;
+    let handle = entrant.handle();
     let spinner = spinners.add(progress::spinner(&format!("{handle} trains")));
-    let trained = train(competitor, data).await?;
+    let trained = train(entrant, lessons, spinner.clone()).await?;
 
     spinner.set_message(format!(
         "{handle} waits for the score of {}",
         trained.filename
     ));
     let file = Upload::memory(&trained.filename, trained.file);
-    let submission = NewSubmission::predictions(file, competitor.method)
-        .with("description", competitor.description)
+    let (method, description) = entrant.described();
+    let submission = NewSubmission {
+        kind: match entrant {
+            Entrant::Predictor(_) => Kind::Predictions,
+            Entrant::Network(_) => Kind::Model,
+        },
+        ..NewSubmission::predictions(file, method)
+    };
+    let mut submission = submission
+        .with("description", description)
         .with("outside_data", "false");
+    if let Entrant::Network(competitor) = entrant
+        && competitor.format == NetworkFormat::Onnx
+    {
+        submission = submission.with("preprocess", networks::recipe());
+    }
     let submission = client.submit(slug, &submission).await?;
-    let submission = client.follow(submission.id, |_| {}).await?;
+    let submission = client
+        .follow(submission.id, |state| {
+            spinner.set_message(format!("{handle}: {}", progress::stage(state)));
+        })
+        .await?;
     spinner.finish_and_clear();
 
     let line = format!(
@@ -112,32 +165,60 @@ async fn enter(
 /// What a competitor has when it has trained.
 struct Trained {
     time: Duration,
-    /// On the first training images.
+    /// On the first training images, or on all.
     error: f64,
     filename: String,
     file: Vec<u8>,
 }
 
 /// Trains on a thread of its own, which an interrupted demo does not wait for.
-async fn train(competitor: &'static Competitor, data: Arc<PublicData>) -> Result<Trained> {
+async fn train(entrant: Entrant, lessons: Lessons, spinner: ProgressBar) -> Result<Trained> {
     let (done, trained) = oneshot::channel();
     thread::spawn(move || {
-        let start = Instant::now();
-        let rule = (competitor.train)(&data.training);
-        let time = start.elapsed();
+        let trained = match entrant {
+            Entrant::Predictor(competitor) => Ok(train_predictor(competitor, &lessons.data)),
+            Entrant::Network(competitor) => train_network(competitor, &lessons, &spinner),
+        };
         // Nobody listens any more when the demo was interrupted.
-        let _ = done.send(Trained {
-            time,
-            error: data.training.first(TRAINING_ERROR_IMAGES).error(&rule),
-            filename: format!("{}.{}", competitor.handle, competitor.format.extension()),
-            file: competitor.format.encode(&rule(&data.test_images)),
-        });
+        let _ = done.send(trained);
     });
     trained.await.with_context(|| {
         format!(
             "the training of {} broke off; run the demo again",
-            competitor.handle
+            entrant.handle()
         )
+    })?
+}
+
+fn train_predictor(competitor: &Competitor, data: &PublicData) -> Trained {
+    let start = Instant::now();
+    let rule = (competitor.train)(&data.training);
+    let time = start.elapsed();
+    Trained {
+        time,
+        error: data.training.first(TRAINING_ERROR_IMAGES).error(&rule),
+        filename: format!("{}.{}", competitor.handle, competitor.format.extension()),
+        file: competitor.format.encode(&rule(&data.test_images)),
+    }
+}
+
+fn train_network(
+    competitor: &NetworkCompetitor,
+    lessons: &Lessons,
+    spinner: &ProgressBar,
+) -> Result<Trained> {
+    let start = Instant::now();
+    let trained = competitor.train(&lessons.data.training, lessons.most_epochs, |at| {
+        spinner.set_message(format!(
+            "{} trains: epoch {} of {}, {} of {} images, {:.0} images/s",
+            competitor.handle, at.epoch, at.epochs, at.done, at.total, at.images_per_second
+        ));
+    })?;
+    Ok(Trained {
+        time: start.elapsed(),
+        error: trained.error,
+        filename: format!("{}.{}", competitor.handle, competitor.format.extension()),
+        file: trained.file,
     })
 }
 

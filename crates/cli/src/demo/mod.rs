@@ -26,6 +26,7 @@ use crate::commands::challenge::publish_directory;
 use crate::commands::leaderboard::board_text;
 use crate::databases::Databases;
 use crate::manifest::ChallengeDirectory;
+use crate::models::ModelOptions;
 use crate::server::{Role, Server, ServerOptions};
 use crate::{output, progress};
 
@@ -48,6 +49,10 @@ pub struct Demo {
     /// Stop after the leaderboard
     #[arg(long)]
     once: bool,
+
+    /// Networks train for so many epochs at most, for tests that have no minutes
+    #[arg(long, value_name = "N", hide = true)]
+    most_epochs: Option<usize>,
 }
 
 /// Starts the server, lets the competition take place in it, and keeps it up until it is interrupted.
@@ -60,6 +65,7 @@ pub async fn run(demo: Demo) -> Result<()> {
         listen: demo.listen,
         roles: vec![Role::Api, Role::Scorer, Role::Inference],
         device: "cpu".to_owned(),
+        models: ModelOptions::default(),
     })
     .await;
     starting.finish_and_clear();
@@ -72,7 +78,7 @@ pub async fn run(demo: Demo) -> Result<()> {
     let mut outcome = Ok(());
     let visit = async {
         tokio::select! {
-            result = hold_competition(&client, &data_set, &demo.data) => outcome = result,
+            result = hold_competition(&client, &data_set, &demo) => outcome = result,
             () = &mut interrupted => return,
         }
         if outcome.is_ok() && !demo.once {
@@ -85,7 +91,8 @@ pub async fn run(demo: Demo) -> Result<()> {
 }
 
 /// Everything that happens over HTTP, from the first account to the board.
-async fn hold_competition(server: &Client, data_set: &FashionMnist, data: &Path) -> Result<()> {
+async fn hold_competition(server: &Client, data_set: &FashionMnist, demo: &Demo) -> Result<()> {
+    let data = &demo.data;
     let directory = data.join("demo");
     let passwords = Passwords::in_directory(directory.join("passwords"))?;
     let organizer = passwords.enter(server, ORGANIZER).await?;
@@ -94,7 +101,8 @@ async fn hold_competition(server: &Client, data_set: &FashionMnist, data: &Path)
         make_administrator(data).await?;
     }
     let challenge = published_challenge(&organizer, data_set, &directory.join(SLUG)).await?;
-    competition::compete(server, &challenge, &passwords, &directory.join("downloads")).await?;
+    let downloads = directory.join("downloads");
+    competition::compete(server, &challenge, &passwords, &downloads, demo.most_epochs).await?;
 
     let board = settled_board(server).await?;
     output::print(&format!(

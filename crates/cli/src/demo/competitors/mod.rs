@@ -1,4 +1,4 @@
-//! Six honest competitors of increasing strength.
+//! Honest competitors of increasing strength: six who submit predictions, and some who submit [`networks`].
 //!
 //! Each infers a rule from the public training data alone: [`Competitor::train`] is given nothing else, and the
 //! rule that it returns sees images without labels. Every seed is fixed, so the same machine submits the same bytes.
@@ -7,6 +7,7 @@ mod class_prior;
 mod k_nearest;
 mod mlp;
 mod nearest_mean;
+pub mod networks;
 mod perceptron;
 mod softmax;
 mod submission;
