@@ -132,7 +132,7 @@ fn what_is_wrong_with_a_file_is_said_on_stderr() {
     referee: line 1: class 11, but this challenge has 10 (ids run from 1 to 10)
       line 24: class 11, but this challenge has 10 (ids run from 1 to 10)
     ");
-    insta::assert_snapshot!(submit("model.pth").refused(), @"referee: this server does not run models yet: submit their predictions, with kind=predictions");
+    insta::assert_snapshot!(submit("model.pth").refused(), @"referee: this is a PyTorch file, which may hold code and is never loaded: convert it with `referee convert model.pth model.safetensors`");
     insta::assert_snapshot!(submit("nowhere.txt").refused(), @"referee: nowhere.txt: No such file or directory (os error 2)");
     let elsewhere = ada.run(["submit", "0-wrong.txt", "--challenge", "no-such-challenge"]);
     insta::assert_snapshot!(elsewhere.refused(), @"referee: there is no challenge `no-such-challenge`");
@@ -160,8 +160,8 @@ fn an_organizer_hears_that_theirs_is_a_baseline() {
     ");
     let board = organizer.run(["leaderboard", "submit-baseline"]).done();
     insta::assert_snapshot!(stable(&board), @r"
-        rank  team       method    top-1 error  top-5 error   95 % of top1  submitted (UTC)
-    baseline  organizer  baseline      50.00 %      50.00 %  40.38–59.62 %  DATE TIME
+        rank  team       method    kind         top-1 error  top-5 error   95 % of top1  submitted (UTC)
+    baseline  organizer  baseline  predictions      50.00 %      50.00 %  40.38–59.62 %  DATE TIME
     ");
 }
 
@@ -301,9 +301,9 @@ fn the_board_is_a_table_json_or_csv() {
     );
     assert_eq!(entry(1)["top1_error"], 0.4);
     insta::assert_snapshot!(stable(&ada.run(["leaderboard", "submit-board"]).done()), @r#"
-    rank  team          method          top-1 error  top-5 error   95 % of top1  submitted (UTC)
-       1  grace-boards  0-wrong              0.00 %       0.00 %    0.00–3.70 %  DATE TIME
-       2  ada-boards    =1+1, "quoted"      40.00 %      40.00 %  30.94–49.80 %  DATE TIME
+    rank  team          method          kind         top-1 error  top-5 error   95 % of top1  submitted (UTC)
+       1  grace-boards  0-wrong         predictions       0.00 %       0.00 %    0.00–3.70 %  DATE TIME
+       2  ada-boards    =1+1, "quoted"  predictions      40.00 %      40.00 %  30.94–49.80 %  DATE TIME
     "#);
 
     let csv = ada.run(["leaderboard", "submit-board", "--csv"]).done();
