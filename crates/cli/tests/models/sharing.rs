@@ -8,15 +8,15 @@ use serde_json::json;
 use super::arena::{Arena, IMAGES, Rules, Worker, eventually};
 use super::files::write_safetensors;
 
-/// A network of random weights that takes seconds: CIFAR's ResNet-20 (He et al. 2016).
+/// A network of random weights that takes seconds: CIFAR's ResNet-110 (He et al. 2016).
 pub fn write_slow_network(arena: &Arena) -> &'static str {
     let options = referee_networks::zoo::ZooOptions {
         num_classes: 10,
         input: [1, 28, 28],
     };
-    let architecture = "resnet20".parse().expect("in the zoo");
+    let architecture = "resnet110".parse().expect("in the zoo");
     let network = referee_networks::zoo::build(&architecture, &options).expect("a network");
-    let mut random = fastrand::Rng::with_seed(20);
+    let mut random = fastrand::Rng::with_seed(110);
     let tensors: Vec<_> = network
         .parameters()
         .iter()
@@ -27,7 +27,7 @@ pub fn write_slow_network(arena: &Arena) -> &'static str {
             (parameter.name.clone(), parameter.dims.clone(), values)
         })
         .collect();
-    let metadata = json!({ "architecture": "resnet20" });
+    let metadata = json!({ "architecture": "resnet110" });
     write_safetensors(&arena.path("slow.safetensors"), metadata, &tensors);
     "slow.safetensors"
 }
