@@ -1,4 +1,4 @@
-//! Python's pickle as a machine that builds objects and calls nothing. The opcodes are those of CPython's `pickletools`.
+//! Python's pickle as a machine that builds objects and calls nothing. The opcodes are those of `CPython`'s `pickletools`.
 
 mod build;
 mod reader;
@@ -69,11 +69,10 @@ impl Objects {
 
     /// How many bytes an element has in each storage spoken of, by the storage's key.
     pub(super) fn element_sizes(&self) -> HashMap<&str, usize> {
-        let storage = |object| match object {
-            &Object::Storage(ref storage) => Some(storage),
+        let storages = self.0.iter().filter_map(|object| match object {
+            Object::Storage(storage) => Some(storage),
             _ => None,
-        };
-        let storages = self.0.iter().filter_map(storage);
+        });
         storages
             .map(|storage| (storage.key.as_str(), storage.element_bytes()))
             .collect()
@@ -126,7 +125,7 @@ impl Machine<'_> {
             // The stack and the memo: MARK, POP, POP_MARK, DUP, PUT, BINPUT, LONG_BINPUT, MEMOIZE, GET, BINGET, LONG_BINGET.
             b'(' => self.marks.push(self.stack.len()),
             b'0' => self.discard()?,
-            b'1' => drop(self.pop_mark()?),
+            b'1' | 0x90 => drop(self.pop_mark()?),
             b'2' => {
                 let top = self.top()?;
                 self.push_id(top)?;
@@ -197,7 +196,6 @@ impl Machine<'_> {
                 self.set_items(&items)?;
             }
             0x8f => self.push(Object::opaque("set"))?,
-            0x90 => drop(self.pop_mark()?),
             0x91 => {
                 self.pop_mark()?;
                 self.push(Object::opaque("frozenset"))?;

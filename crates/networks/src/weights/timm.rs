@@ -34,15 +34,12 @@ fn mobilenet_v2(module: &str) -> Option<String> {
             let block: usize = parts.next()?.parse().ok()?;
             let layer = match (stage, parts.next()?) {
                 // The first block does not expand.
-                (0, "conv_dw") => "0.0",
-                (0, "bn1") => "0.1",
                 (0, "conv_pw") => "1",
-                (0, "bn2") => "2",
-                (_, "conv_pw") => "0.0",
+                (0, "conv_dw") | (_, "conv_pw") => "0.0",
                 (_, "bn1") => "0.1",
                 (_, "conv_dw") => "1.0",
+                (0, "bn2") | (_, "conv_pwl") => "2",
                 (_, "bn2") => "1.1",
-                (_, "conv_pwl") => "2",
                 (_, "bn3") => "3",
                 _ => return None,
             };

@@ -169,6 +169,10 @@ impl Machine<'_> {
 }
 
 /// `torch.FloatStorage`: what its elements are. `Some(None)`: bytes, of which each tensor says what they are.
+#[expect(
+    clippy::option_option,
+    reason = "the inner one is what a storage says of its elements, the outer whether it is a storage"
+)]
 fn storage_type(class: &Class) -> Option<Option<Dtype>> {
     if class.is("torch.storage", "UntypedStorage") {
         return Some(None);
