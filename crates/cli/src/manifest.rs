@@ -275,7 +275,8 @@ outside_data = "declared"
         let manifest = Manifest::parse(EXAMPLE).unwrap();
         assert_eq!(manifest.leaderboard.primary, Some(Primary::Top5));
         assert_eq!(manifest.limits.per_week, Some(100));
-        assert_eq!(manifest.leaderboard.reference.unwrap().error, 0.051);
+        let reference = manifest.leaderboard.reference.unwrap();
+        assert_eq!(reference.error.to_string(), "0.051");
         assert_eq!(
             manifest.files["train-images"],
             Path::new("train-images.npy")

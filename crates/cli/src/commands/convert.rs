@@ -1,3 +1,4 @@
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -73,8 +74,9 @@ fn found(state_dict: &StateDict) -> String {
         .filter(|tensor| !tensor.is_contiguous())
         .count();
     if copied > 0 {
-        lines += &format!(
-            "reordered  {copied} tensors that did not lie in the order of their indices\n"
+        let _ = writeln!(
+            lines,
+            "reordered  {copied} tensors that did not lie in the order of their indices"
         );
     }
     let renamed = state_dict

@@ -1,3 +1,4 @@
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -158,7 +159,7 @@ fn text(document: &Document<'_>) -> String {
     ];
     let mut text = String::new();
     for (label, value) in head {
-        text += &format!("{label:<10}  {value}\n");
+        let _ = writeln!(text, "{label:<10}  {value}");
     }
     if document.folded {
         text +=
