@@ -8,11 +8,13 @@ use std::net::TcpStream;
 use std::process::{Child, Command};
 use std::{fs, io};
 
+use rustix::process::Signal;
+
 use self::compose::Compose;
 use self::postgres::Postgres;
 use crate::challenge::{Directory, predictions};
 use crate::person::{Person, Run};
-use crate::server::{data_dir, eventually, until_ready, until_said};
+use crate::server::{data_dir, eventually, signal, until_ready, until_said};
 
 /// Ends with the test, however that ends.
 struct Process(Child);
@@ -31,11 +33,7 @@ impl Process {
 
     /// As `docker compose stop` does it.
     fn stop(mut self) {
-        let pid = self.0.id().to_string();
-        Command::new("kill")
-            .args(["-TERM", &pid])
-            .status()
-            .expect("run kill");
+        signal(&self.0, Signal::TERM);
         assert!(self.0.wait().expect("it ends").success());
     }
 }

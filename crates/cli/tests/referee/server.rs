@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::person::{Person, REFEREE};
@@ -79,11 +80,7 @@ impl Server {
 
     /// As Ctrl-C does it. Returns whether it ended well.
     pub fn stop(mut self) -> bool {
-        let pid = self.process.id().to_string();
-        Command::new("kill")
-            .args(["-INT", &pid])
-            .status()
-            .expect("run kill");
+        signal(&self.process, Signal::INT);
         self.process.wait().expect("it ends").success()
     }
 }
@@ -132,6 +129,12 @@ pub fn until_said(mut command: Command, what: &str) -> (Child, String) {
     };
     std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
     (process, line)
+}
+
+/// Asks a process to end.
+pub fn signal(process: &Child, signal: Signal) {
+    // A process that has ended needs no asking.
+    let _ = kill_process(Pid::from_child(process), signal);
 }
 
 /// Asks again until there is an answer.

@@ -4,8 +4,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
 
+use rustix::process::Signal;
+
 use super::compose::Compose;
-use crate::server::eventually;
+use crate::server::{eventually, signal};
 
 /// What the service `postgres` makes of its environment: a server on TCP that asks everyone for a password.
 pub struct Postgres {
@@ -131,8 +133,7 @@ impl Postgres {
 impl Drop for Postgres {
     fn drop(&mut self) {
         // PostgreSQL's fast shutdown.
-        let pid = self.process.id().to_string();
-        let _ = Command::new("kill").args(["-INT", &pid]).status();
+        signal(&self.process, Signal::INT);
         let _ = self.process.wait();
     }
 }
