@@ -94,7 +94,7 @@ fn test_error(executor: &Executor) -> Result<f64, Failure> {
         .zip(&labels)
         .filter(|(class, label)| class != label)
         .count();
-    Ok(wrong as f64 / labels.len() as f64)
+    Ok(f64::from(u32::try_from(wrong)?) / f64::from(u32::try_from(labels.len())?))
 }
 
 fn save(weights: &Weights, out: &str) -> Result<(), Failure> {

@@ -45,7 +45,7 @@ fn converts(name: &str, key: Option<&str>) -> StateDict {
     let written = std::cell::Cell::new(0);
     state_dict
         .write_safetensors(&path, Some("resnet50"), |bytes| {
-            written.set(written.get() + bytes)
+            written.set(written.get() + bytes);
         })
         .expect("written");
     assert_eq!(written.get(), state_dict.bytes(), "{name}");

@@ -1,5 +1,13 @@
 //! The crate's face, from outside.
 
+#![expect(
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::float_cmp,
+    clippy::many_single_char_names,
+    reason = "tests count little, compare what is exact, and call tensors what formulas call them"
+)]
+
 mod fuse;
 mod gradients;
 mod kernels;

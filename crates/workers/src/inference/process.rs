@@ -72,6 +72,8 @@ impl ModelProcess {
             .arg(SUBCOMMAND)
             .env_clear()
             .env("RAYON_NUM_THREADS", threads.to_string())
+            // candle's own pool waits by spinning, at the expense of the kernels that share the cores.
+            .env("CANDLE_NUM_THREADS", "1")
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
