@@ -22,8 +22,10 @@ pub fn write_slow_network(arena: &Arena) -> &'static str {
         .iter()
         .map(|parameter| {
             let count = parameter.dims.iter().product();
-            // Positive, so that they do for variances too.
-            let values = (0..count).map(|_| 0.2 * random.f32() + 0.01).collect();
+            // Weights around 0, so that nothing grows over a hundred layers; the rest positive, as variances are.
+            let is_weight = parameter.dims.len() > 1;
+            let shift = if is_weight { -0.1 } else { 0.01 };
+            let values = (0..count).map(|_| 0.2 * random.f32() + shift).collect();
             (parameter.name.clone(), parameter.dims.clone(), values)
         })
         .collect();
