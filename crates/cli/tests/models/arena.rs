@@ -246,15 +246,18 @@ impl Arena {
         );
         write("challenge.toml", toml.as_bytes());
         // Class i has the id w(9 − i), so that the order of the ids is the reverse.
-        let classes: String = (0..10)
+        let classes: Vec<String> = (0..10)
             .map(|class| format!("class {class}\tw{}\n", 9 - class))
             .collect();
-        write("classes.txt", classes.as_bytes());
+        write("classes.txt", classes.concat().as_bytes());
         write("images.npy", &images());
-        let labels: String = (0..IMAGES)
+        let labels: Vec<String> = (0..IMAGES)
             .map(|image| format!("{image},{}\n", image % 10))
             .collect();
-        write("labels.csv", format!("image,label\n{labels}").as_bytes());
+        write(
+            "labels.csv",
+            format!("image,label\n{}", labels.concat()).as_bytes(),
+        );
     }
 }
 

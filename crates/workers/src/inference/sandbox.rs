@@ -252,8 +252,13 @@ fn filter(gpu: bool) -> Result<BpfProgram, seccompiler::Error> {
         )?])?],
     );
     // The names of threads and of memory regions.
-    let names = [libc::PR_SET_NAME, libc::PR_SET_VMA]
-        .map(|option| SeccompRule::new(vec![condition(0, SeccompCmpOp::Eq, option as u64)?]));
+    let names = [libc::PR_SET_NAME, libc::PR_SET_VMA].map(|option| {
+        SeccompRule::new(vec![condition(
+            0,
+            SeccompCmpOp::Eq,
+            option.cast_unsigned().into(),
+        )?])
+    });
     rules.insert(
         libc::SYS_prctl,
         names.into_iter().collect::<Result<_, _>>()?,
