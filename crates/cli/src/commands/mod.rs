@@ -86,7 +86,7 @@ impl Referee {
 pub async fn run(referee: Referee) -> anyhow::Result<()> {
     match referee.command {
         Command::Serve(serve) => Box::pin(serve.run()).await,
-        Command::Demo(arguments) => demo::run(arguments).await,
+        Command::Demo(arguments) => Box::pin(demo::run(arguments)).await,
         Command::Migrate(migrate) => migrate.run().await,
         Command::DatabaseUrl(database_url) => database_url.run(),
         Command::Admin(admin) => admin.run().await,
