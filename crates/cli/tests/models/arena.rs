@@ -247,15 +247,17 @@ impl Arena {
         write("challenge.toml", toml.as_bytes());
         // Class i has the id w(9 − i), so that the order of the ids is the reverse.
         let classes: Vec<String> = (0..10)
-            .map(|class| format!("class {class}\tw{}", 9 - class))
+            .map(|class| format!("class {class}\tw{}\n", 9 - class))
             .collect();
-        write("classes.txt", classes.join("\n").as_bytes());
+        write("classes.txt", classes.concat().as_bytes());
         write("images.npy", &images());
         let labels: Vec<String> = (0..IMAGES)
-            .map(|image| format!("{image},{}", image % 10))
+            .map(|image| format!("{image},{}\n", image % 10))
             .collect();
-        let labels = format!("image,label\n{}\n", labels.join("\n"));
-        write("labels.csv", labels.as_bytes());
+        write(
+            "labels.csv",
+            format!("image,label\n{}", labels.concat()).as_bytes(),
+        );
     }
 }
 

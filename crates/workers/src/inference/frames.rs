@@ -138,6 +138,9 @@ mod tests {
         assert!(read_frame(&mut wire.as_slice(), 3).is_err());
         assert!(read_frame(&mut [99, 0, 0, 0, 0].as_slice(), 4).is_err());
         assert!(read_frame(&mut wire[..6].as_ref(), 4).is_err());
-        assert_eq!(read_frame(&mut [].as_slice(), 4).expect("the end"), None);
+        assert_eq!(
+            read_frame(&mut [0_u8; 0].as_slice(), 4).expect("the end"),
+            None
+        );
     }
 }

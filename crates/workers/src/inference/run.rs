@@ -55,7 +55,7 @@ impl Inference {
             kills: 0,
             measured: Measured::default(),
         };
-        let ending = match run.finish().await {
+        let ending = match run.see_through().await {
             // Its job goes to the next worker, or to this one when it is started again.
             Err(Stop::Over) if owns && self.shutdown.is_cancelled() => {
                 return Err(Unfinished::Stopped);
@@ -181,7 +181,7 @@ pub(super) struct Loaded {
 
 impl Run<'_> {
     /// Through to the record, with a new process whenever one is killed from outside.
-    async fn finish(&mut self) -> Result<(), Stop> {
+    async fn see_through(&mut self) -> Result<(), Stop> {
         let challenge = inference::challenge(&self.worker.db, self.part.challenge).await?;
         let data = inference::data(&self.worker.db, self.part.submission).await?;
         let cache = &self.worker.config.cache;

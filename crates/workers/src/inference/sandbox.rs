@@ -256,7 +256,7 @@ fn filter(gpu: bool) -> Result<BpfProgram, seccompiler::Error> {
         SeccompRule::new(vec![condition(
             0,
             SeccompCmpOp::Eq,
-            u64::from(option.cast_unsigned()),
+            option.cast_unsigned().into(),
         )?])
     });
     rules.insert(

@@ -96,6 +96,19 @@ pub fn probe(
             tell(format!("the parent's {name}"), fs::read(path).map(drop));
         }
     }
+    system_calls(&mut tell);
+    found.insert("user".into(), getuid().as_raw().to_string());
+    let variables: Vec<String> = std::env::vars().map(|(name, _)| name).collect();
+    found.insert("environment".into(), variables.join(" "));
+    found.insert(
+        "open files".into(),
+        descriptors.unwrap_or_else(|error| error.to_string()),
+    );
+    Ok(found)
+}
+
+/// What no function of the standard library asks for.
+fn system_calls(tell: &mut impl FnMut(String, io::Result<()>)) {
     for (name, number, arguments) in [
         ("ptrace", libc::SYS_ptrace, [0, 0, 0]),
         ("io_uring", libc::SYS_io_uring_setup, [1, 0, 0]),
@@ -127,14 +140,6 @@ pub fn probe(
     ] {
         tell(name.into(), system_call(number, arguments));
     }
-    found.insert("user".into(), getuid().as_raw().to_string());
-    let variables: Vec<String> = std::env::vars().map(|(name, _)| name).collect();
-    found.insert("environment".into(), variables.join(" "));
-    found.insert(
-        "open files".into(),
-        descriptors.unwrap_or_else(|error| error.to_string()),
-    );
-    Ok(found)
 }
 
 #[expect(
