@@ -69,7 +69,7 @@ fn images_per_second(name: &str, batch: usize, least: Duration) -> Result<f64, F
         executor.infer(&images)?;
         runs += 1;
     }
-    Ok((runs * batch) as f64 / started.elapsed().as_secs_f64())
+    Ok(f64::from(u32::try_from(runs * batch)?) / started.elapsed().as_secs_f64())
 }
 
 /// The most memory that the process ever had resident, as Linux counts it.

@@ -12,7 +12,7 @@ use crate::arena::{Answer, Arena, BOUNDARY, FILE, IMAGES, upload, upload_of};
 
 /// A safetensors file without tensors: the header's length, then `{}`, by the format's specification.
 const SAFETENSORS: &[u8] = b"\x02\0\0\0\0\0\0\0{}";
-/// The first bytes of an ONNX file: ir_version = 8.
+/// The first bytes of an ONNX file: `ir_version` = 8.
 const ONNX: &[u8] = b"\x08\x08";
 
 async fn with_images() -> Arena {

@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(read, Some((FrameKind::Rows, b"rows".to_vec())));
         assert!(read_frame(&mut wire.as_slice(), 3).is_err());
         assert!(read_frame(&mut [99, 0, 0, 0, 0].as_slice(), 4).is_err());
-        assert!(read_frame(&mut wire[..6].as_ref(), 4).is_err());
+        assert!(read_frame(&mut &wire[..6], 4).is_err());
         assert_eq!(
             read_frame(&mut [0_u8; 0].as_slice(), 4).expect("the end"),
             None

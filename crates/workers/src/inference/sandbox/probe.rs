@@ -24,10 +24,6 @@ pub struct Attempts {
 ///
 /// # Errors
 /// If it could not be locked in.
-#[expect(
-    clippy::too_many_lines,
-    reason = "a list of attempts, one after the other"
-)]
 pub fn probe(
     attempts: &Attempts,
     limits: &Limits,
