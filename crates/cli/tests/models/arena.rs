@@ -210,6 +210,17 @@ impl Arena {
         std::fs::read(self.path("objects").join(key)).expect("the record")
     }
 
+    /// How many inference workers have said that they are there.
+    pub async fn workers(&self) -> i64 {
+        let mut owner = PgConnection::connect(self.database.owner_url())
+            .await
+            .expect("connect");
+        sqlx::query_scalar("SELECT count(*) FROM workers WHERE kind = 'model'")
+            .fetch_one(&mut owner)
+            .await
+            .expect("count")
+    }
+
     /// `(first, lease)` of the ranges that are done.
     pub async fn done(&self) -> Vec<(i32, i32)> {
         self.ranges("record IS NOT NULL").await

@@ -63,6 +63,7 @@ async fn two_workers_share_one_submission() {
     let arena = Arena::open(Rules::default()).await;
     let file = write_slow_network(&arena);
     let workers = [arena.worker(&[]), arena.worker(&[])];
+    eventually("both are there", async || arena.workers().await == 2).await;
     let id = arena.submit(file, &[]);
     // A worker holds one range at a time.
     eventually("two ranges under way at once", async || {
