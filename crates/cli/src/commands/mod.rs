@@ -132,6 +132,7 @@ mod tests {
             if command.has_subcommands() {
                 command
                     .get_subcommands()
+                    .filter(|subcommand| !subcommand.is_hide_set())
                     .for_each(|subcommand| check(subcommand, &path));
             } else {
                 let help = command

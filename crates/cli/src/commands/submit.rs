@@ -15,7 +15,7 @@ use crate::progress;
 /// Submit predictions or a model, and wait for the score
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  referee submit predictions.csv --challenge fashion-mnist --method \"k nearest neighbours\"\n  referee submit lenet5.safetensors --challenge fashion-mnist --architecture lenet5"
+    after_help = "Example:\n  referee submit predictions.csv --challenge fashion-mnist --method \"k nearest neighbours\"\n  referee submit lenet5.safetensors --challenge fashion-mnist --architecture lenet5"
 )]
 #[expect(
     clippy::struct_excessive_bools,

@@ -82,6 +82,9 @@ fn help_is_for_stdout() {
       leaderboard   Show a challenge's leaderboard
       check         Check a prediction file as the server would, before uploading it
       score         Score predictions against labels, without a server
+      predict       Run a model over test images as the server would: its predictions, ready to be scored or submitted
+      profile       Show a network's parameters, multiply-accumulates, depth and layers
+      convert       Convert a PyTorch checkpoint to safetensors, on your machine and without running what it holds
       completions   Print completions for a shell
       help          Print this message or the help of the given subcommand(s)
 

@@ -247,7 +247,7 @@ mod tests {
         assert_eq!(completed.kind, Kind::Model);
         assert_eq!(
             completed.reading,
-            json!({ "architecture": "mlp(512,256)", "class_order": "wnid" })
+            json!({ "architecture": "mlp(512,256;relu)", "class_order": "wnid" })
         );
         for fields in [
             [("kind", "model"), ("boxes", "true")],
