@@ -56,7 +56,7 @@ async function startDemo(data: string, server: string): Promise<ChildProcess> {
     const binary =
         process.env.REFEREE_BINARY ??
         path.join(process.env.CARGO_TARGET_DIR ?? path.join(repository, 'target'), 'debug/referee');
-    const child = spawn(binary, ['demo', '--data', data, '--listen', new URL(server).host], {
+    const child = spawn(binary, ['demo', '--most-epochs', '1', '--data', data, '--listen', new URL(server).host], {
         stdio: ['ignore', 'pipe', 'pipe'],
     });
     let output = '';
