@@ -77,6 +77,14 @@ need_venv() {
     printf '%s' "${wanted[*]}" >"$venv/packages"
 }
 
+# need_tool NAME: a program from the Rust registry, in target/tools, on the PATH.
+need_tool() {
+    PATH=$PWD/target/tools/bin:$PATH
+    command -v "$1" >/dev/null && return
+    say "installing $1 with cargo into target/tools"
+    cargo install --quiet --locked --root target/tools "$1"
+}
+
 # need_web: the built web pages in web/build, from which the server takes them.
 need_web() {
     [ -f web/package.json ] || { say "this checkout has no web/package.json: the server will have its API but no pages"; return 0; }

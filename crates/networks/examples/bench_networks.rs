@@ -35,7 +35,9 @@ fn main() -> Result<(), Failure> {
             let (network, weights, _) = network(name)?;
             std::fs::write(file, onnx::encode(&network, &weights)?)?;
         }
-        ["names"] => Architecture::names().for_each(|name| println!("{name}")),
+        ["names"] => Architecture::names()
+            .chain(["mlp(512,256)"])
+            .for_each(|name| println!("{name}")),
         _ => return Err("usage: see the top of this example".into()),
     }
     Ok(())

@@ -1,126 +1,40 @@
 //! Several workers on one model: who claims, who joins, whose range is whose, and what of it survives whom.
 
+mod arena;
+
+use arena::Arena;
 use chrono::{TimeDelta, Utc};
-use referee_scoring::ClassEntry;
-use referee_storage::accounts::{NewUser, create_user};
-use referee_storage::challenges::challenge;
-use referee_storage::challenges::settings::{
-    AfterClose, Feedback, OutsideData, Primary, Ranking, Settings, create,
-};
 use referee_storage::inference::{
     Ending, FailureReason, Findings, Part, Shard, Taken, complete, end, finish, give_back,
     joinable, plan, progress, records, take_part, take_shard,
 };
-use referee_storage::submissions::intake::{Intake, NewSubmission, Refusal, accept, refusal};
-use referee_storage::submissions::{Entry, Kind, Status, Submission, submission};
-use referee_storage::testing::TestDatabase;
+use referee_storage::submissions::intake::{Refusal, refusal};
+use referee_storage::submissions::{Kind, Status, Submission, submission};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
 
 const IMAGES: usize = 10;
 
-struct Arena {
-    database: TestDatabase,
-    challenge: Uuid,
-    person: Uuid,
+struct Models {
+    arena: Arena,
+    ann: Uuid,
 }
 
-impl Arena {
+impl Models {
     /// A challenge of ten images, which competitors may see or not, with two submissions a day.
     async fn new(public_images: bool) -> Self {
-        let database = TestDatabase::new().await;
-        let person = create_user(
-            &database.api,
-            NewUser {
-                handle: "ann",
-                email: None,
-                password_hash: "not a hash",
-                first_is_administrator: false,
-            },
-        )
-        .await
-        .expect("create")
-        .expect("a free handle")
-        .id;
-        let settings = Settings {
-            title: "Arena".into(),
-            series: None,
-            description: String::new(),
-            classes: ["a", "b"]
-                .map(|name| ClassEntry {
-                    name: name.into(),
-                    id: None,
-                })
-                .into(),
-            public_images,
-            opens: None,
-            closes: None,
-            after_close: AfterClose::Reject,
-            per_day: Some(2),
-            per_week: None,
-            total: None,
-            upload_mb: 1,
-            primary: Primary::Top1,
-            public_fraction: 1.0,
-            feedback: Feedback::Exact,
-            ranking: Ranking::Best,
-            final_selections: 1,
-            outside_data: OutsideData::Declared,
-            reference: None,
-        };
-        assert!(
-            create(&database.api, "arena", &settings, person)
-                .await
-                .expect("create")
-        );
-        let challenge = challenge(&database.api, "arena")
-            .await
-            .expect("read")
-            .expect("created")
-            .id;
-        Self {
-            database,
-            challenge,
-            person,
-        }
+        let arena = Arena::new(public_images, Some(2)).await;
+        let ann = arena.person("ann").await;
+        Self { arena, ann }
     }
 
     async fn submit(&self) -> Uuid {
-        let id = Uuid::now_v7();
-        let accepted = accept(
-            &self.database.api,
-            &NewSubmission {
-                id,
-                challenge: self.challenge,
-                submitter: self.person,
-                handle: "ann",
-                kind: Kind::Model,
-                entry: Entry::Competitor,
-                method: "net",
-                description: "",
-                paper_url: None,
-                code_url: None,
-                outside_data: false,
-                form: &json!({ "architecture": "lenet5" }),
-                object_key: "incoming/model",
-                filename: "net.safetensors",
-                bytes: 1,
-                sha256: &[0; 32],
-                data: &[],
-                idempotency_key: None,
-                received_at: Utc::now(),
-                late: false,
-            },
-        )
-        .await
-        .expect("accept");
-        assert!(matches!(accepted, Intake::Accepted), "{accepted:?}");
-        id
+        self.arena.submit(self.ann, Kind::Model).await
     }
 
     async fn claim(&self, id: Uuid) -> Part {
-        match take_part(&self.database.inference, id)
+        match take_part(&self.arena.database.inference, id)
             .await
             .expect("take part")
         {
@@ -137,7 +51,7 @@ impl Arena {
             layers: json!({ "layers": [], "filters": null }),
         };
         plan(
-            &self.database.inference,
+            &self.arena.database.inference,
             part,
             &findings,
             IMAGES,
@@ -148,20 +62,20 @@ impl Arena {
     }
 
     async fn shard(&self, part: &Part) -> Option<Shard> {
-        take_shard(&self.database.inference, part)
+        take_shard(&self.arena.database.inference, part)
             .await
             .expect("take a range")
     }
 
     async fn finish(&self, part: &Part, shard: &Shard, row: u8) -> bool {
         let record = vec![row; 24 * shard.count];
-        finish(&self.database.inference, part, shard, &record)
+        finish(&self.arena.database.inference, part, shard, &record)
             .await
             .expect("finish")
     }
 
     async fn read(&self, id: Uuid) -> Submission {
-        submission(&self.database.api, id)
+        submission(&self.arena.database.api, id)
             .await
             .expect("read")
             .expect("a submission")
@@ -169,7 +83,7 @@ impl Arena {
 
     async fn reject(&self, part: &Part) -> bool {
         end(
-            &self.database.inference,
+            &self.arena.database.inference,
             part,
             &Ending::Rejected("no".into()),
         )
@@ -178,9 +92,14 @@ impl Arena {
     }
 
     async fn refusal(&self) -> Option<Refusal> {
-        refusal(&self.database.api, self.challenge, self.person, Utc::now())
-            .await
-            .expect("usage")
+        refusal(
+            &self.arena.database.api,
+            self.arena.challenge,
+            self.ann,
+            Utc::now(),
+        )
+        .await
+        .expect("usage")
     }
 
     /// As if so much time had gone by without a word from any worker.
@@ -189,7 +108,7 @@ impl Arena {
             "UPDATE submissions SET progress_at = progress_at - interval '{seconds} seconds';
              UPDATE shards SET leased_until = leased_until - interval '{seconds} seconds';"
         );
-        let mut owner = PgConnection::connect(self.database.owner_url())
+        let mut owner = PgConnection::connect(self.arena.database.owner_url())
             .await
             .expect("connect");
         sqlx::raw_sql(AssertSqlSafe(statement))
@@ -201,16 +120,16 @@ impl Arena {
 
 #[tokio::test]
 async fn two_workers_share_a_submission_and_the_last_hands_it_over() {
-    let arena = Arena::new(true).await;
-    let id = arena.submit().await;
-    let inference = &arena.database.inference;
-    let first = arena.claim(id).await;
+    let models = Models::new(true).await;
+    let id = models.submit().await;
+    let inference = &models.arena.database.inference;
+    let first = models.claim(id).await;
     assert_eq!(
         joinable(inference).await.expect("look"),
         None,
         "nothing is planned yet"
     );
-    assert!(arena.plan(&first, 4).await);
+    assert!(models.plan(&first, 4).await);
     assert_eq!(joinable(inference).await.expect("look"), Some(id));
     let Taken::Joined(second) = take_part(inference, id).await.expect("take part") else {
         panic!("the second worker claimed what the first works on");
@@ -218,22 +137,22 @@ async fn two_workers_share_a_submission_and_the_last_hands_it_over() {
     assert_eq!((second.attempt, second.is_planned), (first.attempt, true));
 
     let shards = [
-        arena.shard(&first).await.expect("free"),
-        arena.shard(&second).await.expect("free"),
-        arena.shard(&second).await.expect("free"),
+        models.shard(&first).await.expect("free"),
+        models.shard(&second).await.expect("free"),
+        models.shard(&second).await.expect("free"),
     ];
     let ranges = shards.map(|shard| (shard.first, shard.count));
     assert_eq!(ranges, [(0, 4), (4, 4), (8, 2)]);
-    assert_eq!(arena.shard(&first).await, None);
+    assert_eq!(models.shard(&first).await, None);
     assert_eq!(joinable(inference).await.expect("look"), None);
 
-    arena.silence(1).await;
+    models.silence(1).await;
     assert!(
         progress(inference, &second, &shards[1], 3, Some(5.0))
             .await
             .expect("report")
     );
-    let seen = arena.read(id).await;
+    let seen = models.read(id).await;
     assert_eq!(
         (seen.progress_done, seen.progress_total),
         (Some(3), Some(10))
@@ -242,7 +161,7 @@ async fn two_workers_share_a_submission_and_the_last_hands_it_over() {
 
     for (number, (shard, part)) in (1..).zip(shards.iter().zip([&first, &second, &second])) {
         assert_eq!(records(inference, &first).await.expect("read"), None);
-        assert!(arena.finish(part, shard, number).await);
+        assert!(models.finish(part, shard, number).await);
     }
     let rows = records(inference, &first)
         .await
@@ -264,7 +183,7 @@ async fn two_workers_share_a_submission_and_the_last_hands_it_over() {
         records(inference, &first).await.expect("read"),
         Some(vec![])
     );
-    let done = arena.read(id).await;
+    let done = models.read(id).await;
     assert_eq!(
         (done.status, done.record_key.as_deref()),
         (Status::Queued, Some("records/x"))
@@ -282,19 +201,19 @@ async fn two_workers_share_a_submission_and_the_last_hands_it_over() {
 
 #[tokio::test]
 async fn what_is_done_stays_done_and_who_comes_late_writes_nothing() {
-    let arena = Arena::new(true).await;
-    let id = arena.submit().await;
-    let inference = &arena.database.inference;
-    let dead = arena.claim(id).await;
-    assert!(arena.plan(&dead, 5).await);
-    let done = arena.shard(&dead).await.expect("free");
-    assert!(arena.finish(&dead, &done, 1).await);
-    let lost = arena.shard(&dead).await.expect("free");
+    let models = Models::new(true).await;
+    let id = models.submit().await;
+    let inference = &models.arena.database.inference;
+    let dead = models.claim(id).await;
+    assert!(models.plan(&dead, 5).await);
+    let done = models.shard(&dead).await.expect("free");
+    assert!(models.finish(&dead, &done, 1).await);
+    let lost = models.shard(&dead).await.expect("free");
 
-    arena.silence(60).await;
-    let next = arena.claim(id).await;
+    models.silence(60).await;
+    let next = models.claim(id).await;
     assert_eq!((next.attempt, next.is_planned), (2, true));
-    let taken = arena.shard(&next).await.expect("free again");
+    let taken = models.shard(&next).await.expect("free again");
     assert_eq!((taken.first, taken.lease), (5, 2));
     // The one believed dead comes back.
     assert!(
@@ -302,14 +221,14 @@ async fn what_is_done_stays_done_and_who_comes_late_writes_nothing() {
             .await
             .expect("report")
     );
-    assert!(!arena.finish(&dead, &lost, 9).await);
-    assert!(!arena.reject(&dead).await);
+    assert!(!models.finish(&dead, &lost, 9).await);
+    assert!(!models.reject(&dead).await);
     assert!(
         !complete(inference, &dead, "records/dead", None)
             .await
             .expect("complete")
     );
-    assert!(arena.finish(&next, &taken, 2).await);
+    assert!(models.finish(&next, &taken, 2).await);
     let rows = records(inference, &next)
         .await
         .expect("read")
@@ -320,39 +239,39 @@ async fn what_is_done_stays_done_and_who_comes_late_writes_nothing() {
 
 #[tokio::test]
 async fn what_kills_its_worker_five_times_fails_and_a_range_given_back_does_not_count() {
-    let arena = Arena::new(false).await;
-    let id = arena.submit().await;
-    let inference = &arena.database.inference;
+    let models = Models::new(false).await;
+    let id = models.submit().await;
+    let inference = &models.arena.database.inference;
     for _ in 0..5 {
-        arena.claim(id).await;
-        arena.silence(60).await;
+        models.claim(id).await;
+        models.silence(60).await;
     }
     assert!(matches!(
         take_part(inference, id).await.expect("take part"),
         Taken::GivenUp
     ));
-    let failed = arena.read(id).await;
+    let failed = models.read(id).await;
     assert_eq!(failed.status, Status::Failed);
     let problem = json!({ "detail": FailureReason::WorkerLost.sentence() });
     assert_eq!(failed.problem, Some(problem));
 
-    let part = arena.claim(arena.submit().await).await;
-    assert!(arena.plan(&part, IMAGES).await);
+    let part = models.claim(models.submit().await).await;
+    assert!(models.plan(&part, IMAGES).await);
     for _ in 0..9 {
-        let shard = arena.shard(&part).await.expect("free");
+        let shard = models.shard(&part).await.expect("free");
         assert!(!shard.is_hopeless());
         give_back(inference, &part, &shard, false)
             .await
             .expect("give back");
     }
     for _ in 0..5 {
-        let shard = arena.shard(&part).await.expect("free");
+        let shard = models.shard(&part).await.expect("free");
         assert!(!shard.is_hopeless());
         give_back(inference, &part, &shard, true)
             .await
             .expect("give back");
     }
-    assert!(arena.shard(&part).await.expect("free").is_hopeless());
+    assert!(models.shard(&part).await.expect("free").is_hopeless());
 }
 
 /// A rejection after the first private image tells something about the images; one before it does not.
@@ -363,15 +282,15 @@ async fn a_model_counts_from_its_first_private_image_on() {
         (false, true, true),
         (true, true, false),
     ] {
-        let arena = Arena::new(public_images).await;
+        let models = Models::new(public_images).await;
         for _ in 0..2 {
-            let part = arena.claim(arena.submit().await).await;
+            let part = models.claim(models.submit().await).await;
             if sees_images {
-                assert!(arena.plan(&part, 5).await);
+                assert!(models.plan(&part, 5).await);
             }
-            assert!(arena.reject(&part).await);
+            assert!(models.reject(&part).await);
         }
-        let refused = arena.refusal().await;
+        let refused = models.refusal().await;
         assert_eq!(
             refused.is_some(),
             counts,
@@ -385,16 +304,16 @@ async fn a_model_counts_from_its_first_private_image_on() {
 
 #[tokio::test]
 async fn a_failed_model_gives_its_quota_back() {
-    let arena = Arena::new(false).await;
+    let models = Models::new(false).await;
     for _ in 0..2 {
-        let part = arena.claim(arena.submit().await).await;
-        assert!(arena.plan(&part, 5).await);
+        let part = models.claim(models.submit().await).await;
+        assert!(models.plan(&part, 5).await);
         let failed = Ending::Failed(FailureReason::ImagesUnreadable);
         assert!(
-            end(&arena.database.inference, &part, &failed)
+            end(&models.arena.database.inference, &part, &failed)
                 .await
                 .expect("end")
         );
     }
-    assert_eq!(arena.refusal().await, None);
+    assert_eq!(models.refusal().await, None);
 }

@@ -11,7 +11,9 @@ use uuid::Uuid;
 use super::{ObjectError, ObjectStore, failed, path};
 
 /// S3 takes parts of 5 MiB and more, all but the last of one size.
-const PART: usize = 8 << 20;
+const CLOUD_PART: usize = 8 << 20;
+/// A disk takes any; the server's memory grows by this with every upload that it receives at a time.
+const DISK_PART: usize = 1 << 20;
 
 /// What was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +24,7 @@ pub struct Stored {
     pub sha256: [u8; 32],
 }
 
-/// A file on its way into the store. At most one part of 8 MiB is held or in flight.
+/// A file on its way into the store. At most one part is held or in flight: 1 MiB towards a disk, 8 MiB towards a cloud.
 ///
 /// Dropped before [`Upload::finish`] has returned, it leaves nothing behind.
 pub struct Upload {
@@ -32,6 +34,8 @@ pub struct Upload {
     bytes: u64,
     digest: Sha256,
     part: BytesMut,
+    /// The length of all parts but the last.
+    full: usize,
     /// Begun with the first full part; a smaller file is stored in one request.
     parts: Option<Box<dyn MultipartUpload>>,
     broke_off: bool,
@@ -41,26 +45,31 @@ impl ObjectStore {
     /// Begin a file of at most `limit` bytes, under a new key.
     pub fn upload(&self, limit: u64) -> Upload {
         let key = Path::from_iter(["incoming".to_owned(), Uuid::new_v4().to_string()]);
-        Upload::new(Arc::clone(&self.store), key, limit)
+        Upload::new(self, key, limit)
     }
 
     /// Store `content` under `key`, replacing what is there.
     pub async fn put(&self, key: &str, content: Bytes) -> Result<Stored, ObjectError> {
-        let mut upload = Upload::new(Arc::clone(&self.store), path(key)?, u64::MAX);
+        let mut upload = Upload::new(self, path(key)?, u64::MAX);
         upload.write(content).await?;
         upload.finish().await
     }
 }
 
 impl Upload {
-    fn new(store: Arc<dyn object_store::ObjectStore>, key: Path, limit: u64) -> Self {
+    fn new(to: &ObjectStore, key: Path, limit: u64) -> Self {
         Self {
-            store,
+            store: Arc::clone(&to.store),
             key,
             limit,
             bytes: 0,
             digest: Sha256::new(),
             part: BytesMut::new(),
+            full: if to.directory.is_some() {
+                DISK_PART
+            } else {
+                CLOUD_PART
+            },
             parts: None,
             broke_off: false,
         }
@@ -89,10 +98,10 @@ impl Upload {
         }
         self.digest.update(&chunk);
         while !chunk.is_empty() {
-            let room = PART - self.part.len();
+            let room = self.full - self.part.len();
             let taken = chunk.split_to(room.min(chunk.len()));
             self.part.extend_from_slice(&taken);
-            if self.part.len() == PART {
+            if self.part.len() == self.full {
                 self.send_part().await?;
             }
         }
@@ -100,7 +109,7 @@ impl Upload {
     }
 
     async fn send_part(&mut self) -> Result<(), ObjectError> {
-        let part = PutPayload::from_bytes(self.part.split().freeze());
+        let part = self.part.split().freeze();
         let parts = if let Some(parts) = &mut self.parts {
             parts
         } else {
@@ -108,8 +117,14 @@ impl Upload {
             let begun = begun.map_err(|error| failed("begin", self.key.as_ref(), error))?;
             self.parts.insert(begun)
         };
-        let sent = parts.put_part(part).await;
-        sent.map_err(|error| failed("write", self.key.as_ref(), error))
+        let sent = parts.put_part(PutPayload::from_bytes(part.clone())).await;
+        sent.map_err(|error| failed("write", self.key.as_ref(), error))?;
+        // The next part is gathered where this one was, unless the store keeps it.
+        if let Ok(mut written) = part.try_into_mut() {
+            written.clear();
+            self.part = written;
+        }
+        Ok(())
     }
 
     /// Store the file durably.
