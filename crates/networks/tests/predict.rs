@@ -6,6 +6,7 @@ use candle_core::Device;
 use referee_networks::images::{DecodedOnDemand, Geometry, TestSet};
 use referee_networks::onnx::SideFiles;
 use referee_networks::predict::{ModelFile, PredictError, Predictor, Task, open};
+use referee_networks::zoo::{self, ZooOptions};
 use referee_scoring::model_form::ModelForm;
 use referee_scoring::npy;
 use referee_scoring::record::Row;
@@ -57,6 +58,7 @@ fn perceptron(metadata: &[(&str, &str)]) -> Vec<u8> {
 
 fn file(bytes: Vec<u8>) -> ModelFile {
     ModelFile {
+        filename: "model".into(),
         model: bytes.into(),
         data: SideFiles::default(),
     }
@@ -201,4 +203,78 @@ fn models_that_are_refused() {
     );
     let no_model = open(file(b"hello".to_vec()), &ModelForm::default(), TASK).expect_err("refused");
     assert!(matches!(no_model, PredictError::Onnx(_)), "{no_model}");
+    // As pickle.dump begins with protocol 4.
+    let pickle = open(
+        file(b"\x80\x04\x95\x10".to_vec()),
+        &ModelForm::default(),
+        TASK,
+    );
+    let pickle = pickle.expect_err("refused").to_string();
+    assert!(pickle.contains("safetensors"), "{pickle}");
+}
+
+/// A network of the zoo with random weights, as a file.
+fn network(architecture: &str, input: [usize; 3]) -> Vec<u8> {
+    let options = ZooOptions {
+        num_classes: CLASSES,
+        input,
+    };
+    let network = zoo::build(&architecture.parse().expect(architecture), &options).expect("built");
+    let mut random = fastrand::Rng::with_seed(20);
+    let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = network
+        .parameters()
+        .iter()
+        .map(|parameter| {
+            let count = parameter.dims.iter().product();
+            let values = (0..count).flat_map(|_| (0.1 * random.f32() + 0.01).to_le_bytes());
+            (
+                parameter.name.clone(),
+                parameter.dims.clone(),
+                values.collect(),
+            )
+        })
+        .collect();
+    let views = tensors.iter().map(|(name, dims, bytes)| {
+        let view = TensorView::new(Dtype::F32, dims.clone(), bytes).expect("a tensor");
+        (name, view)
+    });
+    let metadata = [("architecture".to_owned(), architecture.to_owned())];
+    safetensors::serialize(views, Some(metadata.into())).expect("a file")
+}
+
+/// The file's tensors say how many channels the network takes; images of another number are brought to it, with a notice.
+#[test]
+fn images_of_other_channels_than_the_network_takes_are_handled_with_a_notice() {
+    let notices = |channels: usize, of_images: Option<usize>| {
+        let task = Task {
+            classes: Some(CLASSES),
+            image: of_images.map(|of_images| [28, 28, of_images]),
+        };
+        let recipe = form(&[("preprocess", r#"{"crop":28}"#)]);
+        let loaded = load(network("resnet20", [channels, 28, 28]), &recipe, task);
+        let (predictor, _) = loaded.expect("a model");
+        assert_eq!(predictor.model().channels(), channels);
+        let notices = predictor.notices();
+        assert!(notices.iter().all(|notice| notice.code == "channels"));
+        notices
+            .into_iter()
+            .map(|notice| notice.detail)
+            .collect::<String>()
+    };
+    assert!(notices(3, Some(1)).contains("three equal ones"));
+    assert!(notices(1, Some(3)).contains("made grey"));
+    assert!(notices(1, None).contains("pictures in colour are made grey"));
+    for (channels, of_images) in [(1, Some(1)), (3, Some(3)), (3, None)] {
+        assert_eq!(notices(channels, of_images), "");
+    }
+}
+
+/// Where tensors are missing, what is said of them is not blurred by the number of channels, which the file shows.
+#[test]
+fn a_misfit_is_described_for_the_channels_that_the_file_has() {
+    let file = network("resnet20", [3, 28, 28]);
+    let misfit = load(file, &form(&[("architecture", "resnet32")]), TASK);
+    let misfit = misfit.err().expect("refused").to_string();
+    assert!(misfit.contains("layer1.3.conv1.weight"), "{misfit}");
+    assert!(!misfit.contains(" conv1.weight is"), "{misfit}");
 }

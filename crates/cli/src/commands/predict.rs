@@ -93,7 +93,7 @@ impl Predict {
         let predictor = Predictor::new(opened, &form, task, &Device::Cpu)
             .with_context(|| format!("{} cannot be run", self.model.display()))?;
         spinner.finish_and_clear();
-        for notice in predictor.model().notices() {
+        for notice in predictor.notices() {
             eprintln!("notice: {}", notice.detail);
         }
         let columns = columns(&form, classes.as_ref())?;

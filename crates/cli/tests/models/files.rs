@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use referee_networks::zoo::{self, ZooOptions};
 use serde_json::{Value, json};
 
 use super::arena::{Arena, IMAGES, Rules, SIDE, eventually};
@@ -36,6 +37,30 @@ pub fn write_perceptron(path: &Path, metadata: Value, order: [usize; 10], scale:
         ("fc.bias".to_owned(), vec![10], vec![0.0; 10]),
     ];
     write_safetensors(path, metadata, &tensors);
+}
+
+/// A network of the zoo for ten classes and images of `[channels, height, width]`, with random weights.
+pub fn write_random_network(path: &Path, architecture: &str, input: [usize; 3]) {
+    let options = ZooOptions {
+        num_classes: 10,
+        input,
+    };
+    let named = architecture.parse().expect("in the zoo");
+    let network = zoo::build(&named, &options).expect("a network");
+    let mut random = fastrand::Rng::with_seed(110);
+    let tensors: Vec<_> = network
+        .parameters()
+        .iter()
+        .map(|parameter| {
+            let count = parameter.dims.iter().product();
+            // Weights around 0, so that nothing grows over a hundred layers; the rest positive, as variances are.
+            let is_weight = parameter.dims.len() > 1;
+            let shift = if is_weight { -0.1 } else { 0.01 };
+            let values = (0..count).map(|_| 0.2 * random.f32() + shift).collect();
+            (parameter.name.clone(), parameter.dims.clone(), values)
+        })
+        .collect();
+    write_safetensors(path, json!({ "architecture": architecture }), &tensors);
 }
 
 pub const IN_ORDER: [usize; 10] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
@@ -83,6 +108,26 @@ async fn a_network_is_run_profiled_scored_and_drawn() {
     let board = arena.get("challenges/arena/leaderboard");
     assert_eq!(board["entries"][0]["kind"], "model");
     assert_eq!(board["entries"][0]["model"]["parameters"], 7850);
+}
+
+/// A network that takes three channels gets the gray images' one three times, and its team is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn gray_images_for_a_network_of_colours_are_noticed() {
+    let arena = Arena::open(Rules::default()).await;
+    let _worker = arena.worker(&[]);
+    write_random_network(
+        &arena.path("colour.safetensors"),
+        "resnet20",
+        [3, SIDE, SIDE],
+    );
+    let id = arena.submit("colour.safetensors", &[]);
+    let scored = arena.finished(&id).await;
+    assert_eq!(scored["status"], "scored", "{scored}");
+    let notices = scored["notices"].as_array().expect("a list");
+    let codes: Vec<&Value> = notices.iter().map(|notice| &notice["code"]).collect();
+    assert_eq!(codes, ["channels"], "{notices:?}");
+    let detail = notices[0]["detail"].as_str().expect("a notice");
+    assert!(detail.contains("three equal ones"), "{detail}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

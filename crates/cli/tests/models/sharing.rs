@@ -3,34 +3,13 @@
 use std::fs;
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::json;
 
 use super::arena::{Arena, IMAGES, Rules, Worker, eventually};
-use super::files::write_safetensors;
+use super::files::write_random_network;
 
-/// A network of random weights that takes seconds: CIFAR's ResNet-110 (He et al. 2016).
+/// A network that takes seconds: CIFAR's ResNet-110 (He et al. 2016).
 pub fn write_slow_network(arena: &Arena) -> &'static str {
-    let options = referee_networks::zoo::ZooOptions {
-        num_classes: 10,
-        input: [1, 28, 28],
-    };
-    let architecture = "resnet110".parse().expect("in the zoo");
-    let network = referee_networks::zoo::build(&architecture, &options).expect("a network");
-    let mut random = fastrand::Rng::with_seed(110);
-    let tensors: Vec<_> = network
-        .parameters()
-        .iter()
-        .map(|parameter| {
-            let count = parameter.dims.iter().product();
-            // Weights around 0, so that nothing grows over a hundred layers; the rest positive, as variances are.
-            let is_weight = parameter.dims.len() > 1;
-            let shift = if is_weight { -0.1 } else { 0.01 };
-            let values = (0..count).map(|_| 0.2 * random.f32() + shift).collect();
-            (parameter.name.clone(), parameter.dims.clone(), values)
-        })
-        .collect();
-    let metadata = json!({ "architecture": "resnet110" });
-    write_safetensors(&arena.path("slow.safetensors"), metadata, &tensors);
+    write_random_network(&arena.path("slow.safetensors"), "resnet110", [1, 28, 28]);
     "slow.safetensors"
 }
 

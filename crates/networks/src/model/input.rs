@@ -32,12 +32,16 @@ pub enum Layout {
     Flat { length: Option<usize> },
 }
 
-/// What happens to images that have another number of channels than the network takes; `None` where nothing does.
-pub fn channels_notice(images: usize, network: usize) -> Option<Notice> {
+/// What happens to images that have another number of channels than the network takes; `None` where nothing does. `images` is
+/// none for the pictures of a tar, each of which may be gray or in colour.
+pub fn channels_notice(images: Option<usize>, network: usize) -> Option<Notice> {
     let detail = match (images, network) {
-        (1, 3) => "the images have 1 channel, the network takes 3: it gets three equal ones",
-        (3, 1) => {
+        (Some(1), 3) => "the images have 1 channel, the network takes 3: it gets three equal ones",
+        (Some(3), 1) => {
             "the images have 3 channels, the network takes 1: they are made grey as Pillow's mode L"
+        }
+        (None, 1) => {
+            "the network takes 1 channel: pictures in colour are made grey as Pillow's mode L"
         }
         _ => return None,
     };

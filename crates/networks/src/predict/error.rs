@@ -14,6 +14,9 @@ use crate::weights::WeightsError;
 pub enum PredictError {
     #[error("{} cannot be read: {source}", path.display())]
     File { path: PathBuf, source: io::Error },
+    /// What the file is instead, and what to do.
+    #[error("{0}")]
+    NoModel(String),
     #[error("in the file's metadata, {0}")]
     Metadata(#[source] ModelFormError),
     #[error("`preprocess`: {0}")]

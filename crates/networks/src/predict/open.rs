@@ -1,11 +1,13 @@
 //! A model file becomes what it says it is, with the help of its form.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use candle_core::Device;
-use referee_scoring::model_form::{Architecture, FIELDS, ModelForm, Resize};
+use referee_scoring::model_form::{
+    Architecture, FIELDS, ModelForm, Resize, refuse_model_by_leading_bytes,
+};
 
 use super::error::PredictError;
 use crate::Network;
@@ -17,38 +19,70 @@ use crate::zoo::{self, ZooOptions};
 
 /// A model's bytes, mapped and not yet looked at.
 pub struct ModelFile {
+    /// As it was uploaded or lies there: its extension tells formats apart that their first bytes do not.
+    pub filename: String,
     pub model: Bytes,
     /// ONNX's external data.
     pub data: SideFiles,
 }
 
 impl ModelFile {
-    /// Maps a model, and the data that lies beside it where it is ONNX.
+    /// Maps a model that was uploaded as `filename`, and its side files: the names that it knows them by, and their paths.
     ///
     /// # Errors
     /// A file cannot be read.
+    pub fn open(
+        filename: &str,
+        model: &Path,
+        data: &[(String, PathBuf)],
+    ) -> Result<Self, PredictError> {
+        let mut file = Self {
+            filename: filename.to_owned(),
+            model: mapped::open(model).map_err(|source| PredictError::File {
+                path: model.to_owned(),
+                source,
+            })?,
+            data: SideFiles::default(),
+        };
+        for (name, path) in data {
+            file.data.add(name, path)?;
+        }
+        Ok(file)
+    }
+
+    /// Maps a model, and the data that lies beside it where it is ONNX.
+    ///
+    /// # Errors
+    /// A file cannot be read, or is no model.
     pub fn beside(path: &Path) -> Result<Self, PredictError> {
-        let model = mapped::open(path).map_err(|source| PredictError::File {
-            path: path.to_owned(),
-            source,
-        })?;
-        let mut data = SideFiles::default();
-        if !is_safetensors(&model) {
-            let file = OnnxFile::decode(model.clone(), SideFiles::default())?;
+        let filename = path.file_name().unwrap_or_default().to_string_lossy();
+        let mut file = Self::open(&filename, path, &[])?;
+        file.refuse()?;
+        if !file.is_safetensors() {
+            let onnx = OnnxFile::decode(file.model.clone(), SideFiles::default())?;
             // What is missing, or no bare name, is reported with the tensor that needs it.
-            for location in file.locations() {
+            for location in onnx.locations() {
                 let beside = path.with_file_name(&location);
                 if beside.file_name() == Some(OsStr::new(&location)) && beside.is_file() {
-                    data.add(&location, &beside)?;
+                    file.data.add(&location, &beside)?;
                 }
             }
         }
-        Ok(Self { model, data })
+        Ok(file)
     }
-}
 
-fn is_safetensors(model: &[u8]) -> bool {
-    matches!(*model, [_, _, _, _, _, 0, 0, 0, b'{', ..])
+    /// Says of pickles, archives and the like what to do instead.
+    fn refuse(&self) -> Result<(), PredictError> {
+        let head = &self.model[..self.model.len().min(1024)];
+        match refuse_model_by_leading_bytes(head, Some(&self.filename)) {
+            Some(remedy) => Err(PredictError::NoModel(remedy)),
+            None => Ok(()),
+        }
+    }
+
+    fn is_safetensors(&self) -> bool {
+        matches!(*self.model, [_, _, _, _, _, 0, 0, 0, b'{', ..])
+    }
 }
 
 /// What is known of the challenge.
@@ -69,7 +103,8 @@ pub fn open(
     form: &ModelForm,
     task: Task,
 ) -> Result<(Opened, ModelForm), PredictError> {
-    if is_safetensors(&file.model) {
+    file.refuse()?;
+    if file.is_safetensors() {
         let file = WeightsFile::read(&file.model)?;
         let form = with_metadata(form, |name| file.metadata().get(name).map(String::as_str))?;
         Ok((safetensors(&file, &form, task)?, form))
@@ -120,12 +155,13 @@ fn safetensors(file: &WeightsFile, form: &ModelForm, task: Task) -> Result<Opene
         .ok_or_else(|| PredictError::NoArchitecture {
             likely: file.architecture(),
         })?;
-    let own_columns = file.options(architecture)?.num_classes;
+    let own = file.options(architecture)?;
     let columns = task
         .classes
-        .map_or(own_columns, |classes| classes + offset(form));
+        .map_or(own.num_classes, |classes| classes + offset(form));
     let classes = columns.saturating_sub(offset(form));
-    let network = network(architecture, columns, file, form, task)?;
+    let candidates = inputs(architecture, own.input[0], form, task);
+    let network = network(architecture, columns, file, &candidates)?;
     let loaded = file.load(&network, classes, &Device::Cpu)?;
     Ok(Opened::network(
         network,
@@ -136,14 +172,12 @@ fn safetensors(file: &WeightsFile, form: &ModelForm, task: Task) -> Result<Opene
     )?)
 }
 
-/// The network of an architecture, for images as the recipe or the challenge has them or as is usual: the first of the likely inputs
-/// that the tensors fit, or if none does, the likeliest.
+/// The network of an architecture for the first of the likely inputs that the tensors fit, or if none does, for the likeliest.
 fn network(
     architecture: &Architecture,
     columns: usize,
     file: &WeightsFile,
-    form: &ModelForm,
-    task: Task,
+    inputs: &[[usize; 3]],
 ) -> Result<Network, PredictError> {
     let build = |input: [usize; 3]| {
         let options = ZooOptions {
@@ -152,19 +186,24 @@ fn network(
         };
         zoo::build(architecture, &options)
     };
-    let candidates = inputs(architecture, form, task);
-    let fitting = candidates.iter().find_map(|input| {
+    let fitting = inputs.iter().find_map(|input| {
         let network = build(*input).ok()?;
         file.misfit(&network).is_none().then_some(network)
     });
     match fitting {
         Some(network) => Ok(network),
-        None => Ok(build(candidates[0])?),
+        None => Ok(build(inputs[0])?),
     }
 }
 
-/// The likely `[channels, height, width]` of a network's images, the likeliest first; at least one.
-fn inputs(architecture: &Architecture, form: &ModelForm, task: Task) -> Vec<[usize; 3]> {
+/// The likely `[channels, height, width]` of a network's images, the likeliest first; at least one. The channels are the file's
+/// where its tensors show them (`file_channels`), the size is the recipe's, the images' or the usual one.
+fn inputs(
+    architecture: &Architecture,
+    file_channels: usize,
+    form: &ModelForm,
+    task: Task,
+) -> Vec<[usize; 3]> {
     let [usual_channels, usual_height, usual_width] = zoo::usual_options(architecture).input;
     let recipe = form.preprocess.clone().unwrap_or_default();
     let said = match (recipe.crop, recipe.resize) {
@@ -182,11 +221,13 @@ fn inputs(architecture: &Architecture, form: &ModelForm, task: Task) -> Vec<[usi
         (None, Some(own)) => vec![usual, own],
         (None, None) => vec![usual],
     };
-    let mut channels = vec![usual_channels, 3, 1];
-    if let Some([.., own]) = task.image {
-        channels.insert(0, own);
+    let of_images = task.image.map(|[.., channels]| channels);
+    let mut channels = vec![file_channels];
+    for likely in of_images.into_iter().chain([usual_channels, 3, 1]) {
+        if !channels.contains(&likely) {
+            channels.push(likely);
+        }
     }
-    channels.dedup();
     sizes
         .iter()
         .flat_map(|[height, width]| channels.iter().map(|channels| [*channels, *height, *width]))

@@ -3,6 +3,7 @@
 use std::ops::{ControlFlow, Range};
 
 use candle_core::{DType, Device, Tensor};
+use referee_scoring::Notice;
 use referee_scoring::model_form::{ImageInput, ModelForm, Preprocessing, Resize, Size};
 use referee_scoring::predictions::row_of_scores;
 use referee_scoring::record::{EMPTY, Row};
@@ -10,13 +11,14 @@ use referee_scoring::record::{EMPTY, Row};
 use super::error::PredictError;
 use super::open::Task;
 use crate::images::{Normalization, Pixels};
-use crate::model::{Answers, Model, ModelError, Opened};
+use crate::model::{Answers, Model, ModelError, Opened, channels_notice};
 
 /// Turns pixels into rows of the record.
 pub struct Predictor {
     model: Model,
     preprocessing: Preprocessing,
     normalization: Normalization,
+    channels_notice: Option<Notice>,
 }
 
 /// A batch that is done.
@@ -49,7 +51,9 @@ impl Predictor {
         };
         let size = size.ok_or(PredictError::NoSize)?;
         let model = opened.prepare(size, preprocessing.mean.len(), device)?;
+        let of_images = task.image.map(|[.., channels]| channels);
         Ok(Self {
+            channels_notice: channels_notice(of_images, model.channels()),
             model,
             normalization: Normalization::of(&preprocessing),
             preprocessing,
@@ -58,6 +62,12 @@ impl Predictor {
 
     pub fn model(&self) -> &Model {
         &self.model
+    }
+
+    /// What was handled that the competitor may want to know.
+    pub fn notices(&self) -> Vec<Notice> {
+        let of_model = self.model.notices().iter().cloned();
+        of_model.chain(self.channels_notice.clone()).collect()
     }
 
     /// The recipe with nothing left open.

@@ -177,9 +177,11 @@ fn batch_norm_folded_by_the_exporter_is_told_by_the_names_that_it_gives() {
 
 #[test]
 fn images_of_other_channels_are_named() {
-    assert!(channels_notice(1, 3).is_some_and(|notice| notice.detail.contains("equal")));
-    assert!(channels_notice(3, 1).is_some_and(|notice| notice.detail.contains("Pillow")));
-    assert_eq!(channels_notice(3, 3), None);
+    assert!(channels_notice(Some(1), 3).is_some_and(|notice| notice.detail.contains("equal")));
+    assert!(channels_notice(Some(3), 1).is_some_and(|notice| notice.detail.contains("Pillow")));
+    assert!(channels_notice(None, 1).is_some_and(|notice| notice.detail.contains("in colour")));
+    assert_eq!(channels_notice(Some(3), 3), None);
+    assert_eq!(channels_notice(None, 3), None);
 }
 
 #[test]

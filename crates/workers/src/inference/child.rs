@@ -1,9 +1,10 @@
 use std::io::{self, BufReader, BufWriter, Write};
 use std::process::ExitCode;
 
+use referee_networks::predict::ModelFile;
 use referee_scoring::record::Row;
 
-use super::engine::{Engine, Files};
+use super::engine::Engine;
 use super::frames::{FrameKind, LONGEST, Refused, from_json, read_frame, write_frame, write_json};
 use super::model::Start;
 use super::process::NOT_LOCKED_IN;
@@ -55,10 +56,11 @@ fn live() -> Result<(), Broken> {
     };
     let start: Start = from_json(&start).map_err(Broken::server)?;
     // The last that is opened. What is in the files is looked at inside only.
-    let files = Files::open(&start).map_err(Broken::server)?;
+    let file = ModelFile::open(&start.filename, &start.model, &start.data);
+    let file = file.map_err(Broken::server)?;
     lock_in(&start.limits).map_err(Broken::server)?;
 
-    let mut engine = match Engine::load(files, &start) {
+    let engine = match Engine::load(file, &start) {
         Ok((engine, ready)) => {
             write_json(&mut output, FrameKind::Ready, &ready)?;
             engine
