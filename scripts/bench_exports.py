@@ -63,6 +63,15 @@ def export_one(name, path):
     torch.onnx.export(model, (image,), str(path))
 
 
+def why(failed):
+    """One line of what a failed export wrote: the exporter's summary of the exception, or else the last error."""
+    summary = re.search(r"## Exception summary\s+<class '(.+?)'>: (.*)", failed.stderr)
+    if summary:
+        return f"{summary[1]}: {summary[2]}"
+    errors = [line for line in failed.stderr.splitlines() if re.match(r"[\w.]*(Error|Exception|Unsupported)\w*:", line)]
+    return errors[-1] if errors else f"exit status {failed.returncode}"
+
+
 def export(directory):
     directory.mkdir(parents=True, exist_ok=True)
     chosen = directory / "chosen.json"
@@ -78,8 +87,7 @@ def export(directory):
         done = subprocess.run([sys.executable, __file__, "export-one", name, path], capture_output=True, text=True)
         if done.returncode:
             path.unlink(missing_ok=True)
-            errors = [line for line in done.stderr.splitlines() if re.match(r"[\w.]*(Error|Exception|Unsupported)\w*:", line)]
-            reason.write_text(errors[-1] if errors else f"exit status {done.returncode}")
+            reason.write_text(why(done))
         print(f"{family:28} {name:36} {'not exported: ' + reason.read_text()[:120] if reason.exists() else 'exported'} ({time.time() - started:.0f} s)", flush=True)
 
 
@@ -127,10 +135,11 @@ def compare(directory, binary, only):
         if not agrees:
             failures.append((name, seen))
         print(f"{'ok' if agrees else 'NO':3} {family:28} {name:36} {seen}", flush=True)
-    left_out = [name for name in chosen.values() if not (directory / name / "model.onnx").exists()]
-    print(f"\nnot exported by torch itself: {len(left_out)}")
-    for name in left_out:
-        print(f"  {name}: {(directory / name / 'not-exported.txt').read_text()[:200]}")
+    reasons = {name: directory / name / "not-exported.txt" for name in chosen.values()}
+    reasons = {name: reason.read_text() for name, reason in reasons.items() if reason.exists()}
+    print(f"\nnot exported by torch itself: {len(reasons)}")
+    for name, reason in reasons.items():
+        print(f"  {name}: {reason[:200]}")
     print(f"do not run or do not agree: {len(failures)}")
     for name, seen in failures:
         print(f"  {name}: {seen}")

@@ -1,7 +1,7 @@
 //! Takes a fixed batch size out of a graph.
 //!
-//! An exporter that traces a model on `b` images writes `b` into the constants of `Reshape`, `Expand` and `Resize`. The
-//! graph is followed at two batch sizes at once, `b` and `2b`: where a value's shapes differ, there is its batch. A node
+//! An exporter that traces a model on `b` images writes `b` into the constants of `Reshape`, `Expand` and `Resize`, and
+//! into the indices of `Gather`. The graph is followed at two batch sizes at once, `b` and `2b`: where a value's shapes differ, there is its batch. A node
 //! that does not fit at `2b` gets a constant that fits any batch. Whether the result is the same function has still to be
 //! tried: shapes alone do not show it.
 
@@ -9,7 +9,7 @@ use candle_core::{DType, Tensor};
 
 use crate::{
     graph::{Literal, Network, Node, Op, ValueId},
-    shapes::{self, Value},
+    shapes::{Value, infer_among},
 };
 
 /// The network for batches of any size, or `None` where that is not possible by these rules.
@@ -64,6 +64,7 @@ impl Rewriting {
             Op::Expand => self.expand(&mut node)?,
             Op::Resize(_) => self.resize(&mut node)?,
             Op::Concat { axis } => self.concat(&mut node, axis)?,
+            Op::Gather { axis } => self.gather(&mut node, axis)?,
             Op::Lstm(_) => self.states(&mut node)?,
             Op::Binary(_) | Op::Compare(_) | Op::Where | Op::MatMul => self.broadcast(&mut node)?,
             _ => {}
@@ -190,6 +191,51 @@ impl Rewriting {
         Some(())
     }
 
+    /// Elements taken from a batch laid out in one row (`as_strided`), where the same are taken of each image: taken of
+    /// each image's own row.
+    fn gather(&mut self, node: &mut Node, along: i64) -> Option<()> {
+        let (data, indices) = (node.inputs[0]?, node.inputs[1]?);
+        let is_one_row =
+            matches!(along, 0 | -1) && self.batch_axis(data).is_some_and(|(axis, _)| axis == 0);
+        let Some([row]) = self.once[data.index()]
+            .as_ref()
+            .map(|row| row.dims.as_slice())
+            .filter(|_| is_one_row)
+        else {
+            return Some(());
+        };
+        let image = i64::try_from(row / self.batch).ok()?;
+        let taken = self.once[indices.index()].as_ref()?;
+        let (dims, Some(taken)) = (taken.dims.clone(), integers_of(taken)) else {
+            return Some(());
+        };
+        if dims.first()? % self.batch != 0 || taken.is_empty() {
+            return None;
+        }
+        let (first, _) = taken.split_at(taken.len() / self.batch);
+        let of_image = |(number, others): (i64, &[i64])| {
+            others.iter().zip(first).all(|(index, first)| {
+                (0..image).contains(first) && *index == first + number * image
+            })
+        };
+        if !(0..).zip(taken.chunks(first.len())).all(of_image) {
+            return None;
+        }
+        let rows = self.integers(&node.name, vec![-1, image]);
+        let rows = self.add(&node.name, Op::Reshape { allow_zero: false }, &[data, rows])?;
+        let first = self.integers(&node.name, first.to_vec());
+        let taken = self.add(&node.name, Op::Gather { axis: 1 }, &[rows, first])?;
+        let mut shape: Vec<i64> = dims
+            .iter()
+            .map(|&length| i64::try_from(length))
+            .collect::<Result<_, _>>()
+            .ok()?;
+        shape[0] = -1;
+        node.op = Op::Reshape { allow_zero: false };
+        node.inputs = vec![Some(taken), Some(self.integers(&node.name, shape))];
+        Some(())
+    }
+
     /// Initial states that are the same for each sequence, as many as a batch has.
     fn states(&mut self, node: &mut Node) -> Option<()> {
         let x = node.inputs[0]?;
@@ -296,12 +342,7 @@ impl Rewriting {
 }
 
 fn infer(node: &Node, values: &[Option<Value>]) -> Option<Vec<Value>> {
-    let inputs: Vec<Option<&Value>> = node
-        .inputs
-        .iter()
-        .map(|input| input.and_then(|input| values[input.index()].as_ref()))
-        .collect();
-    shapes::infer_node(node, &inputs).ok()
+    infer_among(node, values).ok()
 }
 
 fn integers_of(value: &Value) -> Option<Vec<i64>> {

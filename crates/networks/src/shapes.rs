@@ -74,18 +74,23 @@ impl Network {
             });
         }
         for node in self.nodes() {
-            let inputs: Vec<Option<&Value>> = node
-                .inputs
-                .iter()
-                .map(|input| input.and_then(|input| values[input.index()].as_ref()))
-                .collect();
-            let outputs = infer_node(node, &inputs)?;
+            let outputs = infer_among(node, &values)?;
             for (output, value) in node.outputs.iter().zip(outputs) {
                 values[output.index()] = Some(value);
             }
         }
         Ok(Shapes { values })
     }
+}
+
+/// [`infer_node`] for a node whose inputs are among `values`, which are indexed by their [`ValueId`].
+pub(crate) fn infer_among(node: &Node, values: &[Option<Value>]) -> Result<Vec<Value>> {
+    let inputs: Vec<Option<&Value>> = node
+        .inputs
+        .iter()
+        .map(|input| input.and_then(|input| values[input.index()].as_ref()))
+        .collect();
+    infer_node(node, &inputs)
 }
 
 /// The shapes of a node's outputs, and their elements where all its inputs' are known.

@@ -112,6 +112,11 @@ impl Builder {
         outputs
     }
 
+    /// As far as it is built.
+    pub(crate) fn network(&self) -> &Network {
+        &self.network
+    }
+
     /// The node added last.
     pub(crate) fn last_node(&self) -> Option<&Node> {
         self.network.nodes.last()

@@ -1,8 +1,9 @@
 //! From a decoded file to a [`Network`]: operators of every opset become today's, what is constant stays a constant,
-//! local functions and `If` with a constant condition are written out in place.
+//! local functions and `If` with a condition that is constant, or follows from shapes, are written out in place.
 
 mod arrange;
 mod elementwise;
+mod followed;
 mod layers;
 mod reduce;
 mod values;
@@ -12,6 +13,7 @@ use std::{
     rc::Rc,
 };
 
+use followed::Followed;
 use values::Constant;
 pub(super) use values::Value;
 
@@ -28,6 +30,9 @@ use crate::{Builder, ElementType, Literal, Network, Op, ValueId, Weights};
 const MOST_WRITTEN_OUT: usize = 200_000;
 /// Functions within functions, and bodies within bodies.
 const DEEPEST_CALL: usize = 32;
+/// At both of these batch sizes a condition has to be the same, where the file leaves the batch open.
+const FOLLOWED_BATCHES: [usize; 2] = [1, 64];
+
 /// What stands for an input of the graph.
 #[derive(Clone, Debug)]
 pub enum Feed {
@@ -88,6 +93,7 @@ impl OnnxFile {
             side_files: &self.side_files,
             functions: self.functions()?,
             written_out: 0,
+            followed: Vec::new(),
             in_training_mode: BTreeSet::new(),
         };
         importer.graph(self.graph(), self.opset()?, &mut scope, 0)?;
@@ -177,6 +183,8 @@ struct Importer<'a> {
     side_files: &'a SideFiles,
     functions: HashMap<Called<'a>, (&'a FunctionProto, i64)>,
     written_out: usize,
+    /// At each batch size that counts; filled at the first condition that is no constant.
+    followed: Vec<Followed>,
     in_training_mode: BTreeSet<String>,
 }
 
@@ -313,6 +321,30 @@ impl<'a> Importer<'a> {
         results(apply, &scope, function.output.iter().map(String::as_str))
     }
 
+    /// A condition that is a constant of the file's, or follows from shapes.
+    fn condition(&mut self, value: &Value) -> Option<i64> {
+        let flow = match value {
+            Value::Constant(constant) => return constant.stored.to_i64().first().copied(),
+            Value::Flow(flow) => *flow,
+        };
+        let network = self.builder.network();
+        if self.followed.is_empty() {
+            let batches = match network.input().fixed_batch {
+                Some(batch) => vec![batch],
+                None => FOLLOWED_BATCHES.to_vec(),
+            };
+            self.followed = batches.into_iter().map(Followed::new).collect();
+        }
+        let mut conditions = self
+            .followed
+            .iter_mut()
+            .map(|followed| followed.integer(network, flow));
+        let first = conditions.next()??;
+        conditions
+            .all(|other| other == Some(first))
+            .then_some(first)
+    }
+
     /// Writes out the branch that a constant condition takes.
     fn branch(
         &mut self,
@@ -320,11 +352,7 @@ impl<'a> Importer<'a> {
         outer: &Scope<'a, '_>,
         depth: usize,
     ) -> Result<Vec<Value>> {
-        let condition = apply
-            .input(0)?
-            .stored()
-            .and_then(|stored| stored.to_i64().first().copied());
-        let condition = condition.ok_or_else(|| {
+        let condition = self.condition(apply.input(0)?).ok_or_else(|| {
             apply
                 .fault("its condition depends on the image; only constant conditions are supported")
         })?;

@@ -3,11 +3,13 @@
 //! Every network here is a global average over each channel of a 3-channel image, times a 3×4 matrix: four classes, whose
 //! scores a test works out by hand.
 
+mod batches;
+
 use candle_core::{DType, Device, Tensor};
 use referee_networks::model::{Answers, Expected, Model, ModelError, Opened, channels_notice};
 use referee_networks::onnx::proto::tensor_proto::DataType;
 
-use crate::onnx_files::{Draft, codes, declared, floats, int, ints, some};
+use crate::onnx_files::{Draft, codes, floats, int, ints, some};
 
 const CLASSES: usize = 4;
 const SIZE: [usize; 2] = [6, 6];
@@ -386,81 +388,6 @@ fn training_mode_is_run_in_inference_mode() {
         assert!((score - by_hand).abs() < 1e-3, "{scores:?}");
     }
     assert!(codes(model.notices()).contains("training_mode"));
-}
-
-/// As PyTorch's older exporter writes a class token for batches of 2: the batch is in `Expand` and in `Reshape`.
-fn baked(batch: i64) -> Draft {
-    Draft::new(17)
-        .input("image", DataType::Float, &[batch, 3, 6, 6])
-        .floats("head", &[3, 4], &HEAD)
-        .floats("token", &[1, 1, 3], &[0.0; 3])
-        .integers("tokens", &[batch, 1, 3])
-        .integers("as_tokens", &[batch, 3, 36])
-        .integers("as_rows", &[batch, 3])
-        .integers("one", &[1])
-        .node("Reshape", &["image", "as_tokens"], &["channels"], &[])
-        .node(
-            "Transpose",
-            &["channels"],
-            &["patches"],
-            &[ints("perm", &[0, 2, 1])],
-        )
-        .node("Expand", &["token", "tokens"], &["class_token"], &[])
-        .node(
-            "Concat",
-            &["class_token", "patches"],
-            &["sequence"],
-            &[int("axis", 1)],
-        )
-        .node(
-            "ReduceSum",
-            &["sequence", "one"],
-            &["summed"],
-            &[int("keepdims", 0)],
-        )
-        .floats("pixels", &[], &[36.0])
-        .node("Div", &["summed", "pixels"], &["mean"], &[])
-        .node("Reshape", &["mean", "as_rows"], &["features"], &[])
-        .node("MatMul", &["features", "head"], &["logits"], &[])
-        .output("logits", DataType::Float, &[batch, 4])
-}
-
-#[test]
-fn a_batch_size_baked_into_constants_is_taken_out() {
-    for fixed in [1, 2, 5] {
-        let model = prepare(&baked(fixed), expected()).expect("made dynamic");
-        assert!(
-            !codes(model.notices()).contains("fixed_batch"),
-            "{:?}",
-            model.notices()
-        );
-        for batch in [1, 3, 7] {
-            assert_scores(&model, batch);
-        }
-    }
-}
-
-#[test]
-fn a_batch_size_that_cannot_be_taken_out_runs_so_many_at_a_time() {
-    // Each pair of images is centred on its own mean: what it says of an image depends on the pair.
-    let draft = plain("raw")
-        .integers("zero", &[0])
-        .node("ReduceMean", &["raw"], &["mean"], &[ints("axes", &[0])])
-        .node("Sub", &["raw", "mean"], &["logits"], &[])
-        .output("logits", DataType::Float, &[2, 4]);
-    let mut draft = draft;
-    draft.graph().input[0] = declared("image", DataType::Float, &[2, 3, 6, 6]);
-    let model = prepare(&draft, expected()).expect("in pairs");
-    assert!(codes(model.notices()).contains("fixed_batch"));
-    let Answers::Scores { scores, .. } = model.run(&images(3)).expect("runs") else {
-        panic!("scores")
-    };
-    let raw = by_hand(2);
-    for class in 0..4 {
-        let mean = f32::midpoint(raw[class], raw[4 + class]);
-        assert!((scores[class] - (raw[class] - mean)).abs() < 1e-5);
-    }
-    assert_eq!(scores.len(), 12);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::io::Write;
 use candle_core::{Device, Tensor};
 use proptest::prelude::*;
 use referee_networks::onnx::proto::{
-    FunctionProto, StringStringEntryProto, TensorProto,
+    AttributeProto, FunctionProto, StringStringEntryProto, TensorProto,
     tensor_proto::{DataLocation, DataType},
 };
 use referee_networks::onnx::{self, Feed, OnnxError, OnnxFile, SideFiles};
@@ -231,8 +231,8 @@ fn a_function_that_calls_itself_ends() {
     ));
 }
 
-#[test]
-fn a_constant_condition_chooses_its_branch() {
+/// Negative numbers if it is so, absolute ones if not.
+fn branches() -> [AttributeProto; 2] {
     let branch = |operator: &str| {
         let mut graph = Draft::new(18)
             .node(operator, &["x"], &["result"], &[])
@@ -242,10 +242,15 @@ fn a_constant_condition_chooses_its_branch() {
         graph.output = vec![declared("result", DataType::Float, &[0, 3])];
         graph
     };
-    let both = [
+    [
         body("then_branch", branch("Neg")),
         body("else_branch", branch("Abs")),
-    ];
+    ]
+}
+
+#[test]
+fn a_constant_condition_chooses_its_branch() {
+    let both = branches();
     for (condition, expected) in [
         (1u8, [-1.0, 2.0, -3.0, 4.0, -5.0, 6.0]),
         (0, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]),
@@ -261,6 +266,34 @@ fn a_constant_condition_chooses_its_branch() {
             .node("If", &["condition"], &["y"], &both);
         assert_eq!(run(&draft.open().expect("a file")).expect("runs"), expected);
     }
+}
+
+/// As the older exporter of PyTorch writes `squeeze`: a branch for an axis of length 1, another for any else.
+#[test]
+fn a_condition_that_follows_from_shapes_chooses_its_branch() {
+    let both = branches();
+    let asked = |axis: i64, length: i64| {
+        let draft = draft()
+            .integers("axis", &[axis])
+            .integers("length", &[length])
+            .node("Shape", &["x"], &["shape"], &[])
+            .node("Gather", &["shape", "axis"], &["found"], &[])
+            .node("Equal", &["found", "length"], &["is_equal"], &[])
+            .node("If", &["is_equal"], &["y"], &both);
+        run(&draft.open().expect("a file"))
+    };
+    assert_eq!(
+        asked(1, 3).expect("runs"),
+        [-1.0, 2.0, -3.0, 4.0, -5.0, 6.0]
+    );
+    assert_eq!(asked(1, 1).expect("runs"), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    let refused = asked(0, 1)
+        .expect_err("of one image, but not of more")
+        .to_string();
+    assert!(
+        refused.contains("If_of_y") && refused.contains("condition"),
+        "{refused}"
+    );
 }
 
 #[test]

@@ -141,18 +141,26 @@ impl<'f> Bits<'f> {
         0
     }
 
-    /// Goes on behind the next restart marker.
+    /// Goes on behind the next restart marker; another marker ends the scan.
     pub fn restart(&mut self) {
         (self.buffer, self.count, self.missing) = (0, 0, 0);
         self.at = self.marker();
         if let Some([0xff, 0xd0..=0xd7]) = self.data.get(self.at..self.at + 2) {
             self.at += 2;
+        } else {
+            // As if one bit had been used that is not there.
+            self.missing = 1;
         }
     }
 
-    /// Whether bits were used that the file does not have: it ends, without a marker, before they come.
+    /// Whether bits were used that the scan does not have.
+    pub fn is_exhausted(&self) -> bool {
+        self.missing > self.count
+    }
+
+    /// Whether the file itself ended, without a marker, before bits that were used.
     pub fn is_cut_off(&self) -> bool {
-        self.missing > self.count && self.at >= self.data.len()
+        self.is_exhausted() && self.at >= self.data.len()
     }
 
     /// Where the next marker is, or the end.

@@ -107,6 +107,13 @@ impl Decoder {
                     coding.predicted = 0;
                 }
             }
+            // What a damaged scan has no data for stays as it is, as in libjpeg.
+            if bits.is_exhausted() {
+                if bits.is_cut_off() || tables.restart_interval == 0 {
+                    break;
+                }
+                continue;
+            }
             let (row, column) = (mcu / wide, mcu % wide);
             for (index, coding) in &mut coded {
                 let component = &self.frame.components[*index];
@@ -123,9 +130,9 @@ impl Decoder {
                     }
                 }
             }
-            if bits.is_cut_off() {
-                return Err("is a JPEG that is cut off".to_owned());
-            }
+        }
+        if bits.is_cut_off() {
+            return Err("is a JPEG that is cut off".to_owned());
         }
         Ok(bits.marker())
     }
