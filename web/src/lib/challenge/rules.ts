@@ -14,7 +14,7 @@ export function rulesOf(challenge: ChallengeDocument): Rule[] {
         { title: 'What ranks', text: ranking(challenge) },
         { title: 'What you see', text: feedback(challenge) },
         ...(challenge.leaderboard.public_fraction < 1 ? [{ title: 'What decides', text: decision(challenge) }] : []),
-        { title: 'How often', text: limits(challenge.limits) },
+        { title: 'How often', text: limits(challenge.limits, challenge.test.public_images) },
         { title: 'Data from elsewhere', text: outsideData(challenge) },
         { title: 'After the close', text: afterClose(challenge) },
     ];
@@ -57,13 +57,13 @@ function decision({ leaderboard }: ChallengeDocument): string {
     return `The other ${percent(1 - leaderboard.public_fraction, 0)} stay private until the close and decide the final board. ${selected}; without a selection, the one on the public board counts.`;
 }
 
-function limits({ per_day, per_week, total, upload_mb }: Limits): string {
+function limits({ per_day, per_week, total, upload_mb }: Limits, publicImages: boolean): string {
     const parts = [
         per_day === null ? '' : `${count(per_day)} a day (UTC)`,
         per_week === null ? '' : `${count(per_week)} a week (Monday to Sunday, UTC)`,
         total === null ? '' : `${count(total)} in all`,
     ].filter(Boolean);
-    const often = parts.length > 0 ? `A team may submit ${joined(parts)}. Rejected files do not count.` : 'As often as you like.';
+    const often = parts.length > 0 ? `A team may submit ${joined(parts)}. ${publicImages ? 'Rejected files do not count.' : 'What is rejected does not count, unless a model had run on the hidden images.'}` : 'As often as you like.';
     return `${often} A file may have up to ${count(upload_mb)} MiB.`;
 }
 

@@ -1,11 +1,16 @@
 /** Some of a challenge's images, by class where public labels say which: from its validation set or its training files. */
 import type { ChallengeDocument, Class } from '$lib/api/schema';
+import { thumbnailOf } from '$lib/images/decode';
 import { bytesOf, firstImages, type RawImage } from '$lib/images/npy';
+import { filesAtStart } from '$lib/images/tar';
 
 /** At most this much is downloaded for samples. */
 const BUDGET_BYTES = 1 << 20;
+/** Photographs are larger: this is some eighteen of ImageNet's. */
+const TAR_BUDGET_BYTES = 2 << 20;
 const LABEL_BYTES = 1 << 14;
 const AT_MOST = 400;
+const AT_MOST_UNLABELLED = 32;
 const PER_CLASS = 6;
 
 export interface Samples {
@@ -20,51 +25,90 @@ export interface Samples {
 interface Source {
     name: string;
     images: string;
+    format: 'npy' | 'tar';
     /** `null` where labels are hidden. */
     labels: string | null;
 }
 
-/** Sample images, or `null` where the challenge has none that a page can show (none public, or a tar). */
+/** An image and the names by which labels may call it. */
+interface Sample {
+    names: readonly string[];
+    image: () => Promise<RawImage>;
+}
+
+/** Sample images, or `null` where the challenge has none that are public. */
 export async function samplesOf(challenge: ChallengeDocument): Promise<Samples | null> {
     const source = sourceOf(challenge);
     if (!source) return null;
-    const limits = source.labels ? { atMost: AT_MOST, budget: BUDGET_BYTES } : { atMost: 32, budget: BUDGET_BYTES };
-    const images = await firstImages(source.images, limits);
-    if (source.labels === null) return { source: source.name, byClass: new Map(), unlabelled: images };
+    const samples = await (source.format === 'npy' ? fromNpy(source) : fromTar(source));
+    if (source.labels === null) {
+        const images = await Promise.all(samples.slice(0, AT_MOST_UNLABELLED).map(({ image }) => image()));
+        return { source: source.name, byClass: new Map(), unlabelled: images };
+    }
     const labels = labelsFrom(new TextDecoder().decode(await bytesOf(source.labels, 0, LABEL_BYTES)), challenge.classes);
     const byClass = new Map<number, RawImage[]>();
-    for (const [ordinal, label] of labels) {
-        const image = images[ordinal];
+    for (const { names, image } of samples) {
+        const label = names.map((name) => labels.get(name)).find((found) => found !== undefined);
+        if (label === undefined) continue;
         const shown = byClass.get(label) ?? [];
-        if (image && shown.length < PER_CLASS) byClass.set(label, [...shown, image]);
+        if (shown.length < PER_CLASS) byClass.set(label, [...shown, await image()]);
     }
     return { source: source.name, byClass, unlabelled: [] };
 }
 
-function sourceOf({ slug, validation, files, test }: ChallengeDocument): Source | null {
-    const base = `/api/v1/challenges/${slug}`;
-    const isNpy = (file: { filename: string } | null | undefined): boolean => file?.filename.endsWith('.npy') ?? false;
-    if (validation?.labels && isNpy(validation.images)) {
-        return { name: 'the validation set', images: `${base}/validation/images`, labels: `${base}/validation/labels` };
-    }
-    const key = Object.keys(files).find((name) => name.endsWith('-images') && isNpy(files[name]) && `${name.slice(0, -7)}-labels` in files);
-    if (key) {
-        const labels = `${key.slice(0, -7)}-labels`;
-        return { name: files[key]?.filename ?? key, images: `${base}/files/${key}`, labels: `${base}/files/${labels}` };
-    }
-    return test.public_images && isNpy(test.file) ? { name: 'the test images', images: `${base}/images`, labels: null } : null;
+async function fromNpy({ images, labels }: Source): Promise<Sample[]> {
+    const found = await firstImages(images, { atMost: labels === null ? AT_MOST_UNLABELLED : AT_MOST, budget: BUDGET_BYTES });
+    return found.map((image, ordinal) => ({ names: [String(ordinal)], image: () => Promise.resolve(image) }));
 }
 
-/** Ordinal and class of the rows of a labels file's beginning: `image,label`, both numbers from 0 or the label a class's name or id. */
-export function labelsFrom(text: string, classes: readonly Class[]): Map<number, number> {
-    const labels = new Map<number, number>();
+/** Images in an archive are known by name only: which ordinal one has, the whole list of names decides. */
+async function fromTar({ images }: Source): Promise<Sample[]> {
+    const files = filesAtStart(await bytesOf(images, 0, TAR_BUDGET_BYTES));
+    return files.map(({ name, bytes }) => ({ names: namesOf(name), image: () => thumbnailOf(new Blob([bytes])) }));
+}
+
+/** With and without its folder and its extension, as labels may name an image. */
+function namesOf(path: string): string[] {
+    const file = path.slice(path.lastIndexOf('/') + 1);
+    return [path, file, path.replace(/\.[^./]+$/, ''), file.replace(/\.[^.]+$/, '')];
+}
+
+/** Where images of the kind that a model gets may be read in part: an NPY file of the test or the validation set. */
+export function npyOfImages({ slug, validation, test }: ChallengeDocument): string | null {
+    const isNpy = (file: { filename: string } | null | undefined): boolean => file?.filename.endsWith('.npy') ?? false;
+    if (test.public_images && isNpy(test.file)) return `/api/v1/challenges/${slug}/images`;
+    return isNpy(validation?.images) ? `/api/v1/challenges/${slug}/validation/images` : null;
+}
+
+function sourceOf({ slug, validation, files, test }: ChallengeDocument): Source | null {
+    const base = `/api/v1/challenges/${slug}`;
+    const formatOf = (file: { filename: string } | null | undefined): Source['format'] | null =>
+        file?.filename.endsWith('.npy') ? 'npy' : file?.filename.endsWith('.tar') ? 'tar' : null;
+    const validationFormat = formatOf(validation?.images);
+    if (validation?.labels && validationFormat) {
+        return { name: 'the validation set', images: `${base}/validation/images`, format: validationFormat, labels: `${base}/validation/labels` };
+    }
+    for (const [key, file] of Object.entries(files)) {
+        const labels = `${key.slice(0, -'-images'.length)}-labels`;
+        const format = formatOf(file);
+        if (key.endsWith('-images') && format && labels in files) {
+            return { name: file.filename, images: `${base}/files/${key}`, format, labels: `${base}/files/${labels}` };
+        }
+    }
+    const format = formatOf(test.file);
+    return test.public_images && format ? { name: 'the test images', images: `${base}/images`, format, labels: null } : null;
+}
+
+/** Image, by ordinal or name, and class of the rows of a labels file's beginning: `image,label`, the label a class's index from 0, name or id. */
+export function labelsFrom(text: string, classes: readonly Class[]): Map<string, number> {
+    const labels = new Map<string, number>();
     const lines = text.split(/\r?\n/);
     // The first is the header; the last may be cut off.
     for (const line of lines.slice(1, -1)) {
         const [image = '', label = ''] = line.split(',');
         const named = classes.findIndex(({ name, id }) => name === label || id === label);
         const index = named >= 0 ? named : /^\d+$/.test(label) ? Number(label) : -1;
-        if (/^\d+$/.test(image) && index >= 0 && index < classes.length) labels.set(Number(image), index);
+        if (image !== '' && index >= 0 && index < classes.length) labels.set(image, index);
     }
     return labels;
 }

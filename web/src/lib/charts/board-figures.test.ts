@@ -41,7 +41,7 @@ describe('the pictures', () => {
         const deep = entry({ team: 'deep', rank: 3, kind: 'model', top1_error: 0.2, model: { macs: 4_089_000_000, parameters: 25_557_032, depth: 50 } });
         const [, operations, depth] = figures({ publicBoard: board([MLP, deep]) });
         expect(operations && 'table' in operations && operations.table.rows).toEqual([
-            [{ text: 'deep', href: '/submissions/submission of deep' }, 'a method', '4.1\u00a0G', '25.6\u00a0M', '20.00\u00a0%'],
+            [{ text: 'deep', href: '/submissions/submission of deep' }, 'a method', { quantity: 4_089_000_000 }, { quantity: 25_557_032 }, '20.00\u00a0%'],
         ]);
         expect(depth && 'table' in depth && depth.table.rows[0]?.[2]).toBe('50');
     });

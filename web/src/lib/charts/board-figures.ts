@@ -3,7 +3,8 @@ import type { Leaderboard, LeaderboardEntry, LeaderboardRules, Primary } from '$
 import { count, counted, percent, percentInterval, scaledText } from '$lib/format/numbers';
 import { date } from '$lib/format/time';
 import { errorOf, isRanked } from '$lib/leaderboard/rows';
-import { type Draw, errorScale, frame, HALO, scaledTick } from './plot';
+import { names } from './labels';
+import { type Draw, errorScale, frame, HALO, scaledTick, typeSize } from './plot';
 import type { Cell, ChartTable } from './table';
 
 export interface BoardFigure {
@@ -39,8 +40,13 @@ interface Point {
     kind: 'prediction files' | 'models' | 'unranked';
 }
 
-const KINDS = ['prediction files', 'models', 'unranked'] as const;
-const COLOURS = { domain: [...KINDS], range: ['var(--series-1)', 'var(--series-2)', 'var(--ink-faint)'] };
+const COLOURS: Record<Point['kind'], string> = { 'prediction files': 'var(--series-1)', models: 'var(--series-2)', unranked: 'var(--ink-faint)' };
+
+/** The colours of the kinds of entries that there are, with a legend where there are several. */
+function colours(points: readonly Point[]): { domain: string[]; range: string[]; legend: boolean } {
+    const present = Object.entries(COLOURS).filter(([kind]) => points.some((point) => point.kind === kind));
+    return { domain: present.map(([kind]) => kind), range: present.map(([, colour]) => colour), legend: present.length > 1 };
+}
 
 /** The five pictures, in their order. */
 export function figuresOf(picture: BoardPicture): (BoardFigure | MissingFigure)[] {
@@ -87,6 +93,8 @@ function errorByTime(points: readonly Point[], { slug, primary, reference }: Boa
     const frontier = frontierByTime(points.filter(({ entry }) => isRanked(entry)));
     const last = frontier.at(-1);
     const lines = reference ? [reference] : [];
+    // The newest leaders are named, as far as there is room.
+    const leadersFirst = [...frontier.toReversed(), ...points.filter((point) => !frontier.includes(point))];
     return {
         title,
         filename: `${slug}-error-by-time`,
@@ -99,13 +107,13 @@ function errorByTime(points: readonly Point[], { slug, primary, reference }: Boa
                 ...frame(width),
                 x: { type: 'time', label: null, grid: false, nice: true },
                 y: errorScale([...points.map(({ error }) => error), ...lines.map(({ error }) => error)], errorName(primary)),
-                color: { ...COLOURS, legend: true },
+                color: colours(points),
                 marks: [
                     Plot.ruleY(lines, { y: 'error', stroke: 'var(--series-3)', strokeDasharray: '5 4' }),
                     Plot.text(lines, { y: 'error', text: 'label', frameAnchor: 'right', dy: -7, textAnchor: 'end', fill: 'var(--series-3)' }),
                     Plot.line(extended(frontier, points), { x: 'time', y: 'error', curve: 'step-after', stroke: 'var(--ink)', strokeWidth: 1.5 }),
                     Plot.dot(points, { x: 'time', y: 'error', fill: 'kind', r: 4.5, stroke: 'var(--surface)' }),
-                    Plot.text(frontier.slice(-6), { x: 'time', y: 'error', text: 'label', dy: 15, fill: 'var(--ink)', ...HALO }),
+                    names(Plot, leadersFirst, { x: 'time', y: 'error', text: (point) => (frontier.includes(point) ? point.label : ''), fontSize: typeSize(width) }),
                     Plot.tip(points, Plot.pointer({ x: 'time', y: 'error', title: tip })),
                 ],
             }),
@@ -137,6 +145,9 @@ function errorAgainst(what: 'macs' | 'depth', points: readonly Point[], { slug, 
         return { title, missing: 'For models only, of which none is on the board: what a file of predictions cost, it does not say.' };
     }
     const byCost = [...models].sort((a, b) => a.value - b.value);
+    // On both, those that no other beats come first.
+    const frontier = frontierByCost(models);
+    const byError = [...frontier, ...models.filter((model) => !frontier.includes(model)).sort((a, b) => a.error - b.error)];
     const best = models.reduce((a, b) => (b.error < a.error ? b : a));
     const axis = what === 'macs' ? 'multiply-accumulates of one image' : 'weight layers from input to output';
     const shown = (value: number): string => (what === 'macs' ? scaledText(value) : count(value));
@@ -151,20 +162,20 @@ function errorAgainst(what: 'macs' | 'depth', points: readonly Point[], { slug, 
                 ...frame(width),
                 x: { type: isWide ? 'log' : 'linear', label: axis, grid: true, inset: width < 500 ? 24 : 56, ...(what === 'macs' ? { tickFormat: scaledTick, ticks: 5 } : {}) },
                 y: errorScale(models.map(({ error }) => error), errorName(primary)),
-                r: { range: [3, width < 500 ? 14 : 22] },
+                r: { range: [0, width < 500 ? 16 : 24] },
+                color: colours(models),
                 marks: [
-                    Plot.line(frontierByCost(models), { x: 'value', y: 'error', stroke: 'var(--ink-faint)', strokeDasharray: '2 4' }),
-                    Plot.dot(models, { x: 'value', y: 'error', r: 'parameters', fill: 'var(--series-2)', fillOpacity: 0.35, stroke: 'var(--series-2)' }),
-                    // By turns above and below, so that neighbours do not cover each other.
-                    ...[0, 1].map((turn) =>
-                        Plot.text(byCost.filter((_, index) => index % 2 === turn && index < 16), { x: 'value', y: 'error', text: 'label', dy: turn === 0 ? -16 : 18, fill: 'var(--ink)', ...HALO }),
-                    ),
+                    Plot.line(frontier, { x: 'value', y: 'error', stroke: 'var(--ink-faint)', strokeDasharray: '2 4' }),
+                    Plot.dot(models, { x: 'value', y: 'error', r: 'parameters', fill: 'kind', fillOpacity: 0.35, stroke: 'kind', sort: { channel: '-r' } }),
+                    // What is too small for its area to be seen still has a middle.
+                    Plot.dot(models, { x: 'value', y: 'error', r: 1.5, fill: 'kind' }),
+                    names(Plot, byError, { x: 'value', y: 'error', text: ({ label }) => label, r: 'parameters', fontSize: typeSize(width) }),
                     Plot.tip(models, Plot.pointer({ x: 'value', y: 'error', title: (model) => `${tip(model)}\n${shown(model.value)}, ${scaledText(model.parameters)} parameters` })),
                 ],
             }),
         table: {
             columns: [{ title: 'Team' }, { title: 'Method' }, { title: axis, isNumber: true }, { title: 'Parameters', isNumber: true }, { title: errorName(primary), isNumber: true }],
-            rows: byCost.map((model) => [link(model.entry), model.entry.method, shown(model.value), scaledText(model.parameters), percent(model.error)]),
+            rows: byCost.map((model) => [link(model.entry), model.entry.method, what === 'macs' ? { quantity: model.value } : count(model.value), { quantity: model.parameters }, percent(model.error)]),
         },
     };
 }
@@ -183,19 +194,19 @@ function publicAgainstPrivate({ slug, primary, publicBoard, privateBoard }: Boar
     return {
         title,
         filename: `${slug}-public-against-private`,
-        summary: `${counted(pairs.length, 'submission')} by ${errorName(primary)} on the public and on the private half: ${worse} did worse on the private one, ${pairs.length - worse} did not.`,
+        summary: `${counted(pairs.length, 'submission')} by ${errorName(primary)} on the public and on the private images: ${worse} did worse on the private one, ${pairs.length - worse} did not.`,
         note: 'On the diagonal both errors are equal. Above it, a submission did worse where nobody could look.',
         draw: (Plot, width) =>
             Plot.plot({
                 ...frame(width, Math.round(Math.min(560, width * 0.75))),
                 x: { ...errorScale(all, `public ${errorName(primary)}`) },
                 y: { ...errorScale(all, `private ${errorName(primary)}`) },
-                color: { ...COLOURS, legend: true },
+                color: colours(pairs),
                 marks: [
                     Plot.line([Math.min(...all), Math.max(...all)].map((error) => [error, error]), { stroke: 'var(--ink-faint)', strokeDasharray: '5 4' }),
                     Plot.ruleX(pairs, { x: 'before', y1: ({ interval }: Point) => interval[0], y2: ({ interval }: Point) => interval[1], stroke: 'var(--line-strong)' }),
                     Plot.dot(pairs, { x: 'before', y: 'error', fill: 'kind', r: 4.5, stroke: 'var(--surface)' }),
-                    Plot.text(pairs.slice(0, 10), { x: 'before', y: 'error', text: 'label', dx: 9, textAnchor: 'start', fill: 'var(--ink)', ...HALO }),
+                    names(Plot, pairs, { x: 'before', y: 'error', text: ({ label }) => label, fontSize: typeSize(width) }),
                     Plot.tip(pairs, Plot.pointer({ x: 'before', y: 'error', title: (pair) => `${pair.label}\npublic ${percent(pair.before)}\nprivate ${percent(pair.error)}` })),
                 ],
             }),
@@ -212,7 +223,11 @@ function intervals(points: readonly Point[], { slug, primary, reference }: Board
     if (first.length === 0) return { title, missing: 'Nobody is ranked yet.' };
     const lines = reference ? [reference] : [];
     const errors = [...first.flatMap(({ interval }) => interval), ...lines.map(({ error }) => error)];
-    const place = ({ entry }: Point): string => `${entry.rank}. ${entry.team}`;
+    const place = ({ entry }: Point): string => entry.submission;
+    const labels = new Map(first.map(({ entry }) => [entry.submission, `${entry.rank}. ${entry.team}`]));
+    /** A third of the chart at most; a longer name is cut, as the table has it in full. */
+    const room = (width: number): number => Math.min(width / 3, 14 + 0.58 * typeSize(width) * Math.max(...[...labels.values()].map(({ length }) => length)));
+    const cut = (label: string, letters: number): string => (label.length > letters ? `${label.slice(0, letters - 1)}…` : label);
     return {
         title,
         filename: `${slug}-intervals`,
@@ -221,10 +236,16 @@ function intervals(points: readonly Point[], { slug, primary, reference }: Board
         draw: (Plot, width) =>
             Plot.plot({
                 ...frame(width, 64 + 26 * first.length),
-                marginLeft: width < 500 ? 120 : 180,
-                marginTop: 12,
+                marginLeft: room(width),
+                marginTop: 12 + 14 * lines.length,
                 x: { ...errorScale(errors, errorName(primary)) },
-                y: { type: 'band', domain: first.map(place), label: null, tickSize: 0 },
+                y: {
+                    type: 'band',
+                    domain: first.map(place),
+                    label: null,
+                    tickSize: 0,
+                    tickFormat: (submission: string) => cut(labels.get(submission) ?? '', Math.floor((room(width) - 14) / (0.55 * typeSize(width)))),
+                },
                 marks: [
                     Plot.ruleX(lines, { x: 'error', stroke: 'var(--series-3)', strokeDasharray: '5 4' }),
                     Plot.text(lines, { x: 'error', text: 'label', frameAnchor: 'top', dy: -6, fill: 'var(--series-3)' }),
@@ -232,7 +253,7 @@ function intervals(points: readonly Point[], { slug, primary, reference }: Board
                     Plot.dot(first, { y: place, x: 'error', fill: 'kind', r: 4 }),
                     Plot.tip(first, Plot.pointerY({ y: place, x: 'error', title: tip })),
                 ],
-                color: COLOURS,
+                color: colours(first),
             }),
         table: {
             columns: [{ title: 'Rank', isNumber: true }, { title: 'Team' }, { title: errorName(primary), isNumber: true }, { title: '95 % interval', isNumber: true }],

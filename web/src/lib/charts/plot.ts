@@ -13,6 +13,11 @@ export function loadPlot(): Promise<PlotLibrary> {
     return library;
 }
 
+/** The height of a chart's type, in pixels. */
+export function typeSize(width: number): number {
+    return width < 500 ? 11 : 12.5;
+}
+
 /** What all charts share: type, ink and room for their axes. */
 export function frame(width: number, height = Math.round(Math.min(460, Math.max(280, width * 0.5)))): Plot.PlotOptions {
     return {
@@ -22,7 +27,7 @@ export function frame(width: number, height = Math.round(Math.min(460, Math.max(
         marginRight: 24,
         marginTop: 28,
         marginBottom: 44,
-        style: { fontFamily: 'var(--font)', fontSize: width < 500 ? '11px' : '12.5px', color: 'var(--ink-muted)', overflow: 'visible' },
+        style: { fontFamily: 'var(--font)', fontSize: `${typeSize(width)}px`, color: 'var(--ink-muted)', overflow: 'visible' },
     };
 }
 

@@ -5,4 +5,5 @@ export interface ChartTable {
     rows: readonly (readonly Cell[])[];
 }
 
-export type Cell = string | { text: string; href: string };
+/** A quantity is a large count, or `null` where nobody knows it. */
+export type Cell = string | { text: string; href: string } | { quantity: number | null };

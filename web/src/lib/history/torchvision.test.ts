@@ -13,6 +13,10 @@ test.each([
     expect((network?.macs ?? 0) / 1e9).toBeCloseTo(gmacs, 6);
 });
 
+test('what the table does not tell stays unknown', () => {
+    expect(NETWORKS.find(({ architecture }) => architecture === 'mobilenet_v2')?.parameters).toBeNull();
+});
+
 test('networks belong to their families', () => {
     const family = (architecture: string): string | undefined => NETWORKS.find((network) => network.architecture === architecture)?.family;
     expect(['alexnet', 'vgg16_bn', 'inception_v3', 'wide_resnet50_2', 'resnext50_32x4d', 'regnet_y_8gf'].map(family)).toEqual([

@@ -1,5 +1,6 @@
 /** Accuracy and cost of torchvision's networks, as torchvision reports them. */
-import { type Draw, frame, HALO, scaledTick } from '$lib/charts/plot';
+import { names } from '$lib/charts/labels';
+import { type Draw, frame, scaledTick, typeSize } from '$lib/charts/plot';
 import type { ChartTable } from '$lib/charts/table';
 import { scaledText } from '$lib/format/numbers';
 import csv from './torchvision.csv?raw';
@@ -7,7 +8,8 @@ import csv from './torchvision.csv?raw';
 export interface Network {
     architecture: string;
     weights: string;
-    parameters: number;
+    /** `null` where torchvision's table has none. */
+    parameters: number | null;
     macs: number;
     /** Percent of ImageNet's validation images. */
     top1: number;
@@ -32,7 +34,7 @@ export function networksFrom(text: string): Network[] {
         return {
             architecture: cell('architecture'),
             weights: cell('weights'),
-            parameters: Number(cell('parameters')),
+            parameters: cell('parameters') === '' ? null : Number(cell('parameters')),
             macs: Number(cell('gmacs')) * 1e9,
             top1: Number(cell('top1')),
             top5: Number(cell('top5')),
@@ -51,17 +53,21 @@ function familyOf(architecture: string): string {
 export const NETWORKS: readonly Network[] = networksFrom(csv);
 
 export const drawAccuracy: Draw = (Plot, width) => {
+    // One point of each name, those to be named first.
     const labelled = LABELLED.flatMap((label) => NETWORKS.find(({ architecture }) => architecture === label) ?? []);
+    const labelledFirst = [...labelled, ...NETWORKS.filter((network) => !labelled.includes(network))];
+    const unsized = NETWORKS.filter(({ parameters }) => parameters === null);
     return Plot.plot({
         ...frame(width, Math.round(Math.min(560, Math.max(340, width * 0.55)))),
         x: { type: 'log', label: 'multiply-accumulates of one image', grid: true, tickFormat: scaledTick, ticks: 5, inset: 12 },
         y: { label: 'top-1 accuracy, %', grid: true, inset: 20 },
-        r: { range: [2, width < 500 ? 14 : 24] },
+        r: { range: [0, width < 500 ? 16 : 26] },
         color: { ...COLOURS, legend: true },
         marks: [
             Plot.dot(NETWORKS, { x: 'macs', y: 'top1', r: 'parameters', fill: 'family', fillOpacity: 0.35, stroke: 'family', strokeOpacity: 0.9, sort: { channel: '-r' } }),
-            Plot.text(width < 560 ? labelled.slice(0, 6) : labelled, { x: 'macs', y: 'top1', text: 'architecture', dy: -12, fill: 'var(--ink)', ...HALO }),
-            Plot.tip(NETWORKS, Plot.pointer({ x: 'macs', y: 'top1', title: (network: Network) => `${network.architecture} (${network.weights})\n${network.top1.toFixed(2)} %\n${scaledText(network.macs)} MACs, ${scaledText(network.parameters)} parameters` })),
+            Plot.dot(unsized, { x: 'macs', y: 'top1', r: 3, stroke: 'family', strokeDasharray: '2 2' }),
+            names(Plot, labelledFirst, { x: 'macs', y: 'top1', r: 'parameters', text: (network) => (labelled.includes(network) ? network.architecture : ''), fontSize: typeSize(width) }),
+            Plot.tip(NETWORKS, Plot.pointer({ x: 'macs', y: 'top1', title: (network: Network) => `${network.architecture} (${network.weights})\n${network.top1.toFixed(2)} %\n${scaledText(network.macs)} MACs, ${network.parameters === null ? 'unknown' : scaledText(network.parameters)} parameters` })),
         ],
     });
 };
@@ -80,5 +86,5 @@ export const ACCURACY_TABLE: ChartTable = {
     ],
     rows: [...NETWORKS]
         .sort((a, b) => a.macs - b.macs)
-        .map(({ architecture, weights, parameters, macs, top1, top5 }) => [architecture, weights, scaledText(parameters), scaledText(macs), top1.toFixed(2), top5.toFixed(2)]),
+        .map(({ architecture, weights, parameters, macs, top1, top5 }) => [architecture, weights, { quantity: parameters }, { quantity: macs }, top1.toFixed(2), top5.toFixed(2)]),
 };

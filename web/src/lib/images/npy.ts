@@ -33,6 +33,15 @@ export function parseNpyHeader(bytes: Uint8Array): NpyHeader {
     return { dtype, fortranOrder: fortran === 'True', shape: shape.split(',').filter((part) => part.trim()).map(Number), dataOffset };
 }
 
+/** The shape of the array in the NPY file at `url`; `null` where it is another file or cannot be read in parts. */
+export async function npyShape(url: string): Promise<readonly number[] | null> {
+    try {
+        return parseNpyHeader(await bytesOf(url, 0, HEADER_BYTES)).shape;
+    } catch {
+        return null;
+    }
+}
+
 /** An image of bytes: `height × width × channels`, row by row. */
 export interface RawImage {
     height: number;
@@ -67,7 +76,7 @@ export async function firstImages(url: string, { atMost, budget }: { atMost: num
 }
 
 /** `length` bytes of a file from `start` on, or fewer at its end. */
-export async function bytesOf(url: string, start: number, length: number): Promise<Uint8Array> {
+export async function bytesOf(url: string, start: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
     const answer = await fetch(url, { headers: { range: `bytes=${start}-${start + length - 1}` } });
     if (answer.status !== 206) {
         await answer.body?.cancel();

@@ -1,5 +1,5 @@
 /** Where the slabs of a network's drawing go. Lengths are in the drawing's own units. */
-import type { Layer } from './layers';
+import type { ModelLayer } from '$lib/api/schema';
 
 export interface Slab {
     kind: 'convolution' | 'linear' | 'pooling';
@@ -15,7 +15,7 @@ const SHORTEST = 8;
 const GAP = 3;
 
 /** The layers that compute or shrink something, from input to output. Others (activations, additions) are not drawn. */
-export function slabs(layers: readonly Layer[]): Slab[] {
+export function slabs(layers: readonly ModelLayer[]): Slab[] {
     const wanted = layers.flatMap((layer) => {
         const kind = kindOf(layer.op);
         if (kind === null) return [];

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { slabs } from './drawing';
-import type { Layer } from './layers';
+import type { ModelLayer } from '$lib/api/schema';
 
-const layer = (name: string, op: string, output_shape: number[]): Layer => ({ name, op, output_shape, parameters: 0, macs: 0 });
+const layer = (name: string, op: string, output_shape: number[]): ModelLayer => ({ name, op, output_shape, parameters: 0, macs: 0 });
 
 /** LeNet-5 of LeCun et al. 1998, its sizes from section II.B. */
 const LENET = [

@@ -1,46 +1,36 @@
-/** The layers of a submitted model, as `GET /api/v1/submissions/{id}/layers` tells them. */
-import { Refusal, refusalOf } from '$lib/api/problem';
-
-export interface Layer {
-    name: string;
-    /** The operator: `Conv`, `Gemm`… */
-    op: string;
-    output_shape: number[];
-    parameters: number;
-    macs: number;
-}
-
-/** The first convolution's weights, scaled to 0–255. */
-export interface FilterImage {
-    /** How many, height, width, channels (1 or 3). */
-    shape: [number, number, number, number];
-    /** Base64 of the bytes in that order. */
-    data: string;
-}
-
-export interface LayersDocument {
-    layers: Layer[];
-    filters: FilterImage | null;
-}
+/** The layers of a submitted model, and the picture of its first filters. */
+import { answer, api } from '$lib/api/client';
+import { Refusal } from '$lib/api/problem';
+import type { ModelFilters, ModelLayers } from '$lib/api/schema';
 
 /**
  * The layers; `null` where nobody has told them (yet).
  *
  * @throws {Refusal}
  */
-export async function readLayers(id: string): Promise<LayersDocument | null> {
-    const response = await fetch(`/api/v1/submissions/${encodeURIComponent(id)}/layers`).catch((cause: unknown) => {
-        throw Refusal.offline(cause);
-    });
-    if (response.status === 404) return null;
-    const document: unknown = await response.json();
-    if (!response.ok) throw refusalOf(response, document);
-    return document as LayersDocument;
+export async function readLayers(id: string): Promise<ModelLayers | null> {
+    try {
+        return await answer(api.GET('/api/v1/submissions/{id}/layers', { params: { path: { id } } }));
+    } catch (failure) {
+        if (failure instanceof Refusal && failure.status === 404) return null;
+        throw failure;
+    }
+}
+
+/** `[n, height, width, channels]` of filters, by name. */
+export function filterSizes({ shape: [number = 0, height = 0, width = 0, channels = 1] }: ModelFilters): {
+    number: number;
+    height: number;
+    width: number;
+    channels: number;
+} {
+    return { number, height, width, channels };
 }
 
 /** The filters one below and beside the other, with a pixel between, as RGBA in rows of `columns`. */
-export function filterSheet({ shape: [number, height, width, channels], data }: FilterImage, columns: number): ImageData {
-    const bytes = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
+export function filterSheet(filters: ModelFilters, columns: number): ImageData {
+    const { number, height, width, channels } = filterSizes(filters);
+    const bytes = Uint8Array.from(atob(filters.data), (character) => character.charCodeAt(0));
     const rows = Math.ceil(number / columns);
     const sheet = new ImageData(columns * (width + 1) - 1, rows * (height + 1) - 1);
     for (let filter = 0; filter < number; filter += 1) {

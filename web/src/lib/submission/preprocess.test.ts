@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { IMAGENET_RECIPE, pastedRecipe, recipeOf } from './preprocess';
+import { IMAGENET_RECIPE, pastedRecipe, recipeFor, recipeOf } from './preprocess';
 
 test("torchvision's classic recipe becomes the contract's JSON", () => {
     expect(recipeOf(IMAGENET_RECIPE)).toEqual({
@@ -20,6 +20,13 @@ test("torchvision's classic recipe becomes the contract's JSON", () => {
 test('an empty field is left out, and two sizes are height and width', () => {
     const { recipe } = recipeOf({ ...IMAGENET_RECIPE, resize: '32 x 28', crop: '', mean: '', std: '', scale: '', channels: 'gray' });
     expect(recipe).toEqual({ resize: [32, 28], interpolation: 'bilinear', channels: 'gray' });
+});
+
+test('what the form begins with suits the images', () => {
+    // Fashion-MNIST's test images, CIFAR-10's, and ImageNet's, which differ in size.
+    expect(recipeOf(recipeFor([10_000, 28, 28])).recipe).toEqual({ interpolation: 'bilinear', channels: 'gray', mean: [0], std: [1], scale: 1 / 255 });
+    expect(recipeOf(recipeFor([10_000, 32, 32, 3])).recipe).toEqual({ ...recipeOf(IMAGENET_RECIPE).recipe, resize: undefined, crop: undefined });
+    expect(recipeFor(null)).toEqual(IMAGENET_RECIPE);
 });
 
 test('each field says what it takes', () => {

@@ -24,6 +24,14 @@ export const IMAGENET_RECIPE: RecipeFields = {
     channels: 'rgb',
 };
 
+/** What to begin with where the form is filled by hand: `shape` is that of the challenge's images, `[N,H,W]` or `[N,H,W,C]`, if it is known. */
+export function recipeFor(shape: readonly number[] | null): RecipeFields {
+    if (shape === null) return IMAGENET_RECIPE;
+    // All images have one size: nothing needs to be cut.
+    const sized: RecipeFields = { ...IMAGENET_RECIPE, resize: '', crop: '' };
+    return (shape[3] ?? 1) === 1 ? { ...sized, mean: '0', std: '1', channels: 'gray' } : sized;
+}
+
 export type RecipeFaults = Partial<Record<keyof RecipeFields | 'json', string>>;
 
 /** The recipe as JSON, or what is wrong with it. An empty field is left out. */

@@ -1,5 +1,5 @@
 /** What the API's words about submissions mean to a person. */
-import type { Status } from '$lib/api/schema';
+import type { Status, Submission } from '$lib/api/schema';
 
 export const STATUS_WORDS: Record<Status, string> = {
     queued: 'Waiting',
@@ -35,4 +35,15 @@ const STAGES: Record<string, string> = {
 /** What a worker is doing: the API's word for the stage, as a sentence. */
 export function stageWords(stage: string): string {
     return STAGES[stage] ?? stage.charAt(0).toUpperCase() + stage.slice(1);
+}
+
+/**
+ * Whether a rejected submission has cost its team a place in the quota: a model has once it ran on hidden images, for
+ * whatever became of it then is something that it learned there.
+ */
+export function quotaAfterRejection({ kind, model }: Pick<Submission, 'kind' | 'model'>, publicImages: boolean): string {
+    // A model is described when its first test image is due.
+    return kind === 'model' && model && !publicImages
+        ? 'It had begun to run on the hidden test images, so it counts against the quota.'
+        : 'It does not count against the quota.';
 }
