@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { BASELINE, board, entry, MLP, NEAREST } from '$lib/leaderboard/entries.fixture';
 import { figuresOf, frontierByCost, frontierByTime } from './board-figures';
-import { percentTicks } from './plot';
+import { countTicks, percentTicks, wholeTicks } from './plot';
 
 const publicBoard = board([MLP, NEAREST, BASELINE]);
 const figures = (changes: object = {}): ReturnType<typeof figuresOf> =>
@@ -57,4 +57,12 @@ describe('the pictures', () => {
 test('ticks are round shares', () => {
     expect(percentTicks(0.09, 0.95)).toEqual([0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7]);
     expect(percentTicks(0.001, 0.5)).toEqual([0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]);
+});
+
+test('ticks of counts are few', () => {
+    // From a perceptron's multiply-accumulates to an MLP's; from ShuffleNet's to ViT-H/14's.
+    expect(countTicks(7_840, 535_040)).toEqual([10_000, 30_000, 100_000, 300_000]);
+    expect(countTicks(40e6, 1_016e9)).toEqual([1e8, 1e9, 1e10, 1e11, 1e12]);
+    expect(wholeTicks([1, 2, 5, 3])).toEqual([1, 2, 3, 4, 5]);
+    expect(wholeTicks([8, 152])).toEqual([20, 40, 60, 80, 100, 120, 140]);
 });

@@ -3,8 +3,9 @@ import type { Leaderboard, LeaderboardEntry, LeaderboardRules, Primary } from '$
 import { count, counted, percent, percentInterval, scaledText } from '$lib/format/numbers';
 import { date } from '$lib/format/time';
 import { errorOf, isRanked } from '$lib/leaderboard/rows';
-import { names } from './labels';
-import { type Draw, errorScale, frame, HALO, scaledTick, typeSize } from './plot';
+import type { ScaleOptions } from '@observablehq/plot';
+import { BELOW, names } from './labels';
+import { countScale, type Draw, errorScale, frame, scaledTick, typeSize, wholeTicks } from './plot';
 import type { Cell, ChartTable } from './table';
 
 export interface BoardFigure {
@@ -105,7 +106,7 @@ function errorByTime(points: readonly Point[], { slug, primary, reference }: Boa
         draw: (Plot, width) =>
             Plot.plot({
                 ...frame(width),
-                x: { type: 'time', label: null, grid: false, nice: true },
+                x: { type: 'time', label: spanOf(points), grid: false, nice: true, inset: 8 },
                 y: errorScale([...points.map(({ error }) => error), ...lines.map(({ error }) => error)], errorName(primary)),
                 color: colours(points),
                 marks: [
@@ -113,7 +114,7 @@ function errorByTime(points: readonly Point[], { slug, primary, reference }: Boa
                     Plot.text(lines, { y: 'error', text: 'label', frameAnchor: 'right', dy: -7, textAnchor: 'end', fill: 'var(--series-3)' }),
                     Plot.line(extended(frontier, points), { x: 'time', y: 'error', curve: 'step-after', stroke: 'var(--ink)', strokeWidth: 1.5 }),
                     Plot.dot(points, { x: 'time', y: 'error', fill: 'kind', r: 4.5, stroke: 'var(--surface)' }),
-                    names(Plot, leadersFirst, { x: 'time', y: 'error', text: (point) => (frontier.includes(point) ? point.label : ''), fontSize: typeSize(width) }),
+                    names(Plot, leadersFirst, { x: 'time', y: 'error', text: (point) => (frontier.includes(point) ? point.label : ''), fontSize: typeSize(width), sides: BELOW }),
                     Plot.tip(points, Plot.pointer({ x: 'time', y: 'error', title: tip })),
                 ],
             }),
@@ -124,6 +125,13 @@ function errorByTime(points: readonly Point[], { slug, primary, reference }: Boa
                 .map((point) => [date(point.entry.submitted_at), link(point.entry), point.entry.method, percent(point.error), frontier.includes(point) ? 'yes' : '']),
         },
     };
+}
+
+/** What an axis of hours does not say: the day. */
+function spanOf(points: readonly Point[]): string | null {
+    const days = new Set(points.map(({ entry }) => date(entry.submitted_at)));
+    const [day] = days;
+    return days.size === 1 && day !== undefined ? day : null;
 }
 
 /** The frontier, led on to the last entry: the best so far still holds there. */
@@ -151,7 +159,13 @@ function errorAgainst(what: 'macs' | 'depth', points: readonly Point[], { slug, 
     const best = models.reduce((a, b) => (b.error < a.error ? b : a));
     const axis = what === 'macs' ? 'multiply-accumulates of one image' : 'weight layers from input to output';
     const shown = (value: number): string => (what === 'macs' ? scaledText(value) : count(value));
-    const isWide = what === 'macs' && Math.max(...models.map(({ value }) => value)) / Math.min(...models.map(({ value }) => value)) > 5;
+    const values = models.map(({ value }) => value);
+    const costScale = (all: readonly number[]): ScaleOptions =>
+        what === 'depth' ? { type: 'linear', label: axis, grid: true, ticks: wholeTicks(all), tickFormat: 'd' }
+        : Math.max(...all) / Math.min(...all) > 5 ? countScale(all, axis)
+        : { type: 'linear', label: axis, grid: true, ticks: 5, tickFormat: scaledTick };
+    /** For the largest circle, and for names beside the outer ones. */
+    const room = (width: number): number => (width < 500 ? 20 : 36);
     return {
         title,
         filename: `${slug}-error-against-${what === 'macs' ? 'operations' : 'depth'}`,
@@ -160,8 +174,8 @@ function errorAgainst(what: 'macs' | 'depth', points: readonly Point[], { slug, 
         draw: (Plot, width) =>
             Plot.plot({
                 ...frame(width),
-                x: { type: isWide ? 'log' : 'linear', label: axis, grid: true, inset: width < 500 ? 24 : 56, ...(what === 'macs' ? { tickFormat: scaledTick, ticks: 5 } : {}) },
-                y: errorScale(models.map(({ error }) => error), errorName(primary)),
+                x: { ...costScale(values), inset: room(width) },
+                y: errorScale(models.map(({ error }) => error), errorName(primary), room(width)),
                 r: { range: [0, width < 500 ? 16 : 24] },
                 color: colours(models),
                 marks: [

@@ -31,8 +31,8 @@ const MOST = 24;
 /** The mean width of a letter, of the height of the type. */
 const LETTER = 0.57;
 
-/** Where a name goes beside its point: first the places where readers look first. */
-const SIDES = [
+/** Where a name goes beside its point, across and down: first the places where readers look first. */
+const SIDES: readonly Side[] = [
     [0, -1],
     [0, 1],
     [1, 0],
@@ -41,16 +41,26 @@ const SIDES = [
     [-1, -1],
     [1, 1],
     [-1, 1],
-] as const;
+];
+/** For points on a line that falls: it comes from above and leads on to the right. */
+export const BELOW: readonly Side[] = [
+    [0, 1],
+    [1, 1],
+    [-1, 1],
+    [1, -1],
+    [-1, 0],
+    [1, 0],
+];
+type Side = readonly [across: -1 | 0 | 1, down: -1 | 0 | 1];
 
 /**
  * The middle of each name, or `null` where there is no place for it; who comes first chooses first. All `dots`, of those
  * without a name too, are kept free; where that cannot be, at least their middles.
  */
-export function placeNames(named: readonly Named[], dots: readonly Dot[], bounds: Box): ({ x: number; y: number } | null)[] {
+export function placeNames(named: readonly Named[], dots: readonly Dot[], bounds: Box, sides = SIDES): ({ x: number; y: number } | null)[] {
     const taken: Box[] = [];
     return named.map((point) => {
-        const boxes = SIDES.map((side) => boxBeside(point, side)).filter((box) => isInside(box, bounds) && !taken.some((other) => overlap(box, other)));
+        const boxes = sides.map((side) => boxBeside(point, side)).filter((box) => isInside(box, bounds) && !taken.some((other) => overlap(box, other)));
         const box = [Infinity, CORE].map((most) => boxes.find((free) => !dots.some((dot) => covers(free, dot, most)))).find(Boolean);
         if (!box) return null;
         taken.push(box);
@@ -58,7 +68,7 @@ export function placeNames(named: readonly Named[], dots: readonly Dot[], bounds
     });
 }
 
-function boxBeside({ x, y, radius, width, height }: Named, [across, down]: (typeof SIDES)[number]): Box {
+function boxBeside({ x, y, radius, width, height }: Named, [across, down]: Side): Box {
     // Beside a corner, the box touches the circle rather than the square around it.
     const away = (radius + GAP) * (across !== 0 && down !== 0 ? Math.SQRT1_2 : 1);
     const left = across === 0 ? x - width / 2 : across > 0 ? x + away : x - away - width;
@@ -92,21 +102,24 @@ interface NamesOptions<T> {
     radius?: number;
     /** Of the type, in pixels. */
     fontSize: number;
+    /** Where names may be, the best first. */
+    sides?: readonly Side[];
 }
 
 /** The mark that writes names beside the first of `points`, all of which are drawn and kept free. */
-export function names<T>(plot: PlotLibrary, points: readonly T[], { x, y, text, r, radius = 4.5, fontSize }: NamesOptions<T>): ReturnType<PlotLibrary['text']> {
+export function names<T>(plot: PlotLibrary, points: readonly T[], { x, y, text, r, radius = 4.5, fontSize, sides }: NamesOptions<T>): ReturnType<PlotLibrary['text']> {
     const render: TextOptions['render'] = (index, scales, values, dimensions, context, next) => {
         const { x: across = [], y: down = [], size } = values as { x?: number[]; y?: number[]; size?: number[] };
         const dotOf = (at: number): Dot => ({ x: across[at] ?? NaN, y: down[at] ?? NaN, radius: Number.isFinite(size?.[at]) ? (size?.[at] ?? 0) : radius });
-        const tried = index.slice(0, MOST);
+        // Plot passes a typed array, which can hold numbers only.
+        const tried = Array.from(index).slice(0, MOST);
         const named = tried.map((at): Named => {
             const point = points[at];
             const letters = point === undefined ? 0 : [...text(point)].length;
             return { ...dotOf(at), width: letters * LETTER * fontSize, height: fontSize * 1.15 };
         });
         const bounds = { left: dimensions.marginLeft + 2, right: dimensions.width - 2, top: 2, bottom: dimensions.height - dimensions.marginBottom - 2 };
-        const places = placeNames(named, points.map((_, at) => dotOf(at)), bounds);
+        const places = placeNames(named, points.map((_, at) => dotOf(at)), bounds, sides);
         const placed = tried.filter((_, order) => places[order]);
         const [middles, heights] = [[...across], [...down]];
         tried.forEach((at, order) => {

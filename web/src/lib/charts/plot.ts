@@ -26,13 +26,13 @@ export function frame(width: number, height = Math.round(Math.min(460, Math.max(
         marginLeft: 52,
         marginRight: 24,
         marginTop: 28,
-        marginBottom: 44,
+        marginBottom: 48,
         style: { fontFamily: 'var(--font)', fontSize: `${typeSize(width)}px`, color: 'var(--ink-muted)', overflow: 'visible' },
     };
 }
 
 /** An axis of fractions that reads as percentages; logarithmic where the values differ much. */
-export function errorScale(errors: readonly number[], label: string): Plot.ScaleOptions {
+export function errorScale(errors: readonly number[], label: string, inset = 12): Plot.ScaleOptions {
     const low = Math.min(...errors);
     const high = Math.max(...errors);
     const isWide = low > 0 && high / low > 4;
@@ -40,7 +40,7 @@ export function errorScale(errors: readonly number[], label: string): Plot.Scale
         type: isWide ? 'log' : 'linear',
         label,
         grid: true,
-        inset: 12,
+        inset,
         nice: !isWide,
         ...(isWide ? { domain: [low * 0.9, Math.min(1, high * 1.1)], ticks: percentTicks(low * 0.9, Math.min(1, high * 1.1)) } : {}),
         tickFormat: (error: number) => `${+(100 * error).toPrecision(3)} %`,
@@ -58,6 +58,33 @@ export function percentTicks(low: number, high: number): number[] {
         for (const digit of digits) {
             const tick = digit * 10 ** power;
             if (tick >= low && tick <= high) ticks.push(+tick.toPrecision(2));
+        }
+    }
+    return ticks;
+}
+
+/** Whole numbers between the least and the greatest of `values`, some ten of them at most. */
+export function wholeTicks(values: readonly number[]): number[] {
+    const [low, high] = [Math.min(...values), Math.max(...values)];
+    const step = [1, 2, 5, 10, 20, 50, 100, 200, 500].find((size) => (high - low) / size <= 10) ?? 1_000;
+    const first = Math.ceil(low / step) * step;
+    return Array.from({ length: Math.floor((high - first) / step) + 1 }, (_, index) => first + index * step);
+}
+
+/** A logarithmic axis of large counts, with few round ticks. */
+export function countScale(values: readonly number[], label: string): Plot.ScaleOptions {
+    const [low, high] = [Math.min(...values), Math.max(...values)];
+    return { type: 'log', label, grid: true, ticks: countTicks(low, high), tickFormat: scaledTick };
+}
+
+/** Round counts between `low` and `high`: powers of ten alone where there are many of them. */
+export function countTicks(low: number, high: number): number[] {
+    const digits = high / low > 3_000 ? [1] : high / low > 30 ? [1, 3] : [1, 2, 5];
+    const ticks: number[] = [];
+    for (let power = 0; power <= 15; power += 1) {
+        for (const digit of digits) {
+            const tick = digit * 10 ** power;
+            if (tick >= low / 1.5 && tick <= high * 1.5) ticks.push(tick);
         }
     }
     return ticks;

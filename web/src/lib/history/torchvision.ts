@@ -1,6 +1,6 @@
 /** Accuracy and cost of torchvision's networks, as torchvision reports them. */
 import { names } from '$lib/charts/labels';
-import { type Draw, frame, scaledTick, typeSize } from '$lib/charts/plot';
+import { countScale, type Draw, frame, typeSize } from '$lib/charts/plot';
 import type { ChartTable } from '$lib/charts/table';
 import { scaledText } from '$lib/format/numbers';
 import csv from './torchvision.csv?raw';
@@ -59,8 +59,8 @@ export const drawAccuracy: Draw = (Plot, width) => {
     const unsized = NETWORKS.filter(({ parameters }) => parameters === null);
     return Plot.plot({
         ...frame(width, Math.round(Math.min(560, Math.max(340, width * 0.55)))),
-        x: { type: 'log', label: 'multiply-accumulates of one image', grid: true, tickFormat: scaledTick, ticks: 5, inset: 12 },
-        y: { label: 'top-1 accuracy, %', grid: true, inset: 20 },
+        x: { ...countScale(NETWORKS.map(({ macs }) => macs), 'multiply-accumulates of one image'), inset: width < 500 ? 12 : 24 },
+        y: { label: 'top-1 accuracy, %', grid: true, inset: 24, ticks: 8 },
         r: { range: [0, width < 500 ? 16 : 26] },
         color: { ...COLOURS, legend: true },
         marks: [

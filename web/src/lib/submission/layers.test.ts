@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { slabs } from './drawing';
 import type { ModelLayer } from '$lib/api/schema';
+import { drawingOf } from './drawing';
 
 const layer = (name: string, op: string, output_shape: number[]): ModelLayer => ({ name, op, output_shape, parameters: 0, macs: 0 });
 
@@ -15,18 +15,30 @@ const LENET = [
     layer('f6', 'Gemm', [84]),
     layer('output', 'Gemm', [10]),
 ];
+/** As many layers as ResNet-152 has. */
+const DEEP = Array.from({ length: 152 }, (_, index) => layer(`conv${index}`, 'Conv', [64, 56, 56]));
 
 test('what computes is drawn, from left to right, and what is wider is taller', () => {
-    const drawn = slabs(LENET);
-    expect(drawn.map(({ kind }) => kind)).toEqual(['convolution', 'pooling', 'convolution', 'pooling', 'convolution', 'linear', 'linear']);
-    expect(drawn.every((slab, index) => index === 0 || slab.x > (drawn[index - 1]?.x ?? 0) + (drawn[index - 1]?.width ?? 0))).toBe(true);
-    const heights = drawn.slice(0, 5).map(({ height }) => height);
+    const { slabs } = drawingOf(LENET);
+    expect(slabs.map(({ kind }) => kind)).toEqual(['convolution', 'pooling', 'convolution', 'pooling', 'convolution', 'linear', 'linear']);
+    const heights = slabs.slice(0, 5).map(({ height }) => height);
     expect(heights).toEqual(heights.toSorted((a, b) => b - a));
-    expect(drawn[4]?.width).toBeGreaterThan(drawn[0]?.width ?? Infinity);
-    expect(drawn[0]?.title).toBe('c1: 6 × 28 × 28');
+    expect(slabs[4]?.width).toBeGreaterThan(slabs[0]?.width ?? Infinity);
+    expect(slabs[0]).toMatchObject({ name: 'c1', shape: '6 × 28 × 28' });
+});
+
+test('slabs do not overlap, and few of them have names below', () => {
+    for (const [layers, isLabelled] of [[LENET, true], [DEEP, false]] as const) {
+        const drawing = drawingOf(layers);
+        expect(drawing.isLabelled).toBe(isLabelled);
+        const ends = drawing.slabs.map(({ x, width }) => x + width);
+        expect(drawing.slabs.every(({ x }, index) => x > (ends[index - 1] ?? -1))).toBe(true);
+        expect(ends.at(-1)).toBeLessThanOrEqual(drawing.width);
+    }
 });
 
 test('a batch dimension changes nothing', () => {
     const batched = LENET.map((each) => ({ ...each, output_shape: each.output_shape.length === 3 ? [1, ...each.output_shape] : each.output_shape }));
-    expect(slabs(batched).map(({ height, width }) => [height, width])).toEqual(slabs(LENET).map(({ height, width }) => [height, width]));
+    const sizes = (layers: readonly ModelLayer[]): number[][] => drawingOf(layers).slabs.map(({ height, width }) => [height, width]);
+    expect(sizes(batched)).toEqual(sizes(LENET));
 });
