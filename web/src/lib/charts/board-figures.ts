@@ -5,7 +5,7 @@ import { date } from '$lib/format/time';
 import { errorOf, isRanked } from '$lib/leaderboard/rows';
 import type { ScaleOptions } from '@observablehq/plot';
 import { BELOW, names } from './labels';
-import { countScale, type Draw, errorScale, frame, scaledTick, typeSize, wholeTicks } from './plot';
+import { countScale, cutTo, type Draw, errorScale, frame, HALO, scaledTick, textWidth, typeSize, wholeTicks } from './plot';
 import type { Cell, ChartTable } from './table';
 
 export interface BoardFigure {
@@ -111,7 +111,7 @@ function errorByTime(points: readonly Point[], { slug, primary, reference }: Boa
                 color: colours(points),
                 marks: [
                     Plot.ruleY(lines, { y: 'error', stroke: 'var(--series-3)', strokeDasharray: '5 4' }),
-                    Plot.text(lines, { y: 'error', text: 'label', frameAnchor: 'right', dy: -7, textAnchor: 'end', fill: 'var(--series-3)' }),
+                    Plot.text(lines, { y: 'error', text: 'label', dy: -7, ...emptyEnd(points, lines), fill: 'var(--series-3)', ...HALO }),
                     Plot.line(extended(frontier, points), { x: 'time', y: 'error', curve: 'step-after', stroke: 'var(--ink)', strokeWidth: 1.5 }),
                     Plot.dot(points, { x: 'time', y: 'error', fill: 'kind', r: 4.5, stroke: 'var(--surface)' }),
                     names(Plot, leadersFirst, { x: 'time', y: 'error', text: (point) => (frontier.includes(point) ? point.label : ''), fontSize: typeSize(width), sides: BELOW }),
@@ -125,6 +125,15 @@ function errorByTime(points: readonly Point[], { slug, primary, reference }: Boa
                 .map((point) => [date(point.entry.submitted_at), link(point.entry), point.entry.method, percent(point.error), frontier.includes(point) ? 'yes' : '']),
         },
     };
+}
+
+/** The end of a line across the chart at which fewer points are in the way of its name. */
+function emptyEnd(points: readonly Point[], [line]: readonly { error: number }[]): { frameAnchor: 'left' | 'right'; textAnchor: 'start' | 'end' } {
+    const times = points.map(({ time }) => time.getTime());
+    const middle = (Math.min(...times) + Math.max(...times)) / 2;
+    const near = points.filter(({ error }) => line && Math.abs(Math.log(error / line.error)) < 0.3);
+    const early = near.filter(({ time }) => time.getTime() < middle).length;
+    return early < near.length - early ? { frameAnchor: 'left', textAnchor: 'start' } : { frameAnchor: 'right', textAnchor: 'end' };
 }
 
 /** What an axis of hours does not say: the day. */
@@ -175,7 +184,7 @@ function errorAgainst(what: 'macs' | 'depth', points: readonly Point[], { slug, 
             Plot.plot({
                 ...frame(width),
                 x: { ...costScale(values), inset: room(width) },
-                y: errorScale(models.map(({ error }) => error), errorName(primary), room(width)),
+                y: errorScale(models.map(({ error }) => error), errorName(primary), { inset: room(width) }),
                 r: { range: [0, width < 500 ? 16 : 24] },
                 color: colours(models),
                 marks: [
@@ -204,7 +213,8 @@ function publicAgainstPrivate({ slug, primary, publicBoard, privateBoard }: Boar
     });
     if (pairs.length === 0) return { title, missing: 'No submission stands on both boards.' };
     const worse = pairs.filter(({ error, before }) => error > before).length;
-    const all = pairs.flatMap(({ error, before }) => [error, before]);
+    const all = pairs.flatMap(({ error, before, interval }) => [error, before, ...interval]);
+    const scale = { domain: [Math.min(...all), Math.max(...all)], ...errorScale(all, errorName(primary)) };
     return {
         title,
         filename: `${slug}-public-against-private`,
@@ -213,8 +223,9 @@ function publicAgainstPrivate({ slug, primary, publicBoard, privateBoard }: Boar
         draw: (Plot, width) =>
             Plot.plot({
                 ...frame(width, Math.round(Math.min(560, width * 0.75))),
-                x: { ...errorScale(all, `public ${errorName(primary)}`) },
-                y: { ...errorScale(all, `private ${errorName(primary)}`) },
+                // The same errors at the same places on both axes, so that the diagonal is one.
+                x: { ...scale, label: `public ${errorName(primary)}` },
+                y: { ...scale, label: `private ${errorName(primary)}` },
                 color: colours(pairs),
                 marks: [
                     Plot.line([Math.min(...all), Math.max(...all)].map((error) => [error, error]), { stroke: 'var(--ink-faint)', strokeDasharray: '5 4' }),
@@ -240,8 +251,8 @@ function intervals(points: readonly Point[], { slug, primary, reference }: Board
     const place = ({ entry }: Point): string => entry.submission;
     const labels = new Map(first.map(({ entry }) => [entry.submission, `${entry.rank}. ${entry.team}`]));
     /** A third of the chart at most; a longer name is cut, as the table has it in full. */
-    const room = (width: number): number => Math.min(width / 3, 14 + 0.58 * typeSize(width) * Math.max(...[...labels.values()].map(({ length }) => length)));
-    const cut = (label: string, letters: number): string => (label.length > letters ? `${label.slice(0, letters - 1)}…` : label);
+    const room = (width: number): number => Math.min(width / 3, MARGIN + Math.max(...[...labels.values()].map((label) => textWidth(label, typeSize(width)))));
+    const MARGIN = 12;
     return {
         title,
         filename: `${slug}-intervals`,
@@ -252,13 +263,13 @@ function intervals(points: readonly Point[], { slug, primary, reference }: Board
                 ...frame(width, 64 + 26 * first.length),
                 marginLeft: room(width),
                 marginTop: 12 + 14 * lines.length,
-                x: { ...errorScale(errors, errorName(primary)) },
+                x: errorScale(errors, errorName(primary), { ticks: (width - room(width)) / 50 }),
                 y: {
                     type: 'band',
                     domain: first.map(place),
                     label: null,
                     tickSize: 0,
-                    tickFormat: (submission: string) => cut(labels.get(submission) ?? '', Math.floor((room(width) - 14) / (0.55 * typeSize(width)))),
+                    tickFormat: (submission: string) => cutTo(labels.get(submission) ?? '', room(width) - MARGIN, typeSize(width)),
                 },
                 marks: [
                     Plot.ruleX(lines, { x: 'error', stroke: 'var(--series-3)', strokeDasharray: '5 4' }),

@@ -1,6 +1,6 @@
 /** Names beside the points of a chart: each where it covers neither another name nor a point, or else not at all. */
 import type { TextOptions } from '@observablehq/plot';
-import { HALO, type PlotLibrary } from './plot';
+import { HALO, type PlotLibrary, textWidth } from './plot';
 
 export interface Dot {
     /** The middle, in pixels. */
@@ -28,8 +28,6 @@ const GAP = 4;
 const CORE = 6;
 /** So many points are tried at most: a chart of thousands is no list of names. */
 const MOST = 24;
-/** The mean width of a letter, of the height of the type. */
-const LETTER = 0.57;
 
 /** Where a name goes beside its point, across and down: first the places where readers look first. */
 const SIDES: readonly Side[] = [
@@ -115,8 +113,7 @@ export function names<T>(plot: PlotLibrary, points: readonly T[], { x, y, text, 
         const tried = Array.from(index).slice(0, MOST);
         const named = tried.map((at): Named => {
             const point = points[at];
-            const letters = point === undefined ? 0 : [...text(point)].length;
-            return { ...dotOf(at), width: letters * LETTER * fontSize, height: fontSize * 1.15 };
+            return { ...dotOf(at), width: point === undefined ? 0 : textWidth(text(point), fontSize), height: fontSize * 1.15 };
         });
         const bounds = { left: dimensions.marginLeft + 2, right: dimensions.width - 2, top: 2, bottom: dimensions.height - dimensions.marginBottom - 2 };
         const places = placeNames(named, points.map((_, at) => dotOf(at)), bounds, sides);

@@ -18,6 +18,25 @@ export function typeSize(width: number): number {
     return width < 500 ? 11 : 12.5;
 }
 
+let ruler: CanvasRenderingContext2D | null | undefined;
+
+/** How wide `text` is in a chart's type of `size` pixels. Without a document it is estimated. */
+export function textWidth(text: string, size: number): number {
+    if (typeof document === 'undefined') return 0.57 * size * text.length;
+    ruler ??= document.createElement('canvas').getContext('2d');
+    if (!ruler) return 0.57 * size * text.length;
+    ruler.font = `${size}px ${getComputedStyle(document.body).fontFamily}`;
+    return ruler.measureText(text).width;
+}
+
+/** `text`, or as much of it as is no wider than `width`, with an ellipsis. */
+export function cutTo(text: string, width: number, size: number): string {
+    if (textWidth(text, size) <= width) return text;
+    let letters = [...text];
+    while (letters.length > 1 && textWidth(`${letters.join('')}…`, size) > width) letters = letters.slice(0, -1);
+    return `${letters.join('')}…`;
+}
+
 /** What all charts share: type, ink and room for their axes. */
 export function frame(width: number, height = Math.round(Math.min(460, Math.max(280, width * 0.5)))): Plot.PlotOptions {
     return {
@@ -32,7 +51,7 @@ export function frame(width: number, height = Math.round(Math.min(460, Math.max(
 }
 
 /** An axis of fractions that reads as percentages; logarithmic where the values differ much. */
-export function errorScale(errors: readonly number[], label: string, inset = 12): Plot.ScaleOptions {
+export function errorScale(errors: readonly number[], label: string, { inset = 12, ticks = 9 } = {}): Plot.ScaleOptions {
     const low = Math.min(...errors);
     const high = Math.max(...errors);
     const isWide = low > 0 && high / low > 4;
@@ -42,7 +61,7 @@ export function errorScale(errors: readonly number[], label: string, inset = 12)
         grid: true,
         inset,
         nice: !isWide,
-        ...(isWide ? { domain: [low * 0.9, Math.min(1, high * 1.1)], ticks: percentTicks(low * 0.9, Math.min(1, high * 1.1)) } : {}),
+        ...(isWide ? { domain: [low * 0.9, Math.min(1, high * 1.1)], ticks: percentTicks(low * 0.9, Math.min(1, high * 1.1), ticks) } : {}),
         tickFormat: (error: number) => `${+(100 * error).toPrecision(3)} %`,
     };
 }
@@ -50,15 +69,14 @@ export function errorScale(errors: readonly number[], label: string, inset = 12)
 /** Keeps words legible on what they lie over. */
 export const HALO = { stroke: 'var(--surface)', strokeWidth: 4 };
 
-/** Round shares between `low` and `high`, more of them where the two are close. */
-export function percentTicks(low: number, high: number): number[] {
-    const digits = high / low > 20 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 7];
-    const ticks: number[] = [];
-    for (let power = -5; power <= 0; power += 1) {
-        for (const digit of digits) {
-            const tick = digit * 10 ** power;
-            if (tick >= low && tick <= high) ticks.push(+tick.toPrecision(2));
-        }
+/** Round shares between `low` and `high`, at most `most`: more of them where the two are close. */
+export function percentTicks(low: number, high: number, most = 9): number[] {
+    let ticks: number[] = [];
+    for (const digits of [[1, 1.5, 2, 3, 4, 5, 7], [1, 2, 5], [1, 3], [1]]) {
+        ticks = [-5, -4, -3, -2, -1, 0]
+            .flatMap((power) => digits.map((digit) => +(digit * 10 ** power).toPrecision(2)))
+            .filter((tick) => tick >= low && tick <= high);
+        if (ticks.length <= most) break;
     }
     return ticks;
 }
