@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import type { PageSubmission } from '../../src/lib/api/schema';
 import { expectAccessible } from './accessible';
 import { useBrowser, type Visitor } from './browser';
 import { Person, predictions, publishChallenge } from './people';
@@ -172,6 +173,26 @@ describe('a competitor', () => {
         await page.locator('main').getByRole('link', { name: 'Sign in' }).click();
         await page.waitForURL('**/sign-in?next=%2Faccount');
         await joe.leave();
+    });
+
+    test('sees the list of submissions change when one is finished, without a reload', async () => {
+        const ray = await visitor();
+        const { page } = ray;
+        const person = await Person.register('ray');
+        await person.submit(SLUG, predictions(SIZE, 6), 'Every sixth wrong');
+        await ray.signIn(person);
+        // As it was a moment ago.
+        await page.route('**/submissions?limit=50', async (route) => {
+            const answer = await route.fetch();
+            const list = (await answer.json()) as PageSubmission;
+            await route.fulfill({ response: answer, json: { ...list, items: list.items.map((item) => ({ ...item, status: 'queued', scores: null })) } });
+        });
+        await ray.goto(`/challenges/${SLUG}/submissions`);
+        const row = page.getByRole('row', { name: /Every sixth wrong/ });
+        await row.getByText('Waiting').waitFor();
+        await page.unroute('**/submissions?limit=50');
+        await row.getByText('Scored').waitFor();
+        await ray.leave();
     });
 
     test('makes a token that is shown once, and takes it back', async () => {

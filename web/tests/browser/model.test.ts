@@ -63,7 +63,7 @@ test('a competitor submits a model and sees it run, its profile, its layers and 
         ['fc2', '10,164'],
     ] as const) {
         const row = page.locator('tr', { has: page.getByText(layer, { exact: true }) });
-        expect(await row.locator('td').nth(1).getAttribute('title')).toBe(parameters);
+        expect(await row.locator('td').nth(1).locator('[title]').getAttribute('title')).toBe(parameters);
     }
     await expectAccessible(page);
     await yann.leave();

@@ -1,10 +1,21 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
+import type { Leaderboard } from '../../src/lib/api/schema';
 import { useBrowser } from './browser';
+import { png, tar } from './files';
 import { closedChallenge } from './pages';
 import { eventually, Person, predictions, publishChallenge } from './people';
 
 const { visitor } = useBrowser();
+
+/** The pairs of boxes that cover a part of each other. */
+function overlapping(boxes: readonly DOMRect[]): [number, number][] {
+    return boxes.flatMap((a, first) =>
+        boxes.flatMap((b, second): [number, number][] =>
+            first < second && a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom ? [[first, second]] : [],
+        ),
+    );
+}
 
 describe('a visitor', () => {
     test('finds the challenge, its rules, its data and how to submit', async () => {
@@ -85,6 +96,21 @@ describe('a visitor', () => {
         await grace.leave();
     });
 
+    test.each([1280, 360])('sees the networks named in the pictures, %d pixels wide, and no name over another', async (width) => {
+        const ada = await visitor({ viewport: { width, height: 900 } });
+        await ada.goto('/challenges/fashion-mnist/pictures');
+        await ada.seeAll();
+        for (const title of ['Error against operations', 'Error against depth']) {
+            const figure = ada.page.locator('figure', { has: ada.page.getByRole('heading', { name: title }) });
+            await figure.locator('text', { hasText: 'lenet5' }).waitFor();
+            const names = figure.locator('text', { hasText: /^(lenet5|mlp-net|mlp-onnx|perceptron-net)$/ });
+            expect(await names.count()).toBe(4);
+            const boxes = await names.evaluateAll((all) => all.map((name) => name.getBoundingClientRect().toJSON() as DOMRect));
+            expect(overlapping(boxes)).toEqual([]);
+        }
+        await ada.leave();
+    });
+
     test('looks at pictures, as tables and as files too', async () => {
         const ada = await visitor();
         await ada.goto('/challenges/fashion-mnist/pictures');
@@ -109,6 +135,29 @@ describe('a visitor', () => {
         const human = ada.page.getByRole('row', { name: /Human/ });
         // Karpathy 2014; 77 of 1,500.
         expect(await human.textContent()).toMatch(/5\.1\u00a0%.*4\.13–6\.37\u00a0%/);
+        await ada.leave();
+    });
+
+    test('sees images of a challenge whose images are an archive, by class where public labels name them', async () => {
+        const slug = 'photographs';
+        const organizer = await Person.organizer();
+        if (!(await organizer.exists(`/challenges/${slug}`))) {
+            const image = (index: number): readonly [string, Buffer] => [`image-${String(index).padStart(3, '0')}.png`, png(40, 30, [20 * (index % 4), 80, 160])];
+            const images = tar(Array.from({ length: 40 }, (_, index) => image(index)));
+            await publishChallenge(organizer, { slug, title: 'Photographs' }, { images: 40, classes: 4 }, images);
+            await organizer.ask('PUT', `/challenges/${slug}/validation/images`, new Blob([tar([image(0), image(1), image(6)])]));
+            await organizer.ask('PUT', `/challenges/${slug}/validation/labels`, 'image,label\nimage-000.png,0\nimage-001.png,1\nimage-006,class c\n');
+        }
+        const ada = await visitor();
+        await ada.goto(`/challenges/${slug}`);
+        await ada.page.getByText('Examples from the validation set.').waitFor();
+        for (const name of ['class a', 'class b', 'class c']) await ada.page.getByRole('img', { name: `${name}, example 1` }).waitFor();
+        const middle = await ada.page.getByRole('img', { name: 'class c, example 1' }).evaluate((canvas) => {
+            const { width, height } = canvas as HTMLCanvasElement;
+            return [width, height, ...((canvas as HTMLCanvasElement).getContext('2d')?.getImageData(width / 2, height / 2, 1, 1).data ?? [])];
+        });
+        // The largest square of 40 × 30 pixels, and the colour that it was made of.
+        expect(middle).toEqual([30, 30, 40, 80, 160, 255]);
         await ada.leave();
     });
 
@@ -148,6 +197,29 @@ describe('a visitor', () => {
 });
 
 describe('a board', () => {
+    test.each([1280, 800, 360])('keeps long names and marks apart, %d pixels wide', async (width) => {
+        const ada = await visitor({ viewport: { width, height: 900 } });
+        await ada.page.route('**/leaderboard?split=public', async (route) => {
+            const answer = await route.fetch();
+            const board = (await answer.json()) as Leaderboard;
+            const marks = { outside_data: true, paper_url: 'https://example.org/paper', code_url: 'https://example.org/code' };
+            const entries = board.entries.map((entry, index) => ({ ...entry, ...marks, team: 'W'.repeat(39 - index), method: 'A method '.repeat(11) }));
+            await route.fulfill({ response: answer, json: { ...board, entries } });
+        });
+        await ada.goto('/challenges/fashion-mnist/leaderboard');
+        const who = ada.page.locator('tr[data-row] th').first();
+        await who.waitFor();
+        const boxes = await who.locator('.team, .method, .marks > *').evaluateAll((all) => all.map((part) => part.getBoundingClientRect().toJSON() as DOMRect));
+        expect(boxes).toHaveLength(5);
+        expect(overlapping(boxes)).toEqual([]);
+        const cell = await who.boundingBox();
+        for (const { right, bottom } of boxes) {
+            expect(right).toBeLessThanOrEqual((cell?.x ?? 0) + (cell?.width ?? 0));
+            expect(bottom).toBeLessThanOrEqual((cell?.y ?? 0) + (cell?.height ?? 0));
+        }
+        await ada.leave();
+    });
+
     test('changes in two browsers at once, without a reload, and says so', async () => {
         const size = { images: 200, classes: 4 };
         const organizer = await Person.organizer();
@@ -196,7 +268,7 @@ describe('a board', () => {
         await eventually(async () => (new URL(ada.page.url()).search === '?split=private' ? true : undefined));
         expect(await ada.page.getByRole('columnheader', { name: 'Shift' }).count()).toBe(0);
         await ada.page.getByRole('link', { name: 'Pictures' }).click();
-        await ada.page.getByRole('img', { name: /on the public and on the private half/ }).waitFor();
+        await ada.page.getByRole('img', { name: /on the public and on the private images/ }).waitFor();
         await ada.leave();
     });
 });

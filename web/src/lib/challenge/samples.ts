@@ -1,7 +1,7 @@
 /** Some of a challenge's images, by class where public labels say which: from its validation set or its training files. */
 import type { ChallengeDocument, Class } from '$lib/api/schema';
 import { thumbnailOf } from '$lib/images/decode';
-import { bytesOf, firstImages, type RawImage } from '$lib/images/npy';
+import { bytesOf, firstImages, HEADER_BYTES, isNpy, type RawImage } from '$lib/images/npy';
 import { filesAtStart } from '$lib/images/tar';
 
 /** At most this much is downloaded for samples. */
@@ -25,7 +25,6 @@ export interface Samples {
 interface Source {
     name: string;
     images: string;
-    format: 'npy' | 'tar';
     /** `null` where labels are hidden. */
     labels: string | null;
 }
@@ -40,7 +39,7 @@ interface Sample {
 export async function samplesOf(challenge: ChallengeDocument): Promise<Samples | null> {
     const source = sourceOf(challenge);
     if (!source) return null;
-    const samples = await (source.format === 'npy' ? fromNpy(source) : fromTar(source));
+    const samples = isNpy(await bytesOf(source.images, 0, HEADER_BYTES)) ? await fromNpy(source) : await fromTar(source);
     if (source.labels === null) {
         const images = await Promise.all(samples.slice(0, AT_MOST_UNLABELLED).map(({ image }) => image()));
         return { source: source.name, byClass: new Map(), unlabelled: images };
@@ -73,30 +72,22 @@ function namesOf(path: string): string[] {
     return [path, file, path.replace(/\.[^./]+$/, ''), file.replace(/\.[^.]+$/, '')];
 }
 
-/** Where images of the kind that a model gets may be read in part: an NPY file of the test or the validation set. */
-export function npyOfImages({ slug, validation, test }: ChallengeDocument): string | null {
-    const isNpy = (file: { filename: string } | null | undefined): boolean => file?.filename.endsWith('.npy') ?? false;
-    if (test.public_images && isNpy(test.file)) return `/api/v1/challenges/${slug}/images`;
-    return isNpy(validation?.images) ? `/api/v1/challenges/${slug}/validation/images` : null;
+/** Where images of the kind that a model gets are public: those of the test or of the validation set. */
+export function publicImages({ slug, validation, test }: ChallengeDocument): string | null {
+    if (test.public_images && test.file) return `/api/v1/challenges/${slug}/images`;
+    return validation?.images ? `/api/v1/challenges/${slug}/validation/images` : null;
 }
 
 function sourceOf({ slug, validation, files, test }: ChallengeDocument): Source | null {
     const base = `/api/v1/challenges/${slug}`;
-    const formatOf = (file: { filename: string } | null | undefined): Source['format'] | null =>
-        file?.filename.endsWith('.npy') ? 'npy' : file?.filename.endsWith('.tar') ? 'tar' : null;
-    const validationFormat = formatOf(validation?.images);
-    if (validation?.labels && validationFormat) {
-        return { name: 'the validation set', images: `${base}/validation/images`, format: validationFormat, labels: `${base}/validation/labels` };
+    if (validation?.labels && validation.images) {
+        return { name: 'the validation set', images: `${base}/validation/images`, labels: `${base}/validation/labels` };
     }
     for (const [key, file] of Object.entries(files)) {
         const labels = `${key.slice(0, -'-images'.length)}-labels`;
-        const format = formatOf(file);
-        if (key.endsWith('-images') && format && labels in files) {
-            return { name: file.filename, images: `${base}/files/${key}`, format, labels: `${base}/files/${labels}` };
-        }
+        if (key.endsWith('-images') && labels in files) return { name: file.filename, images: `${base}/files/${key}`, labels: `${base}/files/${labels}` };
     }
-    const format = formatOf(test.file);
-    return test.public_images && format ? { name: 'the test images', images: `${base}/images`, format, labels: null } : null;
+    return test.public_images && test.file ? { name: 'the test images', images: `${base}/images`, labels: null } : null;
 }
 
 /** Image, by ordinal or name, and class of the rows of a labels file's beginning: `image,label`, the label a class's index from 0, name or id. */

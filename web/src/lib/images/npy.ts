@@ -12,14 +12,19 @@ export interface NpyHeader {
 /** How many bytes of a file to ask for to be sure of its header: NumPy pads headers to a multiple of 64. */
 export const HEADER_BYTES = 256;
 
+/** Whether a file begins as an NPY file does. Its name says nothing: it may have been uploaded without one. */
+export function isNpy(bytes: Uint8Array): boolean {
+    const magic = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59]; // \x93NUMPY
+    return magic.every((byte, index) => bytes[index] === byte);
+}
+
 /**
  * The header of an NPY file, from its first bytes (numpy.lib.format, versions 1 to 3).
  *
  * @throws {Error} where it is not one, or not all of it is there.
  */
 export function parseNpyHeader(bytes: Uint8Array): NpyHeader {
-    const magic = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59]; // \x93NUMPY
-    if (!magic.every((byte, index) => bytes[index] === byte)) throw new Error('not an NPY file');
+    if (!isNpy(bytes)) throw new Error('not an NPY file');
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const isFirstVersion = view.getUint8(6) === 1;
     const textOffset = isFirstVersion ? 10 : 12;
