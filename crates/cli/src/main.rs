@@ -11,6 +11,7 @@ mod credentials;
 mod databases;
 mod demo;
 mod manifest;
+mod memory;
 mod models;
 mod output;
 mod progress;

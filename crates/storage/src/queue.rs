@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use graphile_worker::{WorkerOptions, WorkerRecoveryConfig};
+use graphile_worker::{JobComplete, WorkerOptions, WorkerRecoveryConfig};
+use sqlx::PgPool;
 
 use crate::{InferenceDb, ScorerDb};
 
@@ -15,16 +16,35 @@ fn recovery() -> WorkerRecoveryConfig {
         .recovery_delay(Duration::ZERO)
 }
 
+/// A worker's place at the queue. It looks for one job a signal and drops signals while it has its hands full, so that
+/// what a burst leaves would wait for its polls, one a second: whoever has done a job calls for the next.
+fn options(pool: &PgPool) -> WorkerOptions {
+    let caller = pool.clone();
+    WorkerOptions::default()
+        .pg_pool(pool.clone())
+        .worker_recovery(recovery())
+        .on(JobComplete, move |_| call_for_the_next(caller.clone()))
+}
+
+/// The signal of a new job, if jobs wait.
+async fn call_for_the_next(pool: PgPool) {
+    let called = sqlx::query(
+        "SELECT pg_notify('jobs:insert', '')
+         WHERE EXISTS (SELECT FROM graphile_worker._private_jobs WHERE is_available AND run_at <= now())",
+    )
+    .execute(&pool)
+    .await;
+    if let Err(error) = called {
+        tracing::warn!(%error, "waiting jobs are found by the next poll only");
+    }
+}
+
 /// A scorer's place at the queue, to which its job handlers are added.
 pub fn scorer_options(db: &ScorerDb) -> WorkerOptions {
-    WorkerOptions::default()
-        .pg_pool(db.pool().clone())
-        .worker_recovery(recovery())
+    options(db.pool())
 }
 
 /// An inference worker's place at the queue.
 pub fn inference_options(db: &InferenceDb) -> WorkerOptions {
-    WorkerOptions::default()
-        .pg_pool(db.pool().clone())
-        .worker_recovery(recovery())
+    options(db.pool())
 }

@@ -2,10 +2,13 @@
 
 mod arena;
 
+use std::time::Duration;
+
 use arena::{Arena, Rules, SLUG, text};
 use referee_storage::leaderboard::{Split, board};
 use referee_storage::scorer::{self, FailureReason, MAX_ATTEMPTS};
 use referee_storage::submissions::{Status, marks};
+use sqlx::postgres::PgListener;
 
 /// 10 classes, 40 images; image i is of class i mod 10.
 const IMAGES: usize = 40;
@@ -53,6 +56,33 @@ async fn a_submission_is_scored_and_its_private_half_stays_sealed() {
         10,
         "every wrong image is in one of the halves"
     );
+}
+
+/// The queue drops signals that come while all hands are full.
+#[tokio::test]
+async fn who_has_done_a_job_calls_for_the_next() {
+    let arena = Arena::start(Rules::default()).await;
+    let ann = arena.competitor("ann").await;
+    arena.stop_scorer().await;
+    let mut burst = Vec::new();
+    for wrong in 0..10 {
+        burst.push(arena.submit(&ann, &wrong_first(wrong)).await);
+    }
+    let mut signals = PgListener::connect(arena.database.owner_url())
+        .await
+        .expect("connect");
+    signals.listen("jobs:insert").await.expect("listen");
+    arena.start_scorer().await;
+    let called = async {
+        // A new job's signal says which queue it is for.
+        while !signals.recv().await.expect("a signal").payload().is_empty() {}
+    };
+    tokio::time::timeout(Duration::from_mins(1), called)
+        .await
+        .expect("nobody called for the nine that waited");
+    for submission in burst {
+        assert_eq!(arena.finished(submission).await.status, Status::Scored);
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+use crate::memory;
 use crate::models::ModelOptions;
 use crate::server::{Role, Server, ServerOptions};
 
@@ -49,6 +50,7 @@ impl Serve {
     pub async fn run(self) -> anyhow::Result<()> {
         start_log(self.log_format);
         raise_open_files_limit();
+        memory::return_what_is_freed();
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut shutdown = std::pin::pin!(async move {
