@@ -56,7 +56,9 @@ async function startDemo(data: string, server: string): Promise<ChildProcess> {
     const binary =
         process.env.REFEREE_BINARY ??
         path.join(process.env.CARGO_TARGET_DIR ?? path.join(repository, 'target'), 'debug/referee');
-    const child = spawn(binary, ['demo', '--most-epochs', '1', '--data', data, '--listen', new URL(server).host], {
+    // The images of README.md show networks that are trained in full.
+    const training = process.env.REFEREE_README_IMAGES ? [] : ['--most-epochs', '1'];
+    const child = spawn(binary, ['demo', ...training, '--data', data, '--listen', new URL(server).host], {
         stdio: ['ignore', 'pipe', 'pipe'],
     });
     let output = '';

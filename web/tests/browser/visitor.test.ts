@@ -111,6 +111,24 @@ describe('a visitor', () => {
         await ada.leave();
     });
 
+    test('is led from a point of a picture to its submission', async () => {
+        const ada = await visitor();
+        await ada.goto('/challenges/fashion-mnist/pictures');
+        const figure = ada.page.locator('figure', { has: ada.page.getByRole('heading', { name: 'Error against depth' }) });
+        await figure.scrollIntoViewIfNeeded();
+        // LeNet-5 is the deepest of the demo's networks: the point furthest to the right.
+        const points = figure.locator('circle');
+        await points.first().waitFor();
+        const boxes = await points.evaluateAll((all) => all.map((point) => point.getBoundingClientRect().toJSON() as DOMRect));
+        const last = boxes.toSorted((a, b) => b.x - a.x)[0];
+        await ada.page.mouse.move((last?.x ?? 0) + (last?.width ?? 0) / 2, (last?.y ?? 0) + (last?.height ?? 0) / 2);
+        await figure.getByText('parameters', { exact: false }).first().waitFor();
+        await ada.page.mouse.down();
+        await ada.page.mouse.up();
+        await ada.page.getByRole('heading', { name: 'LeNet-5' }).waitFor();
+        await ada.leave();
+    });
+
     test('looks at pictures, as tables and as files too', async () => {
         const ada = await visitor();
         await ada.goto('/challenges/fashion-mnist/pictures');
@@ -121,6 +139,8 @@ describe('a visitor', () => {
             const file = await readFile(await download.path(), 'latin1');
             expect(file.startsWith(start)).toBe(true);
             expect(file).not.toContain('var(--');
+            // The file says by itself what it shows.
+            if (kind === 'SVG') for (const words of ['Error by time', 'prediction files', 'mlp-256', 'top-1 error']) expect(file).toContain(words);
         }
         await ada.page.locator('label', { hasText: 'Table' }).first().click();
         await ada.page.getByRole('group', { name: 'Error by time, as a table' }).getByRole('link', { name: 'mlp-256' }).waitFor();

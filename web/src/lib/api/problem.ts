@@ -1,5 +1,6 @@
 /** What a server's refusal says to a person. */
 import { error } from '@sveltejs/kit';
+import { asSentence } from '$lib/format/prose';
 import type { Problem, ProblemLine } from './schema';
 
 /** The server said no, or could not be reached. `message` is a sentence that can be shown as it is. */
@@ -65,9 +66,7 @@ function isProblem(body: unknown): body is Problem {
     return typeof body === 'object' && body !== null && 'detail' in body && typeof body.detail === 'string';
 }
 
-/** The server's sentences start small have no full stop and mark code, as errors on a command line do. */
+/** A sentence of the server's as plain text: names that it marks as code are quoted. */
 export function sentence(text: string): string {
-    const quoted = text.replace(/`([^`]*)`/g, '“$1”');
-    const capitalised = /^[a-z]+[ ,]/.test(quoted) ? quoted.charAt(0).toUpperCase() + quoted.slice(1) : quoted;
-    return /[.!?…]$/.test(capitalised) ? capitalised : `${capitalised}.`;
+    return asSentence(text.replace(/`([^`]*)`/g, '“$1”'));
 }

@@ -15,6 +15,8 @@ export interface BoardFigure {
     draw: Draw;
     table: ChartTable;
     note: string;
+    /** Where a point leads. */
+    addressOf: (datum: unknown) => string | null;
 }
 
 /** A picture that cannot be drawn yet, and why. */
@@ -85,7 +87,10 @@ function pointOf(entry: LeaderboardEntry, primary: Primary): Point {
 }
 
 const errorName = (primary: Primary): string => (primary === 'top1' ? 'top-1 error' : 'top-5 error');
-const link = (entry: LeaderboardEntry): Cell => ({ text: entry.team, href: `/submissions/${entry.submission}` });
+const address = ({ submission }: LeaderboardEntry): string => `/submissions/${submission}`;
+const link = (entry: LeaderboardEntry): Cell => ({ text: entry.team, href: address(entry) });
+/** Of a point in any of the pictures. */
+const addressOf = (datum: unknown): string => address((datum as Point).entry);
 const tip = ({ entry, error, interval }: Point): string => `${entry.team}\n${entry.method}\n${percent(error)} (${percentInterval(interval)})`;
 
 function errorByTime(points: readonly Point[], { slug, primary, reference }: BoardPicture): BoardFigure | MissingFigure {
@@ -98,6 +103,7 @@ function errorByTime(points: readonly Point[], { slug, primary, reference }: Boa
     const leadersFirst = [...frontier.toReversed(), ...points.filter((point) => !frontier.includes(point))];
     return {
         title,
+        addressOf,
         filename: `${slug}-error-by-time`,
         summary: `${counted(points.length, 'entry', 'entries')} by ${errorName(primary)} and time of submission. ${
             last ? `The best so far is ${percent(last.error)}, by ${last.label} on ${date(last.entry.submitted_at)}; the lead changed ${counted(frontier.length - 1, 'time')}.` : ''
@@ -177,6 +183,7 @@ function errorAgainst(what: 'macs' | 'depth', points: readonly Point[], { slug, 
     const room = (width: number): number => (width < 500 ? 20 : 36);
     return {
         title,
+        addressOf,
         filename: `${slug}-error-against-${what === 'macs' ? 'operations' : 'depth'}`,
         summary: `${counted(models.length, 'model')} by ${axis} and ${errorName(primary)}. The lowest error, ${percent(best.error)}, is that of ${best.label} with ${shown(best.value)}.`,
         note: `The dotted line joins the models that no other beats in both. Area = parameters${what === 'macs' ? ', after Canziani, Paszke and Culurciello (2016); convolutions and matrix products only, at batch 1' : ''}.`,
@@ -217,6 +224,7 @@ function publicAgainstPrivate({ slug, primary, publicBoard, privateBoard }: Boar
     const scale = { domain: [Math.min(...all), Math.max(...all)], ...errorScale(all, errorName(primary)) };
     return {
         title,
+        addressOf,
         filename: `${slug}-public-against-private`,
         summary: `${counted(pairs.length, 'submission')} by ${errorName(primary)} on the public and on the private images: ${worse} did worse on the private one, ${pairs.length - worse} did not.`,
         note: 'On the diagonal both errors are equal. Above it, a submission did worse where nobody could look.',
@@ -255,6 +263,7 @@ function intervals(points: readonly Point[], { slug, primary, reference }: Board
     const MARGIN = 12;
     return {
         title,
+        addressOf,
         filename: `${slug}-intervals`,
         summary: `${errorName(primary)} of the first ${first.length} with 95 % intervals: ${first.slice(0, 3).map((point) => `${point.label} ${percent(point.error)} (${percentInterval(point.interval)})`).join('; ')}.`,
         note: '95 % Wilson intervals. Ranks are compared by paired tests on the same images, which tell apart more than intervals that overlap.',

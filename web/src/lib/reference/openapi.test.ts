@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import document from '../../../openapi.json';
-import { type OpenApi, pieces, referenceOf, type Type } from './openapi';
+import { type OpenApi, referenceOf, type Type } from './openapi';
 
 const reference = referenceOf(document as unknown as OpenApi);
 
@@ -29,12 +29,4 @@ test('every schema that is linked to is described', () => {
     const linked = types.flat().flatMap((part) => (typeof part === 'string' ? [] : [part.schema]));
     expect(linked.filter((name) => !described.has(name))).toEqual([]);
     expect(linked.length).toBeGreaterThan(50);
-});
-
-test('code in a description is told apart', () => {
-    expect(pieces('send `x` or nothing')).toEqual([
-        { text: 'send ', isCode: false },
-        { text: 'x', isCode: true },
-        { text: ' or nothing', isCode: false },
-    ]);
 });

@@ -176,11 +176,3 @@ function pageOf(name: string): Type {
 function separated(types: readonly Type[], separator: string): Type {
     return types.flatMap((type, index) => (index === 0 ? type : [separator, ...type]));
 }
-
-/** A text with `code` in it, in pieces. */
-export function pieces(text: string): { text: string; isCode: boolean }[] {
-    return text
-        .split('`')
-        .map((piece, index) => ({ text: piece, isCode: index % 2 === 1 }))
-        .filter((piece) => piece.text !== '');
-}
