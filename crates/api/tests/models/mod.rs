@@ -57,6 +57,14 @@ async fn submit(arena: &Arena, fields: &[(&str, &str)], files: &[(&str, &str, &[
     arena.send(upload_of("ada", Body::from(body), None)).await
 }
 
+/// It is refused, in words that hold this one.
+#[track_caller]
+fn assert_refused(answer: &Answer, word: &str) {
+    let text = answer.text();
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{text}");
+    assert!(answer.detail().contains(word), "{text}");
+}
+
 #[tokio::test]
 async fn what_cannot_be_a_model_is_refused_with_what_to_do() {
     let arena = with_images().await;
@@ -71,17 +79,7 @@ async fn what_cannot_be_a_model_is_refused_with_what_to_do() {
         ("net.safetensors", b"", "empty"),
     ] {
         let answer = submit(&arena, &[], &[("file", name, content)]).await;
-        assert_eq!(
-            answer.status,
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "{name}: {}",
-            answer.text()
-        );
-        assert!(
-            answer.detail().contains(word),
-            "{name}: {}",
-            answer.detail()
-        );
+        assert_refused(&answer, word);
     }
     for (field, text, word) in [
         ("architecture", "resnet51", "`architecture`"),
@@ -90,23 +88,9 @@ async fn what_cannot_be_a_model_is_refused_with_what_to_do() {
         ("class_offset", "-1", "`class_offset`"),
         ("boxes", "true", "`boxes`"),
     ] {
-        let answer = submit(
-            &arena,
-            &[(field, text)],
-            &[("file", "n.safetensors", SAFETENSORS)],
-        )
-        .await;
-        assert_eq!(
-            answer.status,
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "{field}: {}",
-            answer.text()
-        );
-        assert!(
-            answer.detail().contains(word),
-            "{field}: {}",
-            answer.detail()
-        );
+        let file = [("file", "n.safetensors", SAFETENSORS)];
+        let answer = submit(&arena, &[(field, text)], &file).await;
+        assert_refused(&answer, word);
     }
     assert_eq!(arena.stored_files(), 0);
 }
@@ -116,12 +100,7 @@ async fn a_challenge_without_images_takes_no_models() {
     let arena = Arena::open(|_| {}).await;
     arena.person("ada").await;
     let answer = submit(&arena, &[], &[("file", "n.safetensors", SAFETENSORS)]).await;
-    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(
-        answer.detail().contains("no test images"),
-        "{}",
-        answer.detail()
-    );
+    assert_refused(&answer, "no test images");
 }
 
 #[tokio::test]
@@ -170,28 +149,10 @@ async fn side_files_come_under_the_names_that_the_model_knows() {
         "{}",
         too_much.text()
     );
-    for (name, word) in [
-        ("../weights", "bare file name"),
-        ("a/b", "bare file name"),
-        ("", "bare file name"),
-    ] {
-        let answer = submit(
-            &arena,
-            &[],
-            &[("data", name, b"x"), ("file", "n.onnx", ONNX)],
-        )
-        .await;
-        assert_eq!(
-            answer.status,
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "{name}: {}",
-            answer.text()
-        );
-        assert!(
-            answer.detail().contains(word),
-            "{name}: {}",
-            answer.detail()
-        );
+    for name in ["../weights", "a/b", ""] {
+        let files: [(_, _, &[u8]); 2] = [("data", name, b"x"), ("file", "n.onnx", ONNX)];
+        let answer = submit(&arena, &[], &files).await;
+        assert_refused(&answer, "bare file name");
     }
     let twice = submit(
         &arena,
@@ -220,12 +181,7 @@ async fn a_field_of_the_other_kind_is_a_misunderstanding() {
     let arena = with_images().await;
     let fields = [("method", "m"), ("architecture", "resnet50")];
     let answer = arena.send(upload("ada", &fields, FILE.as_bytes())).await;
-    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(
-        answer.detail().contains("kind=model"),
-        "{}",
-        answer.detail()
-    );
+    assert_refused(&answer, "kind=model");
     assert_eq!(arena.stored_files(), 0);
 }
 

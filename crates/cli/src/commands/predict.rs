@@ -1,6 +1,6 @@
 use std::fs::File;
-use std::io::{BufWriter, Write as _};
-use std::ops::ControlFlow;
+use std::io::{self, BufWriter, Write as _};
+use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
@@ -8,10 +8,9 @@ use candle_core::Device;
 use indicatif::ProgressBar;
 use referee_networks::images::{DecodedOnDemand, Geometry, Pixels as _, TestSet};
 use referee_networks::predict::{self, ModelFile, Predictor, Task};
-
 use referee_scoring::model_form::{ClassOrder, ModelForm};
 use referee_scoring::record::Row;
-use referee_scoring::{Class, ClassList, Record, npy};
+use referee_scoring::{Class, ClassList, npy};
 
 use crate::{output, progress};
 
@@ -101,98 +100,24 @@ impl Predict {
         let pixels = DecodedOnDemand::new(&set, geometry)?;
         let images = pixels.shape()[0];
         let batch = self.batch.unwrap_or_else(|| predictor.batch(MEMORY));
-        let bar = progress::images(images);
-        let speed = if self.logits {
-            self.write_logits(&predictor, &pixels, batch, columns.as_deref(), &bar)?
+        let columns = columns.as_deref();
+        let mut npy = NpyRows::create(&self.out, images)?;
+        if self.logits {
+            predictor.run_logits(&pixels, 0..images, batch, |done| {
+                let logits = in_class_order(done.answers, columns);
+                npy.write(done.images, ("<f4", f32::to_le_bytes), &logits)
+            })?;
         } else {
-            self.write_record(&predictor, &pixels, batch, columns.as_deref(), &bar)?
-        };
+            predictor.run(&pixels, 0..images, batch, |done| {
+                let classes = classes_of(done.answers, columns);
+                npy.write(done.images, ("<i4", i32::to_le_bytes), &classes)
+            })?;
+        }
+        let speed = npy.finish()?;
         output::print_line(&format!(
             "{images} images, {speed:.0} a second: {}",
             self.out.display()
         ))
-    }
-
-    fn write_record(
-        &self,
-        predictor: &Predictor,
-        pixels: &DecodedOnDemand<'_>,
-        batch: usize,
-        columns: Option<&[Class]>,
-        bar: &ProgressBar,
-    ) -> anyhow::Result<f64> {
-        let mut rows: Vec<Row> = Vec::new();
-        predictor.run(pixels, 0..pixels.shape()[0], batch, |done| {
-            rows.extend(done.answers);
-            bar.set_position(done.images.end as u64);
-            ControlFlow::Continue(())
-        })?;
-        let speed = speed(bar);
-        bar.finish_and_clear();
-        if let Some(columns) = columns {
-            for column in rows.as_flattened_mut() {
-                if let Ok(index) = usize::try_from(*column) {
-                    *column = i32::from(columns[index].0);
-                }
-            }
-        }
-        let mut file = self.create()?;
-        Record::from_rows(rows)
-            .write_npy(&mut file)
-            .and_then(|()| file.flush())
-            .with_context(|| format!("{} cannot be written", self.out.display()))?;
-        Ok(speed)
-    }
-
-    fn write_logits(
-        &self,
-        predictor: &Predictor,
-        pixels: &DecodedOnDemand<'_>,
-        batch: usize,
-        columns: Option<&[Class]>,
-        bar: &ProgressBar,
-    ) -> anyhow::Result<f64> {
-        let mut file = self.create()?;
-        let mut written = Ok(());
-        let mut has_header = false;
-        let images = pixels.shape()[0];
-        predictor.run_logits(pixels, 0..images, batch, |done| {
-            let classes = done.answers.len() / done.images.len();
-            written = (|| {
-                if !has_header {
-                    file.write_all(&npy::header("<f4", &[images, classes]))?;
-                    has_header = true;
-                }
-                let mut row = vec![0.0_f32; classes];
-                for scores in done.answers.chunks_exact(classes) {
-                    for (column, &score) in scores.iter().enumerate() {
-                        let class = columns.map_or(column, |columns| columns[column].0.into());
-                        row[class] = score;
-                    }
-                    let bytes: Vec<u8> = row.iter().flat_map(|score| score.to_le_bytes()).collect();
-                    file.write_all(&bytes)?;
-                }
-                Ok(())
-            })();
-            bar.set_position(done.images.end as u64);
-            if written.is_ok() {
-                ControlFlow::Continue(())
-            } else {
-                ControlFlow::Break(())
-            }
-        })?;
-        let speed = speed(bar);
-        bar.finish_and_clear();
-        written
-            .and_then(|()| file.flush())
-            .with_context(|| format!("{} cannot be written", self.out.display()))?;
-        Ok(speed)
-    }
-
-    fn create(&self) -> anyhow::Result<BufWriter<File>> {
-        let file = File::create(&self.out)
-            .with_context(|| format!("{} cannot be written", self.out.display()))?;
-        Ok(BufWriter::new(file))
     }
 
     fn file(&self) -> anyhow::Result<ModelFile> {
@@ -241,10 +166,86 @@ fn columns(form: &ModelForm, classes: Option<&ClassList>) -> anyhow::Result<Opti
     }
 }
 
-/// Images a second.
-#[expect(clippy::cast_precision_loss, reason = "test sets are far below 2^53")]
-fn speed(bar: &ProgressBar) -> f64 {
-    bar.position() as f64 / bar.elapsed().as_secs_f64().max(1e-9)
+/// The rows of a record, with the classes that the columns are.
+fn classes_of(rows: Vec<Row>, columns: Option<&[Class]>) -> Vec<i32> {
+    let mut classes = rows.into_flattened();
+    if let Some(columns) = columns {
+        for class in &mut classes {
+            if let Ok(column) = usize::try_from(*class) {
+                *class = i32::from(columns[column].0);
+            }
+        }
+    }
+    classes
+}
+
+/// The logits of one image after the other, each in the order of the classes.
+fn in_class_order(logits: Vec<f32>, columns: Option<&[Class]>) -> Vec<f32> {
+    let Some(columns) = columns else {
+        return logits;
+    };
+    let mut ordered = vec![0.0; logits.len()];
+    let rows = ordered.chunks_exact_mut(columns.len());
+    for (row, scores) in rows.zip(logits.chunks_exact(columns.len())) {
+        for (class, &score) in columns.iter().zip(scores) {
+            row[usize::from(class.0)] = score;
+        }
+    }
+    ordered
+}
+
+/// An NPY file of a row for each image, written batch by batch under a bar.
+struct NpyRows<'p> {
+    path: &'p Path,
+    file: BufWriter<File>,
+    images: usize,
+    bar: ProgressBar,
+    written: io::Result<()>,
+}
+
+impl<'p> NpyRows<'p> {
+    fn create(path: &'p Path, images: usize) -> anyhow::Result<Self> {
+        let file =
+            File::create(path).with_context(|| format!("{} cannot be written", path.display()))?;
+        Ok(Self {
+            path,
+            file: BufWriter::new(file),
+            images,
+            bar: progress::images(images),
+            written: Ok(()),
+        })
+    }
+
+    /// The rows of the next images; those of the first say how long a row is. Breaks where the file cannot be written.
+    fn write<T: Copy>(
+        &mut self,
+        images: Range<usize>,
+        (dtype, bytes_of): (&str, fn(T) -> [u8; 4]),
+        values: &[T],
+    ) -> ControlFlow<()> {
+        let mut bytes = match images.start {
+            0 => npy::header(dtype, &[self.images, values.len() / images.len()]),
+            _ => Vec::new(),
+        };
+        bytes.extend(values.iter().copied().flat_map(bytes_of));
+        self.written = self.file.write_all(&bytes);
+        self.bar.set_position(images.end as u64);
+        match self.written {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    }
+
+    /// Images a second.
+    #[expect(clippy::cast_precision_loss, reason = "test sets are far below 2^53")]
+    fn finish(mut self) -> anyhow::Result<f64> {
+        let speed = self.bar.position() as f64 / self.bar.elapsed().as_secs_f64().max(1e-9);
+        self.bar.finish_and_clear();
+        self.written
+            .and_then(|()| self.file.flush())
+            .with_context(|| format!("{} cannot be written", self.path.display()))?;
+        Ok(speed)
+    }
 }
 
 /// What an argument says, or the file that it names.

@@ -20,19 +20,11 @@ pub(super) fn cifar_resnet(
     );
     x = net.batch_norm("bn1", x);
     x = net.relu(x);
-    for (stage, width) in [16, 32, 64].into_iter().enumerate() {
-        for index in 0..(layers - 2) / 6 {
-            let stride = if stage > 0 && index == 0 { 2 } else { 1 };
-            x = block(
-                &mut net,
-                &format!("layer{}.{index}", stage + 1),
-                x,
-                width,
-                stride,
-                residual,
-            );
-        }
-    }
+    let blocks = [(layers - 2) / 6; 3];
+    x = net.stages(x, blocks, |net, stage, index, x, stride| {
+        let name = format!("layer{}.{index}", stage + 1);
+        block(net, &name, x, 16 << stage, stride, residual)
+    });
     x = net.global_average_pool(x);
     let logits = net.linear("linear", x, num_classes);
     net.finish(logits)

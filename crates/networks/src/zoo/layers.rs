@@ -275,6 +275,23 @@ impl Layers {
         )
     }
 
+    /// Stages of so many blocks each, of which the first of every stage but the first halves the image. `block` adds one:
+    /// `(network, stage from 0, block from 0, its input, stride)`.
+    pub fn stages(
+        &mut self,
+        mut x: ValueId,
+        blocks: impl IntoIterator<Item = usize>,
+        mut block: impl FnMut(&mut Self, usize, usize, ValueId, usize) -> ValueId,
+    ) -> ValueId {
+        for (stage, blocks) in blocks.into_iter().enumerate() {
+            for index in 0..blocks {
+                let stride = if stage > 0 && index == 0 { 2 } else { 1 };
+                x = block(self, stage, index, x, stride);
+            }
+        }
+        x
+    }
+
     /// The network with the output `logits`.
     pub fn finish(self, logits: ValueId) -> Result<Network> {
         match self.error {

@@ -42,18 +42,10 @@ impl ResNet {
         x = net.batch_norm("bn1", x);
         x = net.relu(x);
         x = net.max_pool_with(x, 3, 2, 1, false);
-        for (stage, blocks) in self.blocks.into_iter().enumerate() {
-            for index in 0..blocks {
-                let stride = if stage > 0 && index == 0 { 2 } else { 1 };
-                x = self.block(
-                    &mut net,
-                    &format!("layer{}.{index}", stage + 1),
-                    x,
-                    64 << stage,
-                    stride,
-                );
-            }
-        }
+        x = net.stages(x, self.blocks, |net, stage, index, x, stride| {
+            let name = format!("layer{}.{index}", stage + 1);
+            self.block(net, &name, x, 64 << stage, stride)
+        });
         x = net.global_average_pool(x);
         let logits = net.linear("fc", x, num_classes);
         net.finish(logits)

@@ -18,18 +18,11 @@ pub(super) fn wide_resnet(
         net.input(),
         Conv::new(16, 3).padding(1).without_bias(),
     );
-    for (stage, width) in [16, 32, 64].into_iter().enumerate() {
-        for index in 0..(depth - 4) / 6 {
-            let stride = if stage > 0 && index == 0 { 2 } else { 1 };
-            x = block(
-                &mut net,
-                &format!("block{}.layer.{index}", stage + 1),
-                x,
-                width * widen,
-                stride,
-            );
-        }
-    }
+    let blocks = [(depth - 4) / 6; 3];
+    x = net.stages(x, blocks, |net, stage, index, x, stride| {
+        let name = format!("block{}.layer.{index}", stage + 1);
+        block(net, &name, x, widen * (16 << stage), stride)
+    });
     x = net.batch_norm("bn1", x);
     x = net.relu(x);
     x = net.global_average_pool(x);

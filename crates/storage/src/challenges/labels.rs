@@ -44,23 +44,19 @@ pub struct LabelVersion {
 
 /// All versions, newest first.
 pub async fn versions(db: &ApiDb, challenge: Uuid) -> Result<Vec<LabelVersion>, StorageError> {
-    Ok(sqlx::query_as!(
-        LabelVersion,
-        r#"
-        SELECT version, images, state AS "state: LabelState", problem, copy_of,
-               (SELECT handle FROM users WHERE id = created_by) AS "created_by!", created_at, current_at
-        FROM label_versions
-        WHERE challenge = $1
-        ORDER BY version DESC
-        "#,
-        challenge,
-    )
-    .fetch_all(db.pool())
-    .await?)
+    newest_first(db, challenge, None).await
 }
 
 /// The version that was uploaded last.
 pub async fn newest(db: &ApiDb, challenge: Uuid) -> Result<Option<LabelVersion>, StorageError> {
+    Ok(newest_first(db, challenge, Some(1)).await?.pop())
+}
+
+async fn newest_first(
+    db: &ApiDb,
+    challenge: Uuid,
+    limit: Option<i64>,
+) -> Result<Vec<LabelVersion>, StorageError> {
     Ok(sqlx::query_as!(
         LabelVersion,
         r#"
@@ -69,11 +65,12 @@ pub async fn newest(db: &ApiDb, challenge: Uuid) -> Result<Option<LabelVersion>,
         FROM label_versions
         WHERE challenge = $1
         ORDER BY version DESC
-        LIMIT 1
+        LIMIT $2
         "#,
         challenge,
+        limit,
     )
-    .fetch_optional(db.pool())
+    .fetch_all(db.pool())
     .await?)
 }
 
