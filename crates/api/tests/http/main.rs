@@ -1,5 +1,6 @@
 //! The API over HTTP, in front of a real PostgreSQL and a real object store.
 
 mod accounts;
+mod challenge_files;
 mod challenges;
 mod server;

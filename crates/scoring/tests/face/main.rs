@@ -9,6 +9,7 @@ mod model_files;
 mod model_forms;
 mod outcomes;
 mod properties;
+mod recipes;
 mod rejected;
 mod rejected_arrays;
 mod statistics;
