@@ -49,6 +49,10 @@ fn converts(name: &str, key: Option<&str>) -> StateDict {
         })
         .expect("written");
     assert_eq!(written.get(), state_dict.bytes(), "{name}");
+    let ordinary = directory.path().join("ordinary");
+    std::fs::write(&ordinary, "").expect("written");
+    let permissions = |path| std::fs::metadata(path).expect("there").permissions();
+    assert_eq!(permissions(&path), permissions(&ordinary), "by the umask");
 
     let converted = std::fs::read(&path).expect("readable");
     let expected = std::fs::read(fixture(&format!("{name}.safetensors"))).expect("readable");

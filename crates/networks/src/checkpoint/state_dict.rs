@@ -1,8 +1,10 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use safetensors::{Dtype, View};
+use safetensors::{Dtype, SafeTensorError, View};
 
 use super::Checkpoint;
 use super::container::Container;
@@ -254,7 +256,8 @@ impl StateDict {
     }
 
     /// Writes the tensors, contiguous, as `safetensors.torch.save_file` does, one at a time: the model is never held as a whole. The
-    /// file appears under its name once it is complete. `written` is told the bytes of each tensor.
+    /// file appears under its name once it is complete, and whoever the umask lets may read it. `written` is told the bytes of each
+    /// tensor.
     pub fn write_safetensors(
         &self,
         path: &Path,
@@ -268,11 +271,22 @@ impl StateDict {
             let written = &written;
             (name, Counted { tensor, written })
         });
-        safetensors::serialize_to_file(counted, Some(metadata), path).map_err(|source| {
-            CheckpointError::Write {
-                path: path.to_owned(),
-                source,
-            }
+        let complete = || {
+            let directory = path.parent().unwrap_or(Path::new(""));
+            // Made by the umask, which the file that takes its place is not.
+            let part = tempfile::Builder::new()
+                .permissions(Permissions::from_mode(0o666))
+                .tempfile_in(directory)?
+                .into_temp_path();
+            let permissions = fs::metadata(&part)?.permissions();
+            safetensors::serialize_to_file(counted, Some(metadata), &part)?;
+            fs::set_permissions(&part, permissions)?;
+            part.persist(path).map_err(|failed| failed.error)?;
+            Ok(())
+        };
+        complete().map_err(|source: SafeTensorError| CheckpointError::Write {
+            path: path.to_owned(),
+            source,
         })
     }
 }
