@@ -171,29 +171,45 @@ impl Arena {
 
     /// What `bob` gets at a path of the API.
     pub fn get(&self, path: &str) -> Value {
-        let (_, body) = self.answer(path);
-        serde_json::from_str(&body).expect("JSON")
+        serde_json::from_str(&self.ask("bob", "GET", path, b"").1).expect("JSON")
     }
 
     pub fn status(&self, path: &str) -> u16 {
-        self.answer(path).0
+        self.ask("bob", "GET", path, b"").0
     }
 
-    /// Status and body, over HTTP/1.0, whose answers end with the connection.
-    fn answer(&self, path: &str) -> (u16, String) {
-        let token = self.run("bob", &["token", "create", "test"]);
-        let host = self.address.strip_prefix("http://").expect("an address");
-        let mut stream = std::net::TcpStream::connect(host).expect("connect");
-        let request = format!(
-            "GET /api/v1/{path} HTTP/1.0\r\nHost: {host}\r\nAuthorization: Bearer {}\r\n\r\n",
-            token.trim()
-        );
-        stream.write_all(request.as_bytes()).expect("send");
+    /// Status and body of what the API answers that person.
+    pub fn ask(&self, person: &str, method: &str, path: &str, body: &[u8]) -> (u16, String) {
         let mut answer = String::new();
+        let mut stream = self.send(person, method, path, body);
         stream.read_to_string(&mut answer).expect("an answer");
         let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
         let status = head.split(' ').nth(1).expect("a status");
         (status.parse().expect("a number"), body.to_owned())
+    }
+
+    /// The events at a path of the API as `bob` sees them, each as it comes, until the server ends the stream.
+    pub fn events(&self, path: &str) -> impl Iterator<Item = Value> + use<> {
+        let lines = BufReader::new(self.send("bob", "GET", path, b"")).lines();
+        lines.filter_map(|line| {
+            let data = line.expect("UTF-8").strip_prefix("data:")?.to_owned();
+            Some(serde_json::from_str(&data).expect("JSON"))
+        })
+    }
+
+    /// A request over HTTP/1.0, whose answers end with the connection.
+    fn send(&self, person: &str, method: &str, path: &str, body: &[u8]) -> std::net::TcpStream {
+        let token = self.run(person, &["token", "create", "test"]);
+        let host = self.address.strip_prefix("http://").expect("an address");
+        let mut stream = std::net::TcpStream::connect(host).expect("connect");
+        let head = format!(
+            "{method} /api/v1/{path} HTTP/1.0\r\nHost: {host}\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\r\n",
+            token.trim(),
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).expect("send");
+        stream.write_all(body).expect("send");
+        stream
     }
 
     /// The canonical record that inference wrote.

@@ -4,5 +4,6 @@
 mod arena;
 mod endings;
 mod files;
+mod progress;
 mod sandbox;
 mod sharing;

@@ -14,7 +14,7 @@ pub fn write_slow_network(arena: &Arena) -> &'static str {
 }
 
 /// The processes that run models for this worker.
-fn children(worker: &Worker) -> Vec<i32> {
+pub fn children(worker: &Worker) -> Vec<i32> {
     let parent = format!("PPid:\t{}", worker.id());
     let processes = fs::read_dir("/proc").expect("list processes");
     processes
@@ -26,7 +26,7 @@ fn children(worker: &Worker) -> Vec<i32> {
         .collect()
 }
 
-fn kill(id: i32, signal: Signal) {
+pub fn kill(id: i32, signal: Signal) {
     kill_process(Pid::from_raw(id).expect("a process"), signal).expect("kill");
 }
 

@@ -78,6 +78,7 @@ pub(super) async fn local(
         directory: directory.to_owned(),
         source,
     };
+    tokio::fs::create_dir_all(directory).await.map_err(failed)?;
     let copy = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
     let (file, path) = copy.into_parts();
     let mut file = tokio::fs::File::from_std(file);

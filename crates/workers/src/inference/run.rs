@@ -53,6 +53,7 @@ impl Inference {
             owns,
             is_planned: part.is_planned,
             kills: 0,
+            reported: Instant::now(),
             measured: Measured::default(),
         };
         let ending = match run.see_through().await {
@@ -146,6 +147,8 @@ pub(super) struct Run<'a> {
     owns: bool,
     is_planned: bool,
     kills: u32,
+    /// When progress was last told.
+    reported: Instant,
     measured: Measured,
 }
 
@@ -185,9 +188,6 @@ impl Run<'_> {
         let challenge = inference::challenge(&self.worker.db, self.part.challenge).await?;
         let data = inference::data(&self.worker.db, self.part.submission).await?;
         let cache = &self.worker.config.cache;
-        tokio::fs::create_dir_all(cache)
-            .await
-            .map_err(|error| Stop::trouble(FailureReason::Internal, &error))?;
         let fetching = ModelFiles::fetch(&self.worker.objects, self.part, data, cache);
         let files = self
             .alive(LOADING, fetching)
@@ -348,7 +348,6 @@ impl Run<'_> {
         shard: &Shard,
     ) -> Result<(), Stop> {
         let mut rows = Vec::with_capacity(shard.count);
-        let mut reported = Instant::now();
         while rows.len() < shard.count {
             let count = loaded.ready.batch.min(shard.count - rows.len());
             let first = shard.first + rows.len();
@@ -358,8 +357,8 @@ impl Run<'_> {
             let batch = self.alive(Sign::Range(shard, rows.len()), running).await?;
             self.measured.add(count, start.elapsed());
             rows.extend(batch.map_err(|end| self.stop(end))?);
-            if reported.elapsed() >= REPORT {
-                reported = Instant::now();
+            if self.reported.elapsed() >= REPORT {
+                self.reported = Instant::now();
                 self.give(Sign::Range(shard, rows.len())).await?;
             }
             if self.worker.shutdown.is_cancelled() {
