@@ -16,7 +16,6 @@ mod models;
 mod output;
 mod progress;
 mod server;
-mod test_images;
 
 use std::process::ExitCode;
 

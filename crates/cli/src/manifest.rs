@@ -9,12 +9,12 @@ use anyhow::{Context as _, bail};
 use referee_client::documents::{
     ChallengeSettings, Class, LeaderboardSettings, Limits, Rules, Schedule, TestSettings,
 };
+use referee_networks::images::TestSet;
 use referee_scoring::{ClassList, ImageList, Labels, leaks};
 use serde::Deserialize;
 use toml::Spanned;
 
 use crate::output::WrongFile;
-use crate::test_images::TestImages;
 
 pub const FILE_NAME: &str = "challenge.toml";
 
@@ -86,7 +86,7 @@ pub struct ChallengeDirectory {
     pub manifest: Manifest,
     pub settings: ChallengeSettings,
     pub classes: ClassList,
-    pub images: Option<TestImages>,
+    pub images: Option<TestSet>,
     pub image_list: ImageList,
     pub labels: Labels,
 }
@@ -144,10 +144,10 @@ impl ChallengeDirectory {
             );
         }
         let images = match &manifest.test.images {
-            Some(images) => Some(TestImages::open(&path.join(images.get_ref()))?),
+            Some(images) => Some(TestSet::open(&path.join(images.get_ref()))?),
             None => None,
         };
-        let listed = images.as_ref().map(TestImages::list).transpose()?;
+        let listed = images.as_ref().map(TestSet::list).transpose()?;
         let (labels, image_list) = read_labels(
             &path.join(manifest.test.labels.get_ref()),
             &classes,
@@ -159,7 +159,7 @@ impl ChallengeDirectory {
             path.join(manifest.test.labels.get_ref()).display()
         );
         if let Some(validation) = &manifest.validation {
-            let listed = TestImages::open(&path.join(&validation.images))?.list()?;
+            let listed = TestSet::open(&path.join(&validation.images))?.list()?;
             read_labels(&path.join(&validation.labels), &classes, Some(&listed))?;
         }
         Ok(Self {
@@ -176,7 +176,7 @@ impl ChallengeDirectory {
 
     /// How the labels can be guessed without looking at an image, and what to do about it; none where they cannot.
     pub fn leak(&self) -> Option<String> {
-        let sizes = self.images.as_ref().and_then(TestImages::sizes);
+        let sizes = self.images.as_ref().and_then(TestSet::sizes);
         leaks::finding(
             &self.labels,
             &self.image_list,

@@ -6,6 +6,7 @@
 //! ([`Normalization`]), which differs between submissions that share pixels.
 
 mod cache;
+mod check;
 mod decode;
 mod error;
 mod geometry;
@@ -16,6 +17,7 @@ mod resample;
 mod test_set;
 
 pub use cache::{Building, ImageCache, Prepared};
+pub use check::Undecodable;
 pub use decode::{Color, Picture, decode};
 pub use error::ImageError;
 pub use geometry::Geometry;

@@ -1,9 +1,11 @@
 use axum::extract::State;
 use referee_client::documents;
+use referee_storage::challenges::files::{self, Purpose};
 use referee_storage::presence::{self, Alive};
 use referee_storage::submissions;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use uuid::Uuid;
 
 use super::submissions::documents as submission_documents;
 use crate::app::App;
@@ -41,7 +43,21 @@ async fn show(
         running: backlog.running.unsigned_abs(),
         oldest_waiting_seconds: backlog.oldest_waiting_seconds,
         submissions: submission_documents(&app, found).await?,
+        image_problems: image_problems(&app, challenge.id).await?,
     }))
+}
+
+/// What workers have found wrong with the challenge's images, a sentence for each set.
+pub async fn image_problems(app: &App, challenge: Uuid) -> Result<Vec<String>, Problem> {
+    let found = files::image_problems(&app.db, challenge).await?;
+    let sentences = found.into_iter().map(|(purpose, problem)| {
+        let which = match purpose {
+            Purpose::ValidationImages => "validation images",
+            _ => "test images",
+        };
+        format!("{which}: {problem}")
+    });
+    Ok(sentences.collect())
 }
 
 fn worker(alive: Alive) -> documents::Worker {

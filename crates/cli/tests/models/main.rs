@@ -4,6 +4,7 @@
 mod arena;
 mod endings;
 mod files;
+mod pictures;
 mod progress;
 mod sandbox;
 mod sharing;

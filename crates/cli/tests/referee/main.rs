@@ -10,3 +10,4 @@ mod person;
 mod roles;
 mod server;
 mod submissions;
+mod test_sets;

@@ -227,6 +227,8 @@ pub struct WorkQueue {
     pub oldest_waiting_seconds: Option<f64>,
     /// At most 100: those at work first, then in the order in which workers take them.
     pub submissions: Vec<Submission>,
+    /// What stops every model: pictures among the test images or the validation images that cannot be decoded, by name.
+    pub image_problems: Vec<String>,
 }
 
 /// A worker that was seen in the last seconds.

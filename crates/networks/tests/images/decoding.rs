@@ -1,5 +1,7 @@
 //! Reading arrays and tars; that pictures decode as in Pillow is compared by `scripts/lib/compare_images.py`.
 
+use std::ops::ControlFlow;
+
 use image::ExtendedColorType as C;
 use proptest::prelude::*;
 use referee_networks::images::{Color, DecodedOnDemand, Pixels as _, TestSet, decode};
@@ -131,6 +133,62 @@ fn files_that_are_refused() {
         error.starts_with("image 0 (`cut.png`) is no PNG that can be decoded: "),
         "{error}"
     );
+}
+
+#[test]
+fn a_look_at_all_pictures_names_those_that_cannot_be_decoded() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("images");
+    let whole = png(&[7; 300], 10, 10, C::Rgb8);
+    let name = |at: usize| format!("{at:03}.png");
+    let save = |broken: &[usize]| {
+        let files: Vec<(String, Vec<u8>)> = (0..150)
+            .map(|at| {
+                let length = if broken.contains(&at) {
+                    60
+                } else {
+                    whole.len()
+                };
+                (name(at), whole[..length].to_vec())
+            })
+            .collect();
+        let files: Vec<(&str, Vec<u8>)> = files
+            .iter()
+            .map(|(name, bytes)| (name.as_str(), bytes.clone()))
+            .collect();
+        save_tar(&path, &files);
+        TestSet::open(&path).expect("a test set")
+    };
+    let mut tried = 0;
+    let fine = save(&[]).check(|so_far| {
+        assert!(so_far > tried);
+        tried = so_far;
+        ControlFlow::Continue(())
+    });
+    assert!(matches!(fine, Ok(ControlFlow::Continue(()))));
+    assert_eq!(tried, 150);
+
+    let few = save(&[3, 149]).check(|_| ControlFlow::Continue(()));
+    let few = few.expect_err("two are cut off").to_string();
+    assert!(
+        few.starts_with("2 of 150 pictures cannot be decoded: image 3 (`003.png`) is no PNG"),
+        "{few}"
+    );
+    assert!(few.contains("; image 149 (`149.png`) "), "{few}");
+    let many = save(&[1, 2, 3, 4, 5, 6, 7]).check(|_| ControlFlow::Continue(()));
+    let many = many.expect_err("seven are cut off").to_string();
+    assert!(many.starts_with("7 of 150"), "{many}");
+    assert!(
+        many.contains("005.png") && !many.contains("006.png"),
+        "{many}"
+    );
+    assert!(many.ends_with("; and 2 more"), "{many}");
+    let left_off = save(&[1]).check(|_| ControlFlow::Break(()));
+    assert!(matches!(left_off, Ok(ControlFlow::Break(()))));
+
+    save_npy(&path, &[2, 3, 4], &[0; 24]);
+    let array = TestSet::open(&path).expect("a test set");
+    assert!(array.check(|_| ControlFlow::Continue(())).is_ok());
 }
 
 /// Beside each JPEG lies what Pillow 13.0 (libjpeg-turbo) makes of it: 4:2:0 in one scan, 4:2:2 in several, and CMYK.

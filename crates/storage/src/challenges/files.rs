@@ -82,6 +82,29 @@ pub async fn file(
     .await?)
 }
 
+/// What inference workers have found wrong with the challenge's test images and validation images: pictures that cannot be decoded.
+pub async fn image_problems(
+    db: &ApiDb,
+    challenge: Uuid,
+) -> Result<Vec<(Purpose, String)>, StorageError> {
+    let rows = sqlx::query!(
+        r#"
+        SELECT purpose AS "purpose: Purpose", problem AS "problem!"
+        FROM challenge_files
+        WHERE challenge = $1
+          AND problem IS NOT NULL
+        ORDER BY purpose
+        "#,
+        challenge,
+    )
+    .fetch_all(db.pool())
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.purpose, row.problem))
+        .collect())
+}
+
 /// Adds a file or puts it in the place of the one with the same purpose and key, whose object the sweep then removes.
 /// Whether it is new.
 pub async fn put_file(
@@ -198,7 +221,10 @@ async fn upsert(
             object_key = excluded.object_key,
             bytes = excluded.bytes,
             sha256 = excluded.sha256,
-            uploaded_at = now()
+            uploaded_at = now(),
+            checked_at = NULL,
+            check_leased_until = NULL,
+            problem = NULL
         RETURNING xmax = 0 AS "is_new!"
         "#,
         challenge,

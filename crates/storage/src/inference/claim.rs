@@ -170,6 +170,7 @@ pub enum FailureReason {
     WorkerLost,
     FileUnreadable,
     ImagesUnreadable,
+    PictureUndecodable,
     Internal,
 }
 
@@ -184,6 +185,9 @@ impl FailureReason {
             }
             Self::ImagesUnreadable => {
                 "The server could not read the challenge's images. It did not count against your quota; please tell the organizers."
+            }
+            Self::PictureUndecodable => {
+                "One of the challenge's pictures cannot be decoded, so no model can be run on them. It did not count against your quota; please tell the organizers, whose queue says which."
             }
             Self::Internal => {
                 "The server made a mistake while running this model. It did not count against your quota; please submit again later."

@@ -3,6 +3,7 @@
 //! It holds no labels, and what runs a stranger's network holds less: each model runs in a process of its own
 //! ([`process`]), locked in ([`sandbox`]) before it reads the model, which is handed pixels and answers with rows ([`frames`]).
 
+mod check;
 mod child;
 mod device;
 mod engine;
@@ -146,7 +147,8 @@ impl Inference {
         }
     }
 
-    /// Looks every second whether another worker's submission has ranges left, and takes some while no job waits here.
+    /// Looks every second whether another worker's submission has ranges left, and takes some while no job waits here; where there
+    /// are none, whether pictures were uploaded that nobody has looked at.
     async fn help(self) {
         let mut tick = interval(Duration::from_secs(1));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -160,11 +162,11 @@ impl Inference {
             };
             let helped = match inference::joinable(&self.db).await {
                 Ok(Some(submission)) => self.take_part(submission, false).await,
-                Ok(None) => Ok(()),
+                Ok(None) => self.look_at_images().await,
                 Err(error) => Err(error.into()),
             };
             if let Err(error) = helped {
-                tracing::warn!(%error, "this worker could not help with another's submission");
+                tracing::warn!(%error, "this worker could not do what it does without a job of its own");
             }
         }
     }

@@ -1,15 +1,16 @@
 use std::fmt::Write as _;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use referee_networks::images::{
-    self, Building, Geometry, ImageCache, ImageError, Pixels as _, Prepared,
+    self, Building, Geometry, ImageCache, ImageError, Pixels as _, Prepared, Undecodable,
 };
 use referee_scoring::ImageList;
 use referee_scoring::model_form::{ImageInput, Recipe};
-use referee_storage::inference::{FailureReason, StoredImages};
+use referee_storage::inference::{self, Ending, FailureReason, StoredImages};
 use serde_json::Value;
+use tokio::task::spawn_blocking;
 
 use super::Inference;
 use super::files::{LocalFile, local};
@@ -18,8 +19,7 @@ use super::run::Stop;
 /// A challenge's images on this machine, as they were uploaded.
 pub(super) struct Uploaded {
     set: Arc<images::TestSet>,
-    /// In hexadecimal.
-    sha256: String,
+    stored: StoredImages,
     _file: LocalFile,
 }
 
@@ -35,14 +35,9 @@ impl Uploaded {
         let file = file.map_err(|error| unreadable(&error))?;
         let path = file.path().to_owned();
         let set = blocking(move || images::TestSet::open(&path)).await?;
-        let sha256 = stored.sha256.iter().fold(String::new(), |mut text, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
         Ok(Self {
             set: Arc::new(set),
-            sha256,
+            stored: stored.clone(),
             _file: file,
         })
     }
@@ -76,18 +71,50 @@ impl Uploaded {
         let config = &worker.config;
         let cache = ImageCache::new(config.cache.clone(), config.cache_mb << 20);
         let cache = cache.map_err(|error| unreadable(&error))?;
-        let (set, sha256) = (Arc::clone(&self.set), self.sha256.clone());
-        let prepared = blocking(move || {
+        let (set, sha256) = (Arc::clone(&self.set), hexadecimal(&self.stored.sha256));
+        let prepared = spawn_blocking(move || {
             cache.prepare(&set, &sha256, geometry, &mut |building| {
                 if let Building::Here { done: images, .. } = building {
                     done.store(images, Ordering::Relaxed);
                 }
             })
         });
-        Ok(TestSet {
-            prepared: Arc::new(prepared.await?),
-            len: self.len(),
-        })
+        match prepared.await {
+            Ok(Ok(prepared)) => Ok(TestSet {
+                prepared: Arc::new(prepared),
+                len: self.len(),
+            }),
+            Ok(Err(error @ ImageError::Picture { .. })) => {
+                tracing::error!(%error, "no model can be run on these images");
+                inference::report_picture(&worker.db, &self.stored, &error.to_string()).await?;
+                Err(Stop::Ended(Ending::Failed(
+                    FailureReason::PictureUndecodable,
+                )))
+            }
+            Ok(Err(error)) => Err(refused(error)),
+            Err(panic) => Err(unreadable(&panic)),
+        }
+    }
+
+    /// Decodes every picture, and leaves off when `go_on` says so.
+    ///
+    /// # Errors
+    /// The sentence, for the organizers, that names those that cannot be decoded.
+    pub async fn check(
+        &self,
+        go_on: impl Fn() -> bool + Send + 'static,
+    ) -> Result<Result<ControlFlow<()>, Undecodable>, Stop> {
+        let set = Arc::clone(&self.set);
+        let checked = spawn_blocking(move || {
+            set.check(|_| {
+                if go_on() {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(())
+                }
+            })
+        });
+        checked.await.map_err(|panic| unreadable(&panic))
     }
 }
 
@@ -121,17 +148,31 @@ fn geometry(recipe: &Value) -> Result<Geometry, Stop> {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ImageError> + Send + 'static,
 ) -> Result<T, Stop> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(ImageError::Recipe(sentence))) => Err(Stop::rejected(sentence)),
-        Ok(Err(ImageError::LargerThanCache { needed, limit })) => Err(Stop::rejected(format!(
+    match spawn_blocking(work).await {
+        Ok(done) => done.map_err(refused),
+        Err(panic) => Err(unreadable(&panic)),
+    }
+}
+
+/// Whose fault it is: the recipe's, or ours.
+fn refused(error: ImageError) -> Stop {
+    match error {
+        ImageError::Recipe(sentence) => Stop::rejected(sentence),
+        ImageError::LargerThanCache { needed, limit } => Stop::rejected(format!(
             "the test images would take {} MiB in the size that `preprocess` asks for, more than the {} MiB that are kept here: ask for smaller images",
             needed >> 20,
             limit >> 20
-        ))),
-        Ok(Err(error)) => Err(unreadable(&error)),
-        Err(panic) => Err(unreadable(&panic)),
+        )),
+        error => unreadable(&error),
     }
+}
+
+fn hexadecimal(digest: &[u8]) -> String {
+    digest.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn unreadable(error: &impl std::fmt::Display) -> Stop {

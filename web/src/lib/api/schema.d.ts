@@ -1593,6 +1593,8 @@ export interface components {
         };
         /** @description What is being worked on in a challenge and what waits, as its organizers see it. */
         WorkQueue: {
+            /** @description What stops every model: pictures among the test images or the validation images that cannot be decoded, by name. */
+            image_problems: string[];
             /**
              * Format: double
              * @description Since the oldest that still waits was received.

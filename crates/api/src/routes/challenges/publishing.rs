@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 use super::document::Files;
 use crate::app::App;
 use crate::problem::Problem;
+use crate::routes::queue::image_problems;
 
 /// How long the scorer gets to look at labels that were uploaded just now.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -40,6 +41,9 @@ pub async fn outlook(
                 .to_owned(),
         ),
         Some(_) => {}
+    }
+    for problem in image_problems(app, challenge.id).await? {
+        missing.push(format!("images that models can be run on ({problem})"));
     }
     if let Some(validation) = validation {
         if validation.images.is_none() {

@@ -1,13 +1,16 @@
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use referee_client::Client;
 use referee_client::documents::{
     ChallengeDocument, ChallengePatch, ChallengeSettings, LeaderboardPatch, LimitsPatch,
     RulesPatch, SchedulePatch, State, StoredFile, TestPatch,
 };
 use referee_client::http::{Asset, Upload, sha256_of};
+use referee_networks::images::TestSet;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
 use crate::connection::Connection;
@@ -19,7 +22,7 @@ const CHECKING: Duration = Duration::from_mins(10);
 
 /// Upload a challenge's directory and publish it; run again, it uploads what changed
 ///
-/// Everything is checked first, as `referee challenge check` does.
+/// Everything is checked first, as `referee challenge check` does; pictures are decoded before they are sent.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  referee challenge create fashion-mnist/")]
 pub struct Create {
@@ -121,7 +124,7 @@ async fn upload(
             slug,
             Asset::TestImages,
             there.test.file.as_ref(),
-            &images.path,
+            images.path(),
         )
         .await?;
     }
@@ -180,10 +183,31 @@ async fn put_if_changed(
             return Ok(());
         }
     }
+    if matches!(asset, Asset::TestImages | Asset::ValidationImages) {
+        let path = path.to_owned();
+        spawn_blocking(move || check_pictures(&path)).await??;
+    }
     Ok(progress::with_bar(upload, async |file| {
         client.put_asset(slug, asset, &file).await
     })
     .await?)
+}
+
+/// Decodes every picture of a set of images, as running a model would.
+///
+/// # Errors
+/// Names those that cannot be decoded.
+pub fn check_pictures(path: &Path) -> anyhow::Result<()> {
+    let set = TestSet::open(path)?;
+    let bar = progress::counter("decoding pictures", set.len());
+    let checked = set.check(|tried| {
+        bar.set_position(tried as u64);
+        ControlFlow::Continue(())
+    });
+    bar.finish_and_clear();
+    checked
+        .map(drop)
+        .with_context(|| format!("{} cannot be used", path.display()))
 }
 
 /// Waits until the scorer has looked at the labels of a draft.

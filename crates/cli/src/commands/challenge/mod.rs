@@ -68,6 +68,15 @@ impl Check {
         if let Some(leak) = directory.leak().filter(|_| !self.known_labels) {
             anyhow::bail!("{leak}");
         }
+        let validation = directory.manifest.validation.as_ref();
+        let images = directory.images.as_ref();
+        let sets = [
+            images.map(|images| images.path().to_owned()),
+            validation.map(|validation| directory.path.join(&validation.images)),
+        ];
+        for set in sets.iter().flatten() {
+            create::check_pictures(set)?;
+        }
         output::print_line(&format!(
             "{} is fine: {} images, {} with labels, in {} classes, ranked by {} error.",
             self.dir.join(FILE_NAME).display(),

@@ -4,11 +4,11 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use referee_networks::images::TestSet;
 use referee_scoring::{ImageList, Labels, npy};
 
 use super::strip;
 use crate::manifest::{ChallengeDirectory, FILE_NAME};
-use crate::test_images::TestImages;
 use crate::{output, progress};
 
 /// Put the test images in a random order under names that say nothing, without their metadata
@@ -63,11 +63,7 @@ impl Shuffle {
         }
         let text = renamed(&directory, images_name, "shuffled-labels.csv");
         let file = self.dir.join(FILE_NAME);
-        write_private(&self.dir.join("challenge.toml.new"), |out| {
-            Ok(out.write_all(text.as_bytes())?)
-        })?;
-        fs::rename(self.dir.join("challenge.toml.new"), &file)
-            .with_context(|| format!("{} cannot be written", file.display()))?;
+        write_whole(&file, PUBLIC, |out| Ok(out.write_all(text.as_bytes())?))?;
         output::print_line(&format!(
             "{} now names {images_name} and shuffled-labels.csv; keep shuffled-order.csv to yourself.",
             file.display()
@@ -94,27 +90,27 @@ fn random_below(limit: u64) -> anyhow::Result<usize> {
     }
 }
 
-fn write_array(images: &TestImages, order: &[usize], path: &Path) -> anyhow::Result<()> {
+fn write_array(images: &TestSet, order: &[usize], path: &Path) -> anyhow::Result<()> {
     let bar = progress::counter("images", order.len());
-    write_private(path, |out| {
+    write_whole(path, SECRET, |out| {
         out.write_all(&npy::header("|u1", images.shape().unwrap_or_default()))?;
         for &old in bar.wrap_iter(order.iter()) {
-            out.write_all(&images.read(old)?)?;
+            out.write_all(images.bytes(old)?)?;
         }
         Ok(())
     })
 }
 
 /// Flat names with leading zeros, so that byte order is numeric order; the same owner, mode and time for all.
-fn write_archive(images: &TestImages, order: &[usize], path: &Path) -> anyhow::Result<Vec<String>> {
+fn write_archive(images: &TestSet, order: &[usize], path: &Path) -> anyhow::Result<Vec<String>> {
     let pictures = images.pictures().unwrap_or_default();
     let width = order.len().saturating_sub(1).to_string().len().max(6);
     let mut names = Vec::with_capacity(order.len());
     let bar = progress::counter("images", order.len());
-    write_private(path, |out| {
+    write_whole(path, SECRET, |out| {
         let mut archive = tar::Builder::new(out);
         for (new, &old) in bar.wrap_iter(order.iter()).enumerate() {
-            let picture = strip::metadata(&images.read(old)?).with_context(|| {
+            let picture = strip::metadata(images.bytes(old)?).with_context(|| {
                 format!("{} cannot be stripped of its metadata", pictures[old].name)
             })?;
             let name = format!("image-{new:0width$}.{}", picture.extension);
@@ -137,7 +133,7 @@ fn write_labels(
     path: &Path,
 ) -> anyhow::Result<()> {
     let shuffled = Labels::from_sets(order.iter().map(|&old| labels.get(old).to_vec()));
-    write_private(path, |out| Ok(shuffled.write_csv(out, names)?))
+    write_whole(path, SECRET, |out| Ok(shuffled.write_csv(out, names)?))
 }
 
 fn write_order(
@@ -150,7 +146,7 @@ fn write_order(
         list.names()
             .map_or_else(|| ordinal.to_string(), |names| names[ordinal].clone())
     };
-    write_private(path, |out| {
+    write_whole(path, SECRET, |out| {
         writeln!(out, "image,was")?;
         for (new, &old) in order.iter().enumerate() {
             let was = name(old_names, old);
@@ -165,21 +161,30 @@ fn write_order(
     })
 }
 
-/// Writes a file that others may not read: labels and the order are secrets.
-fn write_private(
+/// Whom a file is for: labels, their order and images that may be hidden are for their owner alone.
+const SECRET: u32 = 0o600;
+/// For whomever the umask lets.
+const PUBLIC: u32 = 0o666;
+
+/// Writes a file that takes the place of the one there once it is complete: what is shuffled may be what was shuffled before.
+fn write_whole(
     path: &Path,
+    mode: u32,
     write: impl FnOnce(&mut BufWriter<File>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".new");
     let written = || {
         let file = OpenOptions::new()
             .create(true)
             .write(true)
             .truncate(true)
-            .mode(0o600)
-            .open(path)?;
+            .mode(mode)
+            .open(&part)?;
         let mut out = BufWriter::with_capacity(1 << 20, file);
         write(&mut out)?;
         out.into_inner()?.sync_all()?;
+        fs::rename(&part, path)?;
         Ok(())
     };
     let written: anyhow::Result<()> = written();

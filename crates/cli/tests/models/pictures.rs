@@ -1,0 +1,106 @@
+//! Pictures that cannot be decoded: the organizers are told which, and no competitor pays for them.
+
+use std::io::Write as _;
+
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
+use serde_json::{Value, json};
+
+use super::arena::{Arena, Rules, SIDE, eventually, pixels};
+use super::files::{IN_ORDER, write_perceptron};
+
+/// A gray PNG of `SIDE` × `SIDE` pixels, by its specification: a signature, then chunks of length, name, content and CRC-32.
+fn png(pixels: &[u8]) -> Vec<u8> {
+    let side = u32::try_from(SIDE).expect("small").to_be_bytes();
+    let header = [&side[..], &side, &[8, 0, 0, 0, 0]].concat();
+    // Each line begins with its filter: none.
+    let lines: Vec<u8> = pixels
+        .chunks_exact(SIDE)
+        .flat_map(|line| [&[0], line].concat())
+        .collect();
+    let mut data = ZlibEncoder::new(Vec::new(), Compression::fast());
+    data.write_all(&lines).expect("compress");
+    let data = data.finish().expect("compress");
+    let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
+    for (name, content) in [(b"IHDR", header), (b"IDAT", data), (b"IEND", Vec::new())] {
+        let checked = [&name[..], &content].concat();
+        let mut crc = flate2::Crc::new();
+        crc.update(&checked);
+        file.extend(u32::try_from(content.len()).expect("small").to_be_bytes());
+        file.extend(checked);
+        file.extend(crc.sum().to_be_bytes());
+    }
+    file
+}
+
+/// The arena's images as a tar of pictures, of which one may be cut off in the middle.
+fn tar(cut_off: Option<usize>) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (image, pixels) in pixels().chunks_exact(SIDE * SIDE).enumerate() {
+        let mut picture = png(pixels);
+        if cut_off == Some(image) {
+            picture.truncate(picture.len() / 2);
+        }
+        let mut header = tar::Header::new_ustar();
+        header.set_size(picture.len() as u64);
+        header.set_mode(0o644);
+        let name = format!("picture-{image:03}.png");
+        archive
+            .append_data(&mut header, name, picture.as_slice())
+            .expect("write");
+    }
+    archive.into_inner().expect("write")
+}
+
+/// What the queue tells the organizers of the challenge's images.
+fn problems(arena: &Arena) -> Value {
+    let (status, body) = arena.ask("ann", "GET", "challenges/arena/queue", b"");
+    assert_eq!(status, 200, "{body}");
+    let queue: Value = serde_json::from_str(&body).expect("JSON");
+    queue["image_problems"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn organizers_are_told_which_picture_is_broken_and_competitors_lose_nothing() {
+    let rules = Rules {
+        public_images: false,
+        ..Rules::default()
+    };
+    let arena = Arena::open(rules).await;
+    // As a script would send it: the command line decodes pictures before it sends them.
+    let (status, body) = arena.ask("ann", "PUT", "challenges/arena/images", &tar(Some(137)));
+    assert_eq!(status, 200, "{body}");
+    assert_eq!(problems(&arena), json!([]), "nobody has looked yet");
+    let _worker = arena.worker(&[]);
+    eventually("a worker has looked", async || {
+        problems(&arena) != json!([])
+    })
+    .await;
+    let found = problems(&arena);
+    let found = found[0].as_str().expect("a sentence");
+    assert!(
+        found.starts_with(
+            "test images: 1 of 240 pictures cannot be decoded: image 137 (`picture-137.png`) "
+        ),
+        "{found}"
+    );
+
+    write_perceptron(&arena.path("net.safetensors"), json!({}), IN_ORDER, 1.0);
+    let submit = || arena.submit("net.safetensors", &["--architecture", "perceptron"]);
+    let id = submit();
+    let failed = arena.finished(&id).await;
+    assert_eq!(failed["status"], "failed", "{failed}");
+    let detail = failed["problem"]["detail"].as_str().expect("a reason");
+    assert!(
+        detail.contains("did not count against your quota"),
+        "{detail}"
+    );
+    assert!(!failed.to_string().contains("137"), "{failed}");
+
+    let (status, body) = arena.ask("ann", "PUT", "challenges/arena/images", &tar(None));
+    assert_eq!(status, 200, "{body}");
+    assert_eq!(problems(&arena), json!([]));
+    let scored = arena.finished(&submit()).await;
+    assert_eq!(scored["status"], "scored", "{scored}");
+    assert_eq!(scored["scores"]["public"]["top1_error"], 0.0);
+}
