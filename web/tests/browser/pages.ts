@@ -1,5 +1,6 @@
 /** Every address of the pages, for what is checked on each of them. */
 import type { BrowserContextOptions, Page } from 'playwright-core';
+import type { Leaderboard } from '../../src/lib/api/schema';
 import type { Visitor } from './browser';
 import { eventually, Person, predictions, publishChallenge } from './people';
 
@@ -49,6 +50,9 @@ export async function arrangedPages(): Promise<ArrangedPages> {
     const { slug, competitor, submission } = await closedChallenge();
     const organizer = await Person.organizer();
     const open = '/challenges/fashion-mnist';
+    const board = (await (await organizer.ask('GET', `${open}/leaderboard`)).json()) as Leaderboard;
+    const model = board.entries.find(({ team }) => team === 'lenet5')?.submission;
+    if (!model) throw new Error('the demo has no lenet5');
     const pages: PageAddress[] = [
         { name: 'home', path: '/', as: 'visitor', shows: 'article' },
         { name: 'challenge', path: open, as: 'visitor', shows: 'canvas' },
@@ -63,6 +67,7 @@ export async function arrangedPages(): Promise<ArrangedPages> {
         { name: 'sign-up', path: '/sign-up', as: 'visitor', shows: 'form' },
         { name: 'submit-signed-out', path: `${open}/submit`, as: 'visitor', shows: 'h1' },
         { name: 'submission', path: `/submissions/${submission}`, as: 'visitor', shows: 'table' },
+        { name: 'submission-model', path: `/submissions/${model}`, as: 'visitor', shows: 'canvas' },
         { name: 'submit', path: `${open}/submit`, as: 'competitor', shows: 'form' },
         { name: 'submissions', path: `/challenges/${slug}/submissions`, as: 'competitor', shows: 'h1' },
         { name: 'submission-own', path: `/submissions/${submission}`, as: 'competitor', shows: 'table' },

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { ChallengeDocument } from '$lib/api/schema';
 import { FASHION_MNIST } from './challenge.fixture';
-import { rulesOf } from './rules';
+import { rulesOf, takesFiles } from './rules';
 
 const words = (changes: Partial<ChallengeDocument> = {}): Record<string, string> =>
     Object.fromEntries(rulesOf({ ...FASHION_MNIST, ...changes }).map(({ title, text }) => [title, text]));
@@ -39,4 +39,10 @@ describe('the rules in words', () => {
         expect(strict['Data from elsewhere']).toBe('Only the data of this challenge may be used. Every submission says so.');
         expect(strict['After the close']).toContain('marked late and never ranked');
     });
+});
+
+test('a challenge takes files while it is open, and late ones where it says so', () => {
+    const takes = (state: ChallengeDocument['state'], after_close: 'reject' | 'score'): boolean =>
+        takesFiles({ state, schedule: { opens: null, closes: null, after_close } });
+    expect([takes('open', 'reject'), takes('closed', 'score'), takes('closed', 'reject'), takes('upcoming', 'score')]).toEqual([true, true, false, false]);
 });

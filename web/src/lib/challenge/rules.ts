@@ -20,6 +20,11 @@ export function rulesOf(challenge: ChallengeDocument): Rule[] {
     ];
 }
 
+/** Whether competitors may submit now. Organizers may always, as a baseline. */
+export function takesFiles({ state, schedule }: Pick<ChallengeDocument, 'state' | 'schedule'>): boolean {
+    return state === 'open' || (state === 'closed' && schedule.after_close === 'score');
+}
+
 export function primaryName(challenge: Pick<ChallengeDocument, 'leaderboard'>): string {
     return challenge.leaderboard.primary === 'top1' ? 'top-1 error' : 'top-5 error';
 }
