@@ -9,6 +9,9 @@ const repository = path.resolve(import.meta.dirname, '../../..');
 const directory = path.join(repository, 'target/screenshots');
 /** Pixels; the reference goes on beyond. */
 const HIGHEST = 12_000;
+/** Around a part of a page, in the images of README.md. */
+const MARGIN = 12;
+const HIGHEST_PART = 760;
 const { visitor } = useBrowser();
 let arranged: ArrangedPages;
 beforeAll(async () => {
@@ -39,20 +42,21 @@ test.each([
 test.runIf(process.env.REFEREE_README_IMAGES)('the images of README.md', async () => {
     const images = path.join(repository, 'docs/images');
     await mkdir(images, { recursive: true });
-    /** Of the pages of pictures, one picture. */
-    const shown: Record<string, { theme: 'light' | 'dark'; figure?: string; image?: string }> = {
+    /** Pages, or what of them is shown. */
+    const shown: Record<string, { theme: 'light' | 'dark'; part?: string; image?: string }> = {
         challenge: { theme: 'light' },
         leaderboard: { theme: 'light' },
-        'submission-model': { theme: 'light', image: 'submission' },
-        pictures: { theme: 'dark', figure: 'Error against operations' },
-        history: { theme: 'dark', figure: 'Top-5 error by year' },
+        'submission-model': { theme: 'light', part: '.rest', image: 'submission' },
+        pictures: { theme: 'dark', part: 'figure:has-text("Error against operations")' },
+        history: { theme: 'dark', part: 'figure:has-text("Top-5 error by year")' },
     };
     for (const theme of ['light', 'dark'] as const) {
         await arranged.visitAll(visitor, { colorScheme: theme, viewport: { width: 1120, height: 860 }, reducedMotion: 'reduce' }, async ({ name }, page) => {
             const wanted = shown[name];
             if (wanted?.theme !== theme) return;
-            const target = wanted.figure ? page.locator('figure', { has: page.getByRole('heading', { name: wanted.figure }) }) : page;
-            const { length } = await target.screenshot({ path: path.join(images, `${wanted.image ?? name}.png`) });
+            const box = wanted.part ? await page.locator(wanted.part).first().boundingBox() : null;
+            const clip = box && { x: box.x - MARGIN, y: box.y - MARGIN, width: box.width + 2 * MARGIN, height: Math.min(box.height, HIGHEST_PART) + 2 * MARGIN };
+            const { length } = await page.screenshot({ path: path.join(images, `${wanted.image ?? name}.png`), ...(clip ? { fullPage: true, clip } : {}) });
             expect(length).toBeLessThan(200_000);
         });
     }
