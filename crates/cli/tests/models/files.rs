@@ -110,6 +110,49 @@ async fn a_network_is_run_profiled_scored_and_drawn() {
     assert_eq!(board["entries"][0]["model"]["parameters"], 7850);
 }
 
+/// What `referee predict` writes offline is what the worker hands to the scorer, to the last byte.
+#[tokio::test(flavor = "multi_thread")]
+async fn predict_writes_what_the_worker_hands_over() {
+    let arena = Arena::open(Rules::default()).await;
+    let _worker = arena.worker(&[]);
+    write_random_network(&arena.path("net.safetensors"), "resnet20", [3, SIDE, SIDE]);
+    for order in ["challenge", "wnid"] {
+        let id = arena.submit("net.safetensors", &["--class-order", order]);
+        let predict = [
+            "predict",
+            "net.safetensors",
+            "challenge/images.npy",
+            "--out",
+            "predicted.npy",
+            "--classes",
+            "challenge/classes.txt",
+            "--class-order",
+            order,
+        ];
+        arena.run("bob", &predict);
+        assert_eq!(arena.finished(&id).await["status"], "scored");
+        let predicted = std::fs::read(arena.path("predicted.npy")).expect("written");
+        assert!(predicted == arena.record(&id).await, "{order}");
+
+        // A column for each class, the largest where the record has its first guess.
+        arena.run("bob", &[&predict[..], &["--logits"]].concat());
+        let logits = std::fs::read(arena.path("predicted.npy")).expect("written");
+        let (rows, columns) = (last(&predicted, 6), last(&logits, 10));
+        for (row, columns) in rows.chunks(6).zip(columns.chunks(10)) {
+            let logits: Vec<f32> = columns.iter().copied().map(f32::from_le_bytes).collect();
+            if let Ok(first) = usize::try_from(i32::from_le_bytes(row[0])) {
+                assert!(logits.iter().all(|logit| *logit <= logits[first]));
+            }
+        }
+    }
+}
+
+/// The numbers of an NPY file with so many columns for each image, four bytes each.
+fn last(file: &[u8], columns: usize) -> Vec<[u8; 4]> {
+    let numbers = &file[file.len() - 4 * columns * IMAGES..];
+    numbers.as_chunks().0.to_vec()
+}
+
 /// A network that takes three channels gets the gray images' one three times, and its team is told.
 #[tokio::test(flavor = "multi_thread")]
 async fn gray_images_for_a_network_of_colours_are_noticed() {

@@ -1,21 +1,16 @@
 //! Images that have the network's size: read from an array, or made as they are asked for.
 
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::Read as _;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use bytes::Bytes;
 use rayon::prelude::*;
 use referee_scoring::model_form::Size;
-use referee_scoring::npy::{Dtype, Header, Kind};
 
 use super::decode::{Picture, decode};
-use super::error::{About as _, ImageError};
+use super::error::ImageError;
 use super::geometry::Geometry;
 use super::test_set::TestSet;
-use crate::mapped;
 
 /// uint8 images of one size, by ordinal.
 pub trait Pixels: Sync {
@@ -34,71 +29,25 @@ pub trait Pixels: Sync {
 
 /// An NPY file of uint8 `[N,H,W]` or `[N,H,W,C]`, mapped into memory.
 pub struct PixelArray {
-    path: PathBuf,
-    bytes: Bytes,
+    set: TestSet,
     shape: [usize; 4],
-    data_offset: usize,
 }
 
 impl PixelArray {
     /// # Errors
     /// The file cannot be read or holds something else.
     pub fn open(path: &Path) -> Result<Self, ImageError> {
-        let file = File::open(path).about(path, "opened")?;
-        let mut head = Vec::new();
-        (&file)
-            .take(1 << 14)
-            .read_to_end(&mut head)
-            .about(path, "read")?;
-        let header = Header::parse(&head)
-            .map_err(|error| ImageError::no_test_set(path, error.to_string()))?;
-        let bytes = mapped::open(path).about(path, "read")?;
-        let is_bytes = matches!(
-            header.dtype,
-            Dtype {
-                kind: Kind::Unsigned,
-                bytes: 1,
-                ..
-            }
-        );
-        let extents: Option<Vec<usize>> = header
-            .shape
-            .iter()
-            .map(|&extent| usize::try_from(extent).ok())
-            .collect();
-        let shape = match extents.as_deref() {
-            Some(&[images, height, width]) if is_bytes => [images, height, width, 1],
-            Some(&[images, height, width, channels]) if is_bytes => {
-                [images, height, width, channels]
-            }
-            _ => {
-                let found = format!(
-                    "it is {} {}; expected uint8 [N,H,W] or [N,H,W,C]",
-                    header.dtype,
-                    header.shape_text()
-                );
-                return Err(ImageError::no_test_set(path, found));
-            }
+        let set = TestSet::open(path)?;
+        let shape = match set.shape() {
+            Some(&[images, height, width]) => [images, height, width, 1],
+            Some(&[images, height, width, channels]) => [images, height, width, channels],
+            _ => return Err(ImageError::no_test_set(path, "it is no array")),
         };
-        let length = shape
-            .iter()
-            .try_fold(1_usize, |product, extent| product.checked_mul(*extent));
-        if length.and_then(|length| length.checked_add(header.data_offset)) != Some(bytes.len()) {
-            return Err(ImageError::no_test_set(
-                path,
-                "its length is not what its shape takes",
-            ));
-        }
-        Ok(Self {
-            path: path.to_owned(),
-            bytes,
-            shape,
-            data_offset: header.data_offset,
-        })
+        Ok(Self { set, shape })
     }
 
     pub fn path(&self) -> &Path {
-        &self.path
+        self.set.path()
     }
 }
 
@@ -108,9 +57,7 @@ impl Pixels for PixelArray {
     }
 
     fn read(&self, range: Range<usize>) -> Result<Cow<'_, [u8]>, ImageError> {
-        let image: usize = self.shape[1..].iter().product();
-        let at = |ordinal: usize| self.data_offset + ordinal * image;
-        Ok(Cow::Borrowed(&self.bytes[at(range.start)..at(range.end)]))
+        Ok(Cow::Borrowed(self.set.array(range)?))
     }
 }
 

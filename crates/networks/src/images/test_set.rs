@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, Read as _};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -116,17 +117,31 @@ impl TestSet {
     /// # Panics
     /// If `ordinal` is not below [`Self::len`].
     pub fn bytes(&self, ordinal: usize) -> Result<&[u8], ImageError> {
-        let (offset, length) = match &self.content {
-            Content::Array { shape, data_offset } => {
-                let length = shape[1..].iter().product();
-                (data_offset + ordinal * length, length)
-            }
+        match &self.content {
+            Content::Array { .. } => self.array(ordinal..ordinal + 1),
             Content::Archive(pictures) => {
                 // What does not fit usize is not in the file either.
                 let at = |value| usize::try_from(value).unwrap_or(usize::MAX);
-                (at(pictures[ordinal].offset), at(pictures[ordinal].size))
+                self.stretch(at(pictures[ordinal].offset), at(pictures[ordinal].size))
             }
-        };
+        }
+    }
+
+    /// The pixels of a range of an array's images, one after the other.
+    ///
+    /// # Errors
+    /// It is a tar, or the range is not within the images.
+    pub(super) fn array(&self, range: Range<usize>) -> Result<&[u8], ImageError> {
+        match &self.content {
+            Content::Array { shape, data_offset } => {
+                let image: usize = shape[1..].iter().product();
+                self.stretch(data_offset + range.start * image, range.len() * image)
+            }
+            Content::Archive(_) => Err(ImageError::no_test_set(&self.path, "it is no array")),
+        }
+    }
+
+    fn stretch(&self, offset: usize, length: usize) -> Result<&[u8], ImageError> {
         offset
             .checked_add(length)
             .and_then(|end| self.bytes.get(offset..end))
