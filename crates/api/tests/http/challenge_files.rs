@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
 use referee_scoring::npy;
+use referee_storage::inference;
 use serde_json::json;
 
 use crate::challenges::LABELS;
@@ -182,6 +183,47 @@ async fn test_images_are_arrays_or_pictures_in_the_number_of_the_labels() {
         .ask(Method::PATCH, "/challenges/tiny", &admin, &private)
         .await;
     assert_eq!(server.get(path, &admin).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_draft_with_pictures_that_cannot_be_decoded_is_not_published() {
+    let server = Server::new().await;
+    let admin = server.person("ada").await;
+    server.draft(&admin).await;
+    let images = "/challenges/tiny/images";
+    let picture = ["a.png", "b.png", "c.png", "d.png"].map(|name| (name, PNG));
+    server.put(images, &admin, tar(&picture)).await;
+    let labels = "image,label\na,cat\nb,dog\nc,owl\nd,cat\n";
+    let stored = server.put("/challenges/tiny/labels", &admin, labels).await;
+    assert_eq!(stored.status, StatusCode::CREATED, "{}", stored.detail());
+    server.scorer_looks(None).await;
+
+    // As an inference worker does.
+    let worker = &server.db.inference;
+    let unchecked = inference::take_unchecked(worker).await.expect("an answer");
+    let found = "4 of 4 pictures cannot be decoded: image 0 (`a.png`) is no PNG";
+    inference::finish_check(worker, &unchecked.expect("uploaded"), Some(found))
+        .await
+        .expect("an answer");
+    let queue = server.get("/challenges/tiny/queue", &admin).await.json();
+    assert_eq!(
+        queue["image_problems"],
+        json!([format!("test images: {found}")])
+    );
+    let published = json!({"published": true});
+    let publish = async || {
+        server
+            .ask(Method::PATCH, "/challenges/tiny", &admin, &published)
+            .await
+    };
+    let refused = publish().await;
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    assert!(refused.detail().contains(found), "{}", refused.detail());
+
+    server.put(images, &admin, tar(&picture)).await;
+    server.scorer_looks(None).await;
+    let accepted = publish().await;
+    assert_eq!(accepted.status, StatusCode::OK, "{}", accepted.detail());
 }
 
 #[tokio::test]
