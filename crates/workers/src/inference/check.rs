@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use referee_storage::inference::{self, StoredImages};
+use referee_storage::inference;
 
 use super::Inference;
 use super::run::{Stop, Unfinished};
@@ -15,42 +15,28 @@ impl Inference {
         let Some(images) = inference::take_unchecked(&self.db).await? else {
             return Ok(());
         };
-        match self.undecodable(&images).await {
+        let worker = self.clone();
+        let go_on = move || !worker.turns.is_wanted() && !worker.shutdown.is_cancelled();
+        let looked = async {
+            let uploaded = Uploaded::open(self, &images).await?;
+            uploaded.undecodable(go_on).await
+        };
+        match looked.await {
             Ok(ControlFlow::Continue(problem)) => {
-                inference::finish_check(&self.db, &images, problem.as_deref()).await?;
-                Ok(())
+                if let Some(problem) = &problem {
+                    tracing::error!(
+                        problem,
+                        object = images.object_key,
+                        "no model can be run on these images"
+                    );
+                }
+                Ok(inference::finish_check(&self.db, &images, problem.as_deref()).await?)
             }
-            Ok(ControlFlow::Break(())) => {
-                inference::leave_check(&self.db, &images).await?;
-                Ok(())
-            }
+            Ok(ControlFlow::Break(())) => Ok(inference::leave_check(&self.db, &images).await?),
             Err(Stop::Storage(error)) => Err(error.into()),
             // The lease runs out, then the next one tries.
             Err(Stop::Trouble { cause, .. }) => Err(Unfinished::Trouble(cause)),
             Err(Stop::Over | Stop::Killed | Stop::Ended(_)) => Ok(()),
         }
-    }
-
-    /// The sentence that names the pictures; breaks where it left off.
-    async fn undecodable(
-        &self,
-        images: &StoredImages,
-    ) -> Result<ControlFlow<(), Option<String>>, Stop> {
-        let uploaded = Uploaded::open(self, images).await?;
-        let worker = self.clone();
-        let go_on = move || !worker.turns.is_wanted() && !worker.shutdown.is_cancelled();
-        Ok(match uploaded.check(go_on).await? {
-            Ok(ControlFlow::Continue(())) => ControlFlow::Continue(None),
-            Ok(ControlFlow::Break(())) => ControlFlow::Break(()),
-            Err(undecodable) => {
-                let problem = undecodable.to_string();
-                tracing::error!(
-                    problem,
-                    object = images.object_key,
-                    "uploaded images cannot be used"
-                );
-                ControlFlow::Continue(Some(problem))
-            }
-        })
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use referee_networks::images::{
-    self, Building, Geometry, ImageCache, ImageError, Pixels as _, Prepared, Undecodable,
+    self, Building, Geometry, ImageCache, ImageError, Pixels as _, Prepared,
 };
 use referee_scoring::ImageList;
 use referee_scoring::model_form::{ImageInput, Recipe};
@@ -96,14 +96,12 @@ impl Uploaded {
         }
     }
 
-    /// Decodes every picture, and leaves off when `go_on` says so.
-    ///
-    /// # Errors
-    /// The sentence, for the organizers, that names those that cannot be decoded.
-    pub async fn check(
+    /// Decodes every picture. The sentence, for the organizers, names those that cannot be decoded; it breaks where `go_on` had it
+    /// leave off.
+    pub async fn undecodable(
         &self,
         go_on: impl Fn() -> bool + Send + 'static,
-    ) -> Result<Result<ControlFlow<()>, Undecodable>, Stop> {
+    ) -> Result<ControlFlow<(), Option<String>>, Stop> {
         let set = Arc::clone(&self.set);
         let checked = spawn_blocking(move || {
             set.check(|_| {
@@ -114,7 +112,11 @@ impl Uploaded {
                 }
             })
         });
-        checked.await.map_err(|panic| unreadable(&panic))
+        Ok(match checked.await.map_err(|panic| unreadable(&panic))? {
+            Ok(ControlFlow::Continue(())) => ControlFlow::Continue(None),
+            Ok(ControlFlow::Break(())) => ControlFlow::Break(()),
+            Err(undecodable) => ControlFlow::Continue(Some(undecodable.to_string())),
+        })
     }
 }
 
