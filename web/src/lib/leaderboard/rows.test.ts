@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { BASELINE, board, entry, MLP, NEAREST, SOFTMAX } from './entries.fixture';
-import { type Row, rowsOf, scaleOf, sideBySide, visibleRows } from './rows';
+import { type Row, rowsOf, scaleOf, sideBySide, speedsOn, visibleRows } from './rows';
 import { DEFAULT_VIEW, type View } from './view';
 
 const rows = rowsOf(board([MLP, NEAREST, SOFTMAX, BASELINE]));
@@ -60,4 +60,11 @@ test('the scale of the bars is not pressed together by an entry that guesses', (
     expect(low).toBeLessThan(0.1);
     expect(high).toBeGreaterThan(0.16);
     expect(high).toBeLessThan(0.3);
+});
+
+test('speeds are said to be of one device, or of several that do not compare', () => {
+    const on = (team: string, device: string): Row => ({ entry: entry({ team, kind: 'model', model: { images_per_second: 100, device } }), counterpart: null, shift: null });
+    expect(speedsOn([on('a', 'cpu: 2 threads'), on('b', 'cpu: 2 threads')])).toBe('Images/s on cpu: 2 threads.');
+    expect(speedsOn([on('a', 'cpu: 2 threads'), on('b', 'cuda:0')])).toContain('2 devices');
+    expect(speedsOn([])).toBe('');
 });

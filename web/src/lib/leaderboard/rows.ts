@@ -124,3 +124,11 @@ export function scaleOf(intervals: readonly (readonly number[])[]): Scale {
     const margin = 0.04 * (high - low) || 0.005;
     return { low: Math.max(0, low - margin), high: Math.min(1, high + margin) };
 }
+
+/** What the speeds of these rows were measured on: they compare on the same device only. */
+export function speedsOn(rows: readonly Row[]): string {
+    const devices = new Set(rows.flatMap(({ entry }) => (entry.model?.images_per_second && entry.model.device ? [entry.model.device] : [])));
+    if (devices.size === 0) return '';
+    const [device] = devices;
+    return devices.size === 1 ? `Images/s on ${device}.` : `Images/s on ${devices.size} devices, named where the mouse rests on one: compare those of the same.`;
+}
