@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { BASELINE, board, entry, MLP, NEAREST } from '$lib/leaderboard/entries.fixture';
 import { figuresOf, frontierByCost, frontierByTime } from './board-figures';
-import { countTicks, percentTicks, wholeTicks } from './plot';
+import { countTicks, errorScale, percentTicks, timeScale, wholeTicks } from './plot';
 
 const publicBoard = board([MLP, NEAREST, BASELINE]);
 const figures = (changes: object = {}): ReturnType<typeof figuresOf> =>
@@ -65,4 +65,12 @@ test('ticks of counts are few', () => {
     expect(countTicks(40e6, 1_016e9)).toEqual([1e8, 1e9, 1e10, 1e11, 1e12]);
     expect(wholeTicks([1, 2, 5, 3])).toEqual([1, 2, 3, 4, 5]);
     expect(wholeTicks([8, 152])).toEqual([20, 40, 60, 80, 100, 120, 140]);
+});
+
+test('one entry alone lies on scales of some length', () => {
+    expect(errorScale([0.15], 'error').domain).toEqual([expect.closeTo(0.1), expect.closeTo(0.2)]);
+    expect(errorScale([0, 0], 'error').domain).toEqual([0, 0.05]);
+    const noon = new Date('2026-11-25T12:00:00Z');
+    expect(timeScale([noon], null).domain).toEqual([new Date('2026-11-25T11:00:00Z'), new Date('2026-11-25T13:00:00Z')]);
+    expect(timeScale([noon, new Date('2026-11-26T12:00:00Z')], null).domain).toBeUndefined();
 });

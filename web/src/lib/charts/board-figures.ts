@@ -5,7 +5,7 @@ import { date } from '$lib/format/time';
 import { errorOf, isRanked } from '$lib/leaderboard/rows';
 import type { ScaleOptions } from '@observablehq/plot';
 import { BELOW, names } from './labels';
-import { countScale, cutTo, type Draw, errorScale, frame, HALO, scaledTick, textWidth, typeSize, wholeTicks } from './plot';
+import { countScale, cutTo, type Draw, errorScale, frame, HALO, scaledTick, textWidth, timeScale, typeSize, wholeTicks } from './plot';
 import type { Cell, ChartTable } from './table';
 
 export interface BoardFigure {
@@ -112,7 +112,7 @@ function errorByTime(points: readonly Point[], { slug, primary, reference }: Boa
         draw: (Plot, width) =>
             Plot.plot({
                 ...frame(width),
-                x: { type: 'time', label: spanOf(points), grid: false, nice: true, inset: 8 },
+                x: timeScale(points.map(({ time }) => time), spanOf(points)),
                 y: errorScale([...points.map(({ error }) => error), ...lines.map(({ error }) => error)], errorName(primary)),
                 color: colours(points),
                 marks: [

@@ -61,10 +61,20 @@ export function errorScale(errors: readonly number[], label: string, { inset = 1
         grid: true,
         inset,
         nice: !isWide,
+        // One value alone lies in the middle of a scale around it.
+        ...(low === high ? { domain: [Math.max(0, low - 0.05), Math.min(1, low + 0.05)] } : {}),
         ...(isWide ? { domain: [low * 0.9, Math.min(1, high * 1.1)], ticks: percentTicks(low * 0.9, Math.min(1, high * 1.1), ticks) } : {}),
         tickFormat: (error: number) => `${+(100 * error).toPrecision(3)} %`,
     };
 }
+
+/** An axis of times; around one alone it is two hours long. */
+export function timeScale(times: readonly Date[], label: string | null): Plot.ScaleOptions {
+    const [first, last] = [Math.min(...times.map(Number)), Math.max(...times.map(Number))];
+    const around = first === last ? { domain: [new Date(first - HOUR_MS), new Date(last + HOUR_MS)] } : { nice: true };
+    return { type: 'time', label, grid: false, inset: 8, ...around };
+}
+const HOUR_MS = 3_600_000;
 
 /** Keeps words legible on what they lie over. */
 export const HALO = { stroke: 'var(--surface)', strokeWidth: 4 };
