@@ -222,7 +222,7 @@ describe('a board', () => {
         [800, 'open'],
         [360, 'open'],
         [360, 'closed'],
-    ] as const)('keeps long names and marks apart, %d pixels wide, of an %s challenge', async (width, state) => {
+    ] as const)('keeps long names and marks apart, %d pixels wide, while %s', async (width, state) => {
         const slug = state === 'closed' ? (await closedChallenge()).slug : 'fashion-mnist';
         const ada = await visitor({ viewport: { width, height: 900 } });
         await ada.page.route('**/leaderboard?split=*', async (route) => {
