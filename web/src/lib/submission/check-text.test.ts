@@ -49,6 +49,13 @@ describe('CSV', () => {
         expect(faults('\uFEFFimage,label1\n0,0\n1,0\n2,0\n3,0\n')).toEqual([]);
     });
 
+    test('takes quoted names with commas and quotes, as RFC 4180 writes them', () => {
+        const classWords = new Set(['tench, Tinca tinca', 'a "quoted" name', 'cat']);
+        const rows = '0,"tench, Tinca tinca"\n1,"a ""quoted"" name",cat\n"2",cat,,\n3,"cat","tench, Tinca tinca"\n';
+        expect(faults(`image,label1,label2\n${rows}`, { classWords })).toEqual([]);
+        expect(faults('image,label1\n0,"dog, wolf"\n1,0\n2,0\n3,0\n', { classWords })).toEqual(['2: there is no class “dog, wolf”']);
+    });
+
     test('names what is wrong', () => {
         expect(faults('image,label1\n0,10\n0,0\n4,dog\n1,0\n')).toEqual([
             '2: class 10, but this challenge has 10 (numbers run from 0 to 9)',

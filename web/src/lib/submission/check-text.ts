@@ -102,7 +102,7 @@ export class LineChecker {
 
     #csvRow(line: string): void {
         const { classes, classWords, images, namedImages } = this.#facts;
-        const [image = '', ...cells] = line.split(',').map((cell) => cell.trim().replace(/^"(.*)"$/, '$1'));
+        const [image = '', ...cells] = csvCells(line);
         if (this.#seen.has(image)) this.#fault(this.#line, `image ${image} a second time`);
         this.#seen.add(image);
         if (!namedImages && images !== null && !(INTEGER.test(image) && Number(image) < images)) {
@@ -131,4 +131,11 @@ export class LineChecker {
     #fault(line: number, detail: string): void {
         if (!this.full) this.faults.push({ line, row: null, detail });
     }
+}
+
+/** The cells of a line. Quotes as the server reads them, by RFC 4180: a comma inside separates nothing, a doubled quote is one. */
+function csvCells(line: string): string[] {
+    return [...`,${line}`.matchAll(/,(?:"((?:[^"]|"")*)"(?=,|$)|([^,]*))/g)].map(([, quoted, plain = '']) =>
+        quoted === undefined ? plain.trim() : quoted.replaceAll('""', '"'),
+    );
 }
