@@ -8,14 +8,30 @@ export interface Directory {
     uploads: { slot: Slot; file: File }[];
     /** What challenge.toml names and is not among the files. */
     missing: string[];
+    /** Keys of challenge.toml that mean nothing: `limits.per_hour`. */
+    unknown: string[];
 }
 
 type Table = Record<string, unknown>;
 
+/** Every key of challenge.toml, by section; `files` may have any. */
+const KEYS: Readonly<Record<string, readonly string[]>> = {
+    '': ['slug', 'title', 'series', 'description', 'classes', 'test', 'validation', 'files', 'schedule', 'limits', 'leaderboard', 'rules'],
+    test: ['images', 'labels', 'public_images'],
+    validation: ['images', 'labels'],
+    schedule: ['opens', 'closes', 'after_close'],
+    limits: ['per_day', 'per_week', 'total', 'upload_mb'],
+    leaderboard: ['primary', 'public_fraction', 'feedback', 'ranking', 'final_selections', 'reference'],
+    rules: ['outside_data'],
+};
+
 /**
  * Reads the files of a challenge: `challenge.toml` and what it names.
  *
- * @throws {Error} with a sentence where there is no challenge.toml, or it cannot be read.
+ * A file dropped with its folder is known by its path. One chosen without is known by its name alone, which will do where
+ * challenge.toml names no other file of that name.
+ *
+ * @throws {Error} with a sentence where there is no challenge.toml, it cannot be read, or a file could be one of several.
  */
 export async function readDirectory(files: readonly File[]): Promise<Directory> {
     const manifest = files.find(({ name }) => name === 'challenge.toml') ?? files.find(({ name }) => name.endsWith('.toml'));
@@ -27,13 +43,23 @@ export async function readDirectory(files: readonly File[]): Promise<Directory> 
     } catch (error) {
         throw new Error(`challenge.toml: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
     }
+    const root = folderOf(pathOf(manifest));
+    const paths = namedPaths(toml);
     const missing: string[] = [];
     const named = (path: unknown): File | null => {
         if (typeof path !== 'string') return null;
-        const basename = path.split('/').at(-1);
-        const found = files.find(({ name }) => name === basename);
-        if (!found) missing.push(path);
-        return found ?? null;
+        const wanted = path.replace(/^\.\//, '');
+        const exact = files.find((file) => pathOf(file) === root + wanted);
+        if (exact) return exact;
+        const same = files.filter((file) => file.name === nameOf(wanted) && pathOf(file) === file.name);
+        const rivals = paths.filter((other) => nameOf(other) === nameOf(wanted));
+        if (same.length > 0 && rivals.length > 1) {
+            throw new Error(
+                `challenge.toml names ${rivals.join(' and ')}, and ${nameOf(wanted)} came without its folder. Drop the whole directory, or give the files different names.`,
+            );
+        }
+        if (same.length === 0) missing.push(path);
+        return same[0] ?? null;
     };
 
     const form = emptySettings();
@@ -74,7 +100,36 @@ export async function readDirectory(files: readonly File[]): Promise<Directory> 
         const file = named(path);
         return file ? [{ slot, file }] : [];
     });
-    return { form, uploads, missing };
+    return { form, uploads, missing, unknown: unknownKeys(toml) };
+}
+
+/** Where a file lay in what was dropped or chosen; its name alone where nobody knows. */
+export function pathOf(file: File): string {
+    return file.webkitRelativePath || file.name;
+}
+
+function folderOf(path: string): string {
+    return path.slice(0, path.lastIndexOf('/') + 1);
+}
+
+function nameOf(path: string): string {
+    return path.slice(path.lastIndexOf('/') + 1);
+}
+
+/** The files that challenge.toml names, each once. */
+function namedPaths(toml: Table): string[] {
+    const { test, validation, files } = toml as Record<string, Table | undefined>;
+    const values = [toml.description, toml.classes, test?.images, test?.labels, validation?.images, validation?.labels];
+    const paths = [...values, ...Object.values(files ?? {})].filter((value) => typeof value === 'string');
+    return [...new Set(paths.map((path) => path.replace(/^\.\//, '')))];
+}
+
+function unknownKeys(toml: Table): string[] {
+    return Object.entries(KEYS).flatMap(([section, known]) => {
+        const table = section === '' ? toml : ((toml[section] ?? {}) as Table);
+        const strange = Object.keys(table).filter((key) => !known.includes(key));
+        return strange.map((key) => (section === '' ? key : `${section}.${key}`));
+    });
 }
 
 function text(value: unknown): string {

@@ -76,6 +76,41 @@ test("the contract's challenge.toml becomes the body that creates it", async () 
     expect(missing).toEqual(['train-images.npy']);
 });
 
+const FOLDERS = `
+classes = "classes.txt"
+[test]
+labels = "test/labels.csv"
+[validation]
+labels = "./val/labels.csv"
+[schedule]
+closes = 2026-12-31T23:59:59Z
+[limits]
+per_hour = 3
+`;
+
+test('files in folders are known by their paths', async () => {
+    const paths = ['d/challenge.toml', 'd/classes.txt', 'd/val/labels.csv', 'd/test/labels.csv'];
+    const files = paths.map((path) =>
+        Object.defineProperty(file(path.split('/').at(-1)!, path.endsWith('toml') ? FOLDERS : ''), 'webkitRelativePath', { value: path }),
+    );
+    const { form, uploads, missing, unknown } = await readDirectory(files);
+    expect(uploads.map(({ slot, file }) => [slot, file.webkitRelativePath])).toEqual([
+        ['labels', 'd/test/labels.csv'],
+        ['validation/labels', 'd/val/labels.csv'],
+    ]);
+    expect(missing).toEqual([]);
+    expect(unknown).toEqual(['limits.per_hour']);
+    expect(newChallenge(form).schedule?.closes).toBe('2026-12-31T23:59:59.000Z');
+});
+
+test('a file without its folder is refused where it could be two', async () => {
+    await expect(readDirectory([file('challenge.toml', FOLDERS), file('labels.csv')])).rejects.toThrow(
+        'challenge.toml names test/labels.csv and val/labels.csv, and labels.csv came without its folder.',
+    );
+    const { uploads } = await readDirectory([file('challenge.toml', FOLDERS.replace('./val/', 'val-')), file('labels.csv')]);
+    expect(uploads.map(({ slot }) => slot)).toEqual(['labels']);
+});
+
 test('what is wrong with a challenge.toml is said', async () => {
     await expect(readDirectory([file('notes.txt')])).rejects.toThrow('There is no challenge.toml');
     await expect(readDirectory([file('challenge.toml', 'slug = ')])).rejects.toThrow('challenge.toml: ');

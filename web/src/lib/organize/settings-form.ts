@@ -183,11 +183,14 @@ function isCount(text: string): boolean {
     return /^[1-9][0-9]{0,8}$/.test(text.trim());
 }
 
-/** `2026-01-31T14:05`, in the visitor's zone. */
+/** `2026-01-31T14:05`, in the visitor's zone; with seconds where there are some. */
 export function localTime(time: string | null | undefined): string {
     if (!time) return '';
     const date = new Date(time);
-    return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+    return new Date(date.getTime() - date.getTimezoneOffset() * 60_000)
+        .toISOString()
+        .slice(0, 19)
+        .replace(/:00$/, '');
 }
 
 /** RFC 3339 in UTC; `null` for none. */
