@@ -1,6 +1,7 @@
 //! CSV: `image,label1[,…,label5]`, and Kaggle's `ImageId,PredictionString`.
 
 use super::ranked::{Ranking, Refused};
+use super::text::maybe_boxes;
 use super::{Expected, Format, Notice, Predictions};
 use crate::classes::is_canonical_integer;
 use crate::csv;
@@ -158,6 +159,8 @@ impl Layout {
                 if expected.boxes || is_boxes(&words) {
                     *boxes = true;
                     classes_of_boxes(&words)?
+                } else if words.len() > 5 && words.len().is_multiple_of(5) {
+                    return Err(maybe_boxes(words.len(), "words"));
                 } else {
                     words
                 }

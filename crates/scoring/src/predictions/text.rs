@@ -125,6 +125,10 @@ impl Reader<'_> {
         if self.expected.devkit {
             return self.as_the_devkit_does(&guesses);
         }
+        // Before any class is looked at: a coordinate makes a strange class, and its remedy would lead astray.
+        if !self.expected.boxes && guesses.len() > 5 && guesses.len().is_multiple_of(5) {
+            return Err(maybe_boxes(guesses.len(), "numbers"));
+        }
         let mut ranking = Ranking::new();
         for token in &guesses {
             let class = self.class(token)?;
@@ -132,19 +136,10 @@ impl Reader<'_> {
                 Refused::Repeated => {
                     format!("class {token} is repeated; expected up to 5 different classes")
                 }
-                Refused::SixthGuess => self.too_many(guesses.len()),
+                Refused::SixthGuess => format!("{} classes; expected at most 5", guesses.len()),
             })?;
         }
         Ok(ranking.row())
-    }
-
-    fn too_many(&self, count: usize) -> String {
-        let boxes = if !self.expected.boxes && count.is_multiple_of(5) {
-            "; if each class is followed by a box, say so with boxes=true"
-        } else {
-            ""
-        };
-        format!("{count} classes; expected at most 5{boxes}")
     }
 
     fn class(&mut self, token: &str) -> Result<Class, String> {
@@ -240,6 +235,13 @@ impl Reader<'_> {
 
 const ZERO: &str = "class 0; text files count from 1";
 const ZERO_REMEDY: &str = ". This one looks numbered from 0: add 1, or send CSV or NPY";
+/// The sentence for so many numbers or words that they may be classes with a box each.
+pub(super) fn maybe_boxes(count: usize, what: &str) -> String {
+    format!(
+        "{count} {what}; expected at most 5 classes; if each class is followed by a box, say so with boxes=true"
+    )
+}
+
 const BLANK: &str = "blank; expected 1 to 5 class numbers, best first";
 
 /// The class of each group of five numbers, the others being its box.

@@ -65,7 +65,11 @@ fn text() {
         ),
         (
             "1\n1 2 3 4 5 6 7 8 9 10\n3\n",
-            "line 2: 10 classes; expected at most 5; if each class is followed by a box, say so with boxes=true",
+            "line 2: 10 numbers; expected at most 5 classes; if each class is followed by a box, say so with boxes=true",
+        ),
+        (
+            "1 0 0 9 9 2 0 0 9 9\n2\n3\n",
+            "line 1: 10 numbers; expected at most 5 classes; if each class is followed by a box, say so with boxes=true",
         ),
         (
             "1\n+2\n3\n",
@@ -251,6 +255,10 @@ fn classes_in_csv() {
         (
             "ImageId,PredictionString\n0,1 2 3 4 5 6\n",
             "line 2: 6 classes; expected at most 5",
+        ),
+        (
+            "ImageId,PredictionString\n0,1 0 0 9 9 2 0 0 9 9\n",
+            "line 2: 10 words; expected at most 5 classes; if each class is followed by a box, say so with boxes=true",
         ),
     ] {
         assert_eq!(detail(text), expected, "{text:?}");
