@@ -397,6 +397,32 @@ async fn a_submission_that_kills_its_worker_every_time_fails_with_a_reason() {
 }
 
 #[tokio::test]
+async fn a_withdrawn_submission_stays_withdrawn_when_its_worker_is_lost() {
+    let arena = Arena::start(Rules::default()).await;
+    let ann = arena.competitor("ann").await;
+    arena.stop_scorer().await;
+    let [withdrawn, stuck] = [
+        arena.submit(&ann, &wrong_first(3)).await,
+        arena.submit(&ann, &wrong_first(4)).await,
+    ];
+    for submission in [withdrawn, stuck] {
+        for _ in 0..MAX_ATTEMPTS {
+            scorer::claim(&arena.database.scorer, submission)
+                .await
+                .expect("claim")
+                .expect("claimed");
+        }
+    }
+    marks::withdraw(&arena.database.api, withdrawn)
+        .await
+        .expect("withdraw");
+    arena.forget_jobs().await;
+    arena.start_scorer().await;
+    assert_eq!(arena.finished(stuck).await.status, Status::Failed);
+    assert_eq!(arena.watchdog_actions().await, ["failed"]);
+}
+
+#[tokio::test]
 async fn a_lost_file_fails_after_every_try_and_says_so() {
     let arena = Arena::start(Rules::default()).await;
     let ann = arena.competitor("ann").await;

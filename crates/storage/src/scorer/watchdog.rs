@@ -22,6 +22,7 @@ pub async fn watch(db: &ScorerDb, deadline: Duration) -> Result<WatchdogReport, 
              SET status = 'failed', stage = NULL,
                  problem = jsonb_build_object('detail', CASE WHEN kind = 'model' AND record_key IS NULL THEN $4::text ELSE $3 END)
              WHERE status = 'running'
+               AND withdrawn_at IS NULL
                AND progress_at < clock_timestamp() - make_interval(secs => $1)
                AND attempt - inference_attempts >= $2
              RETURNING id
