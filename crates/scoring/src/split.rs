@@ -3,6 +3,7 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use crate::labels::Labels;
 use crate::outcome::Bitmap;
 
 /// How many of `images` test images are public: `fraction` of them, rounded to the nearest, halves up.
@@ -18,6 +19,51 @@ pub fn public_count(fraction: f64, images: u32) -> u32 {
     let count = count as u32;
     count
 }
+
+/// Why a challenge of so many images cannot be split by `fraction`, as a sentence: a side without images has no error.
+pub fn fault(fraction: f64, images: u32) -> Option<String> {
+    let public = public_count(fraction, images);
+    let (side, remedy) = if public == 0 {
+        ("public", "choose a larger one")
+    } else if public == images && fraction < 1.0 {
+        (
+            "private",
+            "choose a smaller one, or 1 for no private images",
+        )
+    } else {
+        return None;
+    };
+    Some(format!(
+        "public_fraction {fraction} of {images} images leaves none of them {side}; {remedy}"
+    ))
+}
+
+/// Why no submission could be scored by `labels` so split, as a sentence: a side without a labelled image has no error.
+pub fn fault_of_labels(labels: &Labels, public: &Bitmap, fraction: f64) -> Option<String> {
+    if labels.scored() == 0 {
+        return Some(NO_LABEL.to_owned());
+    }
+    let images = u32::try_from(labels.len()).unwrap_or(u32::MAX);
+    let is_empty = |side: bool| {
+        let mut images = labels.iter().enumerate();
+        !images.any(|(image, set)| public.get(image) == side && !set.is_empty())
+    };
+    let side = if is_empty(true) {
+        "public"
+    } else if fraction < 1.0 && is_empty(false) {
+        "private"
+    } else {
+        return None;
+    };
+    Some(fault(fraction, images).unwrap_or_else(|| {
+        format!(
+            "every {side} image is skipped; label more images, or choose another public_fraction"
+        )
+    }))
+}
+
+/// The sentence for labels by which nothing can be scored.
+pub const NO_LABEL: &str = "every image is skipped; at least one needs a label";
 
 /// The public images: the first [`public_count`] ordinals in the order of HMAC-SHA256(`key`, ordinal as 4 bytes big-endian).
 pub fn choose(key: &[u8], fraction: f64, images: u32) -> Bitmap {

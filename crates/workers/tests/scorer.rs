@@ -122,6 +122,50 @@ async fn skipped_images_do_not_count_and_any_of_several_labels_is_right() {
     assert_eq!(arena.released(submission, "public").await, Some((39, 0, 0)));
 }
 
+/// Nobody could be scored on a split without a labelled image: its error would be a fraction of nothing.
+#[tokio::test]
+async fn labels_that_leave_a_split_without_a_scored_image_are_refused() {
+    let labels: String = std::iter::once("image,label\n".to_owned())
+        .chain((0..IMAGES).map(|i| format!("{i},{}\n", truth(i))))
+        .collect();
+    for (public_fraction, side) in [(0.001, "public"), (0.999, "private")] {
+        let rules = Rules {
+            public_fraction,
+            ..Rules::default()
+        };
+        let arena = Arena::without_labels(rules).await;
+        arena.upload_labels(&labels).await;
+        let found = arena.label_problem(1).await;
+        let expected =
+            format!("public_fraction {public_fraction} of 40 images leaves none of them {side}");
+        assert!(found.starts_with(&expected), "{found}");
+    }
+
+    let arena = Arena::start(Rules {
+        public_fraction: 0.5,
+        ..Rules::default()
+    })
+    .await;
+    let skipped: String = std::iter::once("image,label\n".to_owned())
+        .chain((0..IMAGES).map(|i| format!("{i},\n")))
+        .collect();
+    arena.upload_labels(&skipped).await;
+    assert_eq!(
+        arena.label_problem(2).await,
+        "every image is skipped; at least one needs a label"
+    );
+    assert_eq!(arena.label_states().await, ["current", "refused"]);
+    // One image with a label is on one side only.
+    arena
+        .upload_labels(&skipped.replacen("\n0,\n", "\n0,0\n", 1))
+        .await;
+    let found = arena.label_problem(3).await;
+    assert!(
+        found.contains(" image is skipped; label more images"),
+        "{found}"
+    );
+}
+
 #[tokio::test]
 async fn new_labels_rescore_everything_before_the_board_shows_any_of_it() {
     let arena = Arena::start(Rules::default()).await;

@@ -184,7 +184,7 @@ pub async fn change<E: From<StorageError>>(
     let dependents = sqlx::query_as!(
         Dependents,
         r#"
-        SELECT EXISTS (SELECT FROM label_versions WHERE challenge = $1) AS "has_labels!",
+        SELECT EXISTS (SELECT FROM label_versions WHERE challenge = $1 AND state <> 'refused') AS "has_labels!",
                coalesce(max(teams.selected), 0) AS "most_selected!"
         FROM (
             SELECT count(*) AS selected

@@ -83,7 +83,14 @@ impl Scorer {
             .map_err(|_| StorageError::Corrupt("the system gave no random bytes"))?;
         let images = u32::try_from(labels.len())
             .map_err(|_| StorageError::Corrupt("more images than an ordinal can number"))?;
-        let public = split::choose(&key, facts.public_fraction, images);
+        // The first split holds for every later version.
+        let held = scorer::split(&self.db, challenge).await?;
+        let public = held
+            .filter(|held| held.len() == labels.len())
+            .unwrap_or_else(|| split::choose(&key, facts.public_fraction, images));
+        if let Some(problem) = split::fault_of_labels(&labels, &public, facts.public_fraction) {
+            return scorer::refuse(&self.db, challenge, version.version, &problem).await;
+        }
         scorer::add_split(&self.db, challenge, &key, &public).await?;
         scorer::seal(&self.db, challenge, version.version).await
     }

@@ -308,6 +308,16 @@ impl Arena {
             .collect()
     }
 
+    /// Why a version of the labels was refused, once it is.
+    pub async fn label_problem(&self, version: i32) -> String {
+        let query = format!(
+            "SELECT problem FROM label_versions WHERE version = {version} AND state = 'refused'"
+        );
+        self.eventually("the refusal", async || !self.rows(&query).await.is_empty())
+            .await;
+        self.rows(&query).await[0].get(0)
+    }
+
     pub async fn watchdog_actions(&self) -> Vec<String> {
         self.rows("SELECT action FROM watchdog_actions ORDER BY id")
             .await
