@@ -96,6 +96,54 @@ async fn the_api_role_adds_labels_and_can_do_nothing_else_behind_the_wall() {
     assert_eq!(attempt(&mut api, &conflict).await, REFUSED, "{conflict}");
 }
 
+/// Whoever makes a large object owns it, and it may be as large as the disk.
+#[tokio::test]
+async fn nobody_makes_large_objects() {
+    let database = TestDatabase::new().await;
+    for role in ROLES {
+        let mut attacker = connect(&database.role_url(role)).await;
+        for statement in [
+            "SELECT lo_creat(-1)",
+            "SELECT lo_create(0)",
+            "SELECT lo_from_bytea(0, 'x')",
+            "SELECT lo_import('/etc/passwd')",
+        ] {
+            let outcome = attempt(&mut attacker, statement).await;
+            assert_eq!(outcome, REFUSED, "{role}: {statement}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn inference_writes_to_models_alone() {
+    let database = TestDatabase::new().await;
+    let challenge = sealed_challenge(&database).await;
+    let mut owner = connect(database.owner_url()).await;
+    owner
+        .execute(AssertSqlSafe(format!(
+            "INSERT INTO teams (id, challenge, name) VALUES ('{challenge}', '{challenge}', 'us');
+             INSERT INTO submissions (id, challenge, team, submitter, kind, entry, method, form, object_key, filename, bytes, sha256, received_at)
+                 SELECT gen_random_uuid(), '{challenge}', '{challenge}', '{challenge}', kind, 'competitor', 'm', '{{}}', kind, 'f', 1, sha256('x'), now()
+                 FROM unnest(ARRAY['model', 'predictions']) AS kind"
+        )))
+        .await
+        .expect("insert two submissions");
+    let mut inference = connect(&database.role_url("referee_inference")).await;
+    assert_eq!(
+        attempt(&mut inference, "SELECT FROM submissions").await,
+        "went through, 2 rows"
+    );
+    assert_eq!(
+        attempt(&mut inference, "UPDATE submissions SET status = 'scored'").await,
+        "went through, 1 rows"
+    );
+    let scored: String = sqlx::query_scalar("SELECT kind FROM submissions WHERE status = 'scored'")
+        .fetch_one(&mut owner)
+        .await
+        .expect("one");
+    assert_eq!(scored, "model");
+}
+
 #[tokio::test]
 async fn the_workers_see_no_account_and_inference_sees_no_label() {
     let database = TestDatabase::new().await;
