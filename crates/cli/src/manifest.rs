@@ -10,7 +10,7 @@ use referee_client::documents::{
     ChallengeSettings, Class, LeaderboardSettings, Limits, Rules, Schedule, TestSettings,
 };
 use referee_networks::images::TestSet;
-use referee_scoring::{ClassList, ImageList, Labels, leaks};
+use referee_scoring::{ClassList, ImageList, Labels, leaks, split};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -155,9 +155,14 @@ impl ChallengeDirectory {
         )?;
         anyhow::ensure!(
             labels.scored() > 0,
-            "{}: every image is skipped; at least one needs a label",
-            path.join(manifest.test.labels.get_ref()).display()
+            "{}: {}",
+            path.join(manifest.test.labels.get_ref()).display(),
+            split::NO_LABEL
         );
+        let count = u32::try_from(labels.len()).unwrap_or(u32::MAX);
+        if let Some(fault) = split::fault(settings.leaderboard.public_fraction, count) {
+            bail!("{FILE_NAME}: {fault}");
+        }
         if let Some(validation) = &manifest.validation {
             let listed = TestSet::open(&path.join(&validation.images))?.list()?;
             read_labels(&path.join(&validation.labels), &classes, Some(&listed))?;

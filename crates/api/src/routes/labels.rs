@@ -8,6 +8,7 @@ use referee_client::documents;
 use referee_scoring::classes::ClassList;
 use referee_scoring::images::ImageList;
 use referee_scoring::labels::Labels;
+use referee_scoring::{FormatError, split};
 use referee_storage::challenges::labels::{self, Added};
 use referee_storage::challenges::{self, Challenge};
 use sha2::Sha256;
@@ -140,6 +141,9 @@ async fn read(app: &App, challenge: &Challenge, file: Vec<u8>) -> Result<Read, P
     let config = app.config.clone();
     let reading = tokio::task::spawn_blocking(move || {
         let (labels, images) = Labels::parse_csv(file.as_slice(), &classes, known_images.as_ref())?;
+        if labels.scored() == 0 {
+            return Err(FormatError::whole(split::NO_LABEL).into());
+        }
         let digest = digest(&config.server_key, &classes, &images, &file);
         Ok::<_, Problem>(Read {
             labels,

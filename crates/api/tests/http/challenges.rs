@@ -144,6 +144,13 @@ async fn the_same_labels_again_make_no_new_version_and_nothing_of_them_comes_bac
     let admin = server.person("ada").await;
     server.draft(&admin).await;
     let path = "/challenges/tiny/labels";
+    let skipped = "image,label\n0,\n1,\n2,\n3,\n";
+    let refused = server.put(path, &admin, skipped).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(
+        refused.detail(),
+        "every image is skipped; at least one needs a label"
+    );
     let first = server.put(path, &admin, LABELS).await;
     assert_eq!(first.status, StatusCode::CREATED, "{}", first.json());
     assert_eq!(
