@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::request::Parts;
@@ -10,6 +10,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use referee_storage::accounts::{self, Role, User};
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 
 use crate::app::App;
 use crate::problem::Problem;
@@ -214,8 +215,6 @@ pub struct FailedSignIns {
 impl FailedSignIns {
     const ALLOWED: u32 = 10;
     const WINDOW: Duration = Duration::from_mins(15);
-    /// Past this many entries the ones whose time is up are forgotten.
-    const MANY: usize = 10_000;
 
     /// # Errors
     /// 429 after too many failures, until the window that began with the first of them is over.
@@ -243,15 +242,11 @@ impl FailedSignIns {
             .failures
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if failures.len() >= Self::MANY {
-            failures.retain(|_, (_, since)| since.elapsed() < Self::WINDOW);
-        }
-        let (count, since) = failures
+        // Each record has taken a password's hash, so there are never many.
+        failures.retain(|_, (_, since)| since.elapsed() < Self::WINDOW);
+        let (count, _) = failures
             .entry((handle.to_ascii_lowercase(), peer.0))
             .or_insert((0, Instant::now()));
-        if since.elapsed() >= Self::WINDOW {
-            (*count, *since) = (0, Instant::now());
-        }
         *count += 1;
     }
 
@@ -261,5 +256,21 @@ impl FailedSignIns {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         failures.remove(&(handle.to_ascii_lowercase(), peer.0));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn failures_are_forgotten_when_their_time_is_up() {
+        let failed = FailedSignIns::default();
+        for handle in ["ada", "bob", "cyd"] {
+            failed.record(handle, Peer(None));
+        }
+        tokio::time::advance(FailedSignIns::WINDOW).await;
+        failed.record("dan", Peer(None));
+        assert_eq!(failed.failures.lock().expect("no panic").len(), 1);
     }
 }

@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::auth::{self, MaybeSignedIn, Peer};
 use crate::extract::Json;
 use crate::problem::Problem;
-use crate::routes::me;
+use crate::routes::{me, users};
 
 /// How long a browser stays signed in.
 const LIFETIME: Duration = Duration::days(30);
@@ -48,6 +48,12 @@ async fn sign_in(
     peer: Peer,
     Json(credentials): Json<documents::NewSession>,
 ) -> Result<Response, Problem> {
+    let wrong = || Problem::unauthorized("the handle or the password is wrong");
+    if !users::may_be_credentials(&credentials) {
+        // Nobody has these; the answer takes as long as any other, and nothing is remembered of them.
+        app.passwords.verify(String::new(), None).await?;
+        return Err(wrong());
+    }
     app.failed_sign_ins.check(&credentials.handle, peer)?;
     let (user, hash) = accounts::user_with_password_hash(&app.db, &credentials.handle)
         .await?
@@ -55,7 +61,7 @@ async fn sign_in(
     let matches = app.passwords.verify(credentials.password, hash).await?;
     let Some(user) = user.filter(|_| matches) else {
         app.failed_sign_ins.record(&credentials.handle, peer);
-        return Err(Problem::unauthorized("the handle or the password is wrong"));
+        return Err(wrong());
     };
     if user.disabled {
         return Err(auth::disabled());

@@ -124,6 +124,11 @@ fn check_password(password: &str) -> Result<(), Problem> {
     ))
 }
 
+/// Whether somebody could have registered with these.
+pub fn may_be_credentials(credentials: &documents::NewSession) -> bool {
+    check_handle(&credentials.handle).is_ok() && check_password(&credentials.password).is_ok()
+}
+
 fn check_email(email: Option<&str>) -> Result<(), Problem> {
     let plausible = |email: &str| {
         email.len() <= 254

@@ -160,6 +160,22 @@ async fn a_wrong_password_and_an_unknown_handle_get_the_same_answer_and_are_slow
     );
 }
 
+/// What nobody can have registered with is not worth remembering: else long handles would fill the memory.
+#[tokio::test]
+async fn impossible_credentials_are_refused_without_a_trace() {
+    let server = Server::new().await;
+    server.person("ada").await;
+    let long = "a".repeat(100_000);
+    for (handle, password) in [(long.as_str(), "wrong horse"), ("ada", long.as_str())] {
+        for _ in 0..11 {
+            let credentials = json!({"handle": handle, "password": password});
+            let answer = server.ask(Method::POST, "/session", "", &credentials).await;
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+        }
+    }
+    server.sign_in("ada").await;
+}
+
 /// Contract, section 4: cookie-authenticated writes are refused when Origin is present and not this server's.
 #[tokio::test]
 async fn another_site_cannot_make_a_browser_write() {
