@@ -14,6 +14,7 @@ mod health;
 mod hub;
 mod image_files;
 mod openapi;
+mod pace;
 mod page;
 mod passwords;
 mod problem;

@@ -1,52 +1,53 @@
 //! A request's body on its way into the object store: never held in memory, never trusted to end.
 
-use std::time::Duration;
-
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
 use futures::StreamExt;
 use referee_storage::objects::{ObjectError, Stored};
+use uuid::Uuid;
 
 use crate::app::App;
+use crate::pace::{Pace, TooSlow};
 use crate::problem::Problem;
 
 /// The longest file that an organizer may upload: twice ImageNet's training set.
 pub const LARGEST_FILE: u64 = 300 << 30;
 
-/// A sender that is silent for this long gives its place to somebody else.
-pub const SILENCE: Duration = Duration::from_mins(1);
-
 /// Stores the whole body under a new key, whose object nobody refers to yet.
 ///
 /// # Errors
-/// 503 where every upload slot is taken, 413 past `limit` bytes, 408 after a minute of silence, 400 where the sender
+/// 503 where every upload slot or the person's share is taken, 413 past `limit` bytes, 408 for a sender that is too slow, 400 where the sender
 /// breaks off. Nothing is left behind then.
 pub async fn receive(
     app: &App,
+    person: Uuid,
     headers: &HeaderMap,
     body: Body,
     limit: u64,
 ) -> Result<Stored, Problem> {
-    let _slot = app.upload_slot()?;
+    let _slot = app.upload_slot(person).await?;
     if announced_length(headers).is_some_and(|length| length > limit) {
         return Err(too_large(limit));
     }
     let mut upload = app.objects.upload(limit);
+    let mut pace = Pace::default();
     let mut chunks = body.into_data_stream();
     loop {
-        let chunk = tokio::time::timeout(SILENCE, chunks.next())
-            .await
-            .map_err(|_| silent())?;
+        let chunk = pace.wait(chunks.next()).await.map_err(too_slow)?;
         let Some(chunk) = chunk else { break };
-        upload
-            .write(chunk.map_err(|_| broken_off())?)
-            .await
-            .map_err(store_problem)?;
+        let chunk = chunk.map_err(|_| broken_off())?;
+        pace.arrived(chunk.len());
+        upload.write(chunk).await.map_err(store_problem)?;
     }
     let stored = upload.finish().await.map_err(store_problem)?;
+    count(&stored);
+    Ok(stored)
+}
+
+/// Counts a stored file for `/metrics`.
+pub fn count(stored: &Stored) {
     metrics::counter!("referee_uploads_total").increment(1);
     metrics::counter!("referee_upload_bytes_total").increment(stored.bytes);
-    Ok(stored)
 }
 
 /// The whole body in memory: for hidden labels, which may be stored nowhere but behind the wall.
@@ -55,23 +56,24 @@ pub async fn receive(
 /// As [`receive`].
 pub async fn hold(
     app: &App,
+    person: Uuid,
     headers: &HeaderMap,
     body: Body,
     limit: usize,
 ) -> Result<Vec<u8>, Problem> {
-    let _slot = app.upload_slot()?;
+    let _slot = app.upload_slot(person).await?;
     let announced = announced_length(headers).unwrap_or(0);
     if announced > limit as u64 {
         return Err(too_large(limit as u64));
     }
     let mut held = Vec::new();
+    let mut pace = Pace::default();
     let mut chunks = body.into_data_stream();
     loop {
-        let chunk = tokio::time::timeout(SILENCE, chunks.next())
-            .await
-            .map_err(|_| silent())?;
+        let chunk = pace.wait(chunks.next()).await.map_err(too_slow)?;
         let Some(chunk) = chunk else { break };
         let chunk = chunk.map_err(|_| broken_off())?;
+        pace.arrived(chunk.len());
         if held.len() + chunk.len() > limit {
             return Err(too_large(limit as u64));
         }
@@ -80,25 +82,63 @@ pub async fn hold(
     Ok(held)
 }
 
-/// The name in `Content-Disposition`, where it is usable as a file name, else `otherwise`.
+/// The name in `Content-Disposition` (RFC 6266), where it is usable as a file name, else `otherwise`.
 pub fn filename(headers: &HeaderMap, otherwise: &str) -> String {
     let disposition = headers
         .get(header::CONTENT_DISPOSITION)
-        .and_then(|value| value.to_str().ok());
-    let quoted = disposition.and_then(|value| value.split_once("filename=\""));
-    let name = quoted
-        .and_then(|(_, rest)| rest.split_once('"'))
-        .map(|(name, _)| name);
-    let is_usable = |name: &&str| {
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let name = extended(disposition).or_else(|| plain(disposition));
+    let is_usable = |name: &String| {
         !name.is_empty()
             && name.len() <= 200
-            && *name != "."
-            && *name != ".."
+            && name != "."
+            && name != ".."
             && !name.contains(|character: char| {
                 character.is_control() || matches!(character, '/' | '\\')
             })
     };
-    name.filter(is_usable).unwrap_or(otherwise).to_owned()
+    name.filter(is_usable)
+        .unwrap_or_else(|| otherwise.to_owned())
+}
+
+/// What comes after `name=`, whatever the case of the name.
+fn parameter<'a>(disposition: &'a str, name: &str) -> Option<&'a str> {
+    let start = disposition.to_ascii_lowercase().find(name)?;
+    Some(disposition[start + name.len()..].trim_start())
+}
+
+/// `filename*=UTF-8''…`, percent-encoded (RFC 8187).
+fn extended(disposition: &str) -> Option<String> {
+    let value = parameter(disposition, "filename*=")?.split(';').next()?;
+    let (charset, rest) = value.trim().split_once('\'')?;
+    let (_language, encoded) = rest.split_once('\'')?;
+    if !charset.eq_ignore_ascii_case("utf-8") {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(encoded.len());
+    let mut rest = encoded.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        if byte == b'%' {
+            let digits = std::str::from_utf8(after.get(..2)?).ok()?;
+            bytes.push(u8::from_str_radix(digits, 16).ok()?);
+            rest = &after[2..];
+        } else {
+            bytes.push(byte);
+            rest = after;
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// `filename="…"` or, of letters that need no quotes, `filename=…`.
+fn plain(disposition: &str) -> Option<String> {
+    let value = parameter(disposition, "filename=")?;
+    let name = match value.strip_prefix('"') {
+        Some(quoted) => quoted.split_once('"')?.0,
+        None => value.split(';').next()?.trim_end(),
+    };
+    Some(name.to_owned())
 }
 
 /// What went wrong with the store or the upload, as an answer.
@@ -124,13 +164,43 @@ fn too_large(limit: u64) -> Problem {
     ))
 }
 
-fn silent() -> Problem {
+fn too_slow(slow: TooSlow) -> Problem {
     Problem::new(
         StatusCode::REQUEST_TIMEOUT,
-        "no byte arrived for a minute; upload the file again",
+        format!("{slow}; upload the file again over a faster line"),
     )
 }
 
 fn broken_off() -> Problem {
     Problem::bad_request("the upload broke off; upload the file again")
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    /// The examples of RFC 6266, section 5, and names that no file may have.
+    #[test]
+    fn a_name_is_read_in_every_spelling_of_the_rfc() {
+        for (value, expected) in [
+            ("Attachment; filename=example.html", "example.html"),
+            ("INLINE; FILENAME= \"an example.html\"", "an example.html"),
+            ("attachment; filename*= UTF-8''%e2%82%ac%20rates", "€ rates"),
+            (
+                "attachment; filename=\"EURO rates\"; filename*=utf-8''%e2%82%ac%20rates",
+                "€ rates",
+            ),
+            ("attachment; filename=plain.csv; size=3", "plain.csv"),
+            ("attachment", "otherwise"),
+            ("attachment; filename=\"../x\"", "otherwise"),
+            ("attachment; filename*=UTF-8''..%2Fx", "otherwise"),
+            ("attachment; filename*=UTF-8''a%0", "otherwise"),
+        ] {
+            let value = HeaderValue::from_static(value);
+            let headers = HeaderMap::from_iter([(header::CONTENT_DISPOSITION, value)]);
+            assert_eq!(filename(&headers, "otherwise"), expected);
+        }
+    }
 }

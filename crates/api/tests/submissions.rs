@@ -47,6 +47,53 @@ async fn of_fifty_uploads_at_once_a_limit_of_five_accepts_exactly_five() {
     assert_eq!(arena.stored_files(), 5, "a refused upload leaves no file");
 }
 
+/// Whoever opens more uploads than a person may have waits a few seconds and is told to come back; nobody else waits.
+#[tokio::test]
+async fn one_person_cannot_take_every_upload_slot() {
+    let arena = Arena::open(|_| {}).await;
+    arena.person("ada").await;
+    arena.person("bob").await;
+    let (begun, mut beginnings) = tokio::sync::mpsc::channel(8);
+    let (start, _) = form(&[("method", "m")]);
+    for _ in 0..8 {
+        let (router, start, begun) = (arena.router.clone(), start.clone(), begun.clone());
+        let unfinished = stream::once(async move { Ok::<_, io::Error>(start) }).chain(
+            stream::once(async move {
+                begun.send(()).await.expect("awaited");
+                std::future::pending().await
+            }),
+        );
+        let upload = upload_of("ada", Body::from_stream(unfinished), None);
+        tokio::spawn(router.oneshot(upload));
+    }
+    for _ in 0..8 {
+        beginnings.recv().await.expect("an upload begins");
+    }
+    let ninth = arena
+        .send(upload("ada", &[("method", "m")], FILE.as_bytes()))
+        .await;
+    assert_eq!(ninth.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(ninth.headers.contains_key("retry-after"));
+    assert!(ninth.detail().contains("8 uploads"), "{}", ninth.detail());
+    arena.submit("bob", "another's").await;
+}
+
+#[tokio::test]
+async fn stored_submissions_are_counted_in_the_metrics() {
+    let arena = Arena::open(|_| {}).await;
+    arena.person("ada").await;
+    arena.submit("ada", "m").await;
+    let request = axum::http::Request::get("/metrics").body(Body::empty());
+    let metrics = arena.send(request.expect("a request")).await.text();
+    let figure = |name: &str| {
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name));
+        line.map_or(0.0, |figure| figure.trim().parse().expect("a figure"))
+    };
+    assert!(figure("referee_uploads_total ") >= 1.0, "{metrics}");
+    let bytes = figure("referee_upload_bytes_total ");
+    assert!(bytes >= 20.0, "the file's {} bytes: {metrics}", FILE.len());
+}
+
 #[tokio::test]
 async fn an_upload_that_breaks_off_leaves_neither_row_nor_file() {
     let arena = Arena::open(|settings| settings.upload_mb = 64).await;
@@ -212,7 +259,8 @@ async fn who_may_see_a_submission_depends_on_the_board() {
         arena.get(Some("bob"), &file).await.status,
         StatusCode::FORBIDDEN
     );
-    assert_eq!(arena.get(Some("ada"), &file).await.body, FILE.as_bytes());
+    let own = arena.get(Some("ada"), &file).await;
+    assert_eq!(own.body, FILE.as_bytes());
     let record = arena.get(Some("ada"), &format!("{path}/predictions")).await;
     assert!(record.body.starts_with(b"\x93NUMPY"), "{}", record.text());
 

@@ -43,7 +43,7 @@ async fn upload(
 ) -> Result<(StatusCode, Json<documents::StoredFile>), Problem> {
     let challenge = app.organized_challenge(&slug, &user).await?;
     check_key(&key)?;
-    let stored = uploads::receive(&app, &headers, body, LARGEST_FILE).await?;
+    let stored = uploads::receive(&app, user.0.id, &headers, body, LARGEST_FILE).await?;
     let filename = uploads::filename(&headers, &key);
     let is_new = files::put_file(
         &app.db,

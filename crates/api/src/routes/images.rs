@@ -59,7 +59,7 @@ async fn upload_test(
     body: Body,
 ) -> Result<(StatusCode, Json<documents::StoredFile>), Problem> {
     app.organized_challenge(&slug, &user).await?;
-    let stored = uploads::receive(&app, &headers, body, LARGEST_FILE).await?;
+    let stored = uploads::receive(&app, user.0.id, &headers, body, LARGEST_FILE).await?;
     let filename = uploads::filename(&headers, "test-images");
     let images = or_delete(
         &app,
@@ -132,7 +132,7 @@ async fn upload_validation_images(
     body: Body,
 ) -> Result<(StatusCode, Json<documents::StoredFile>), Problem> {
     let challenge = app.organized_challenge(&slug, &user).await?;
-    let stored = uploads::receive(&app, &headers, body, LARGEST_FILE).await?;
+    let stored = uploads::receive(&app, user.0.id, &headers, body, LARGEST_FILE).await?;
     let agreed = async {
         let images = read_images(&app, &stored.key, stored.bytes).await?.list;
         match validation_file(&app, &challenge, Purpose::ValidationLabels).await? {
@@ -188,7 +188,7 @@ async fn upload_validation_labels(
     body: Body,
 ) -> Result<(StatusCode, Json<documents::StoredFile>), Problem> {
     let challenge = app.organized_challenge(&slug, &user).await?;
-    let stored = uploads::receive(&app, &headers, body, LARGEST_LABELS).await?;
+    let stored = uploads::receive(&app, user.0.id, &headers, body, LARGEST_LABELS).await?;
     let agreed = async {
         let images = match validation_file(&app, &challenge, Purpose::ValidationImages).await? {
             Some(file) => Some(

@@ -19,7 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use crate::app::App;
+use crate::app::{App, UploadSlot};
 use crate::auth::SignedIn;
 use crate::extract::Path;
 use crate::problem::Problem;
@@ -145,7 +145,7 @@ struct Ticket {
     late: bool,
     received_at: DateTime<Utc>,
     idempotency_key: Option<String>,
-    _slot: tokio::sync::OwnedSemaphorePermit,
+    _slot: UploadSlot,
 }
 
 fn rules(terms: &Terms) -> Rules {
@@ -196,7 +196,7 @@ async fn admit(
     {
         return Err(refused(&refusal, &terms));
     }
-    let slot = app.upload_slot()?;
+    let slot = app.upload_slot(user.0.id).await?;
     Ok(Admission::Granted(Box::new(Ticket {
         user,
         terms,

@@ -77,7 +77,7 @@ async fn upload(
     body: Body,
 ) -> Result<(StatusCode, Json<documents::LabelVersion>), Problem> {
     let challenge = app.organized_challenge(&slug, &user).await?;
-    let file = uploads::hold(&app, &headers, body, LARGEST_FILE).await?;
+    let file = uploads::hold(&app, user.0.id, &headers, body, LARGEST_FILE).await?;
     let read = read(&app, &challenge, file).await?;
     let added = labels::add(
         &app.db,

@@ -1,7 +1,11 @@
 //! The files of a challenge: downloads, test images, the validation set.
 
+use std::io;
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
+use futures::{StreamExt, stream};
 use referee_scoring::npy;
 use referee_storage::inference;
 use serde_json::json;
@@ -77,6 +81,47 @@ async fn files_come_back_whole_or_in_part() {
         server.put(path, &admin, "other").await.status,
         StatusCode::OK
     );
+}
+
+/// Contract, section 4: past the server's upload slots (two here), 503 with `Retry-After`.
+#[tokio::test]
+async fn past_the_upload_slots_whoever_comes_is_told_to_come_back() {
+    let server = Arc::new(Server::new().await);
+    let admin = server.person("ada").await;
+    server.draft(&admin).await;
+    let (begun, mut beginnings) = tokio::sync::mpsc::channel(2);
+    let mut uploads = Vec::new();
+    for key in ["first", "second"] {
+        let (server, admin, begun) = (Arc::clone(&server), admin.clone(), begun.clone());
+        uploads.push(tokio::spawn(async move {
+            let chunks = stream::once(async { Ok::<_, io::Error>("0123456789") });
+            let unfinished = chunks.chain(stream::once(async move {
+                begun.send(()).await.expect("awaited");
+                std::future::pending().await
+            }));
+            let path = format!("/challenges/tiny/files/{key}");
+            server
+                .put(&path, &admin, Body::from_stream(unfinished))
+                .await
+        }));
+    }
+    for _ in 0..2 {
+        beginnings.recv().await.expect("an upload begins");
+    }
+    let third = async || {
+        server
+            .put("/challenges/tiny/files/third", &admin, "x")
+            .await
+    };
+    let refused = third().await;
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(refused.header("retry-after").parse::<u64>().is_ok());
+    assert!(refused.detail().contains("every upload slot"));
+    for upload in uploads {
+        upload.abort();
+        assert!(upload.await.is_err_and(|error| error.is_cancelled()));
+    }
+    assert_eq!(third().await.status, StatusCode::CREATED);
 }
 
 #[tokio::test]

@@ -8,7 +8,9 @@ use referee_scoring::predictions::refuse_by_leading_bytes;
 use referee_storage::objects::{ObjectError, ObjectStore, Stored};
 
 use super::form::{Completed, Form};
+use crate::pace::Pace;
 use crate::problem::Problem;
+use crate::uploads;
 
 /// The bytes by which a file is recognised that cannot be predictions.
 const HEAD: usize = 1024;
@@ -17,8 +19,6 @@ const MOST_DATA: usize = 1000;
 const MOST_PARTS: usize = 40 + MOST_DATA;
 /// What a protocol buffer, which an ONNX file is, can hold.
 const MOST_ONNX_BYTES: u64 = 2 << 30;
-/// Without a byte for this long, an upload has broken off.
-const PATIENCE: Duration = Duration::from_mins(1);
 /// How much of a refused upload is still read, and for how long: many clients read no answer before they have sent all.
 const DISCARDED_BYTES: usize = 64 << 20;
 const DISCARDED_FOR: Duration = Duration::from_secs(10);
@@ -26,6 +26,7 @@ const DISCARDED_FOR: Duration = Duration::from_secs(10);
 /// A form on its way in.
 pub struct Upload {
     form: Multipart,
+    pace: Pace,
     /// The client sends nothing before it is told to, so that it reads a refusal at once.
     waits_for_continue: bool,
 }
@@ -93,6 +94,7 @@ impl Upload {
             .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
         Self {
             form,
+            pace: Pace::default(),
             waits_for_continue: expects,
         }
     }
@@ -128,7 +130,7 @@ impl Upload {
     ) -> Result<Completed, Problem> {
         let mut form = Form::new(rules.forbids_outside_data);
         for _ in 0..MOST_PARTS {
-            let Some(part) = patient(self.form.next_field()).await? else {
+            let Some(part) = patient(&mut self.pace, self.form.next_field()).await? else {
                 return finished(form, rules, files);
             };
             let name = part.name().unwrap_or_default().to_owned();
@@ -148,14 +150,23 @@ impl Upload {
                 } else {
                     plain_name(part.file_name().unwrap_or_default())
                 };
-                let file = store(part, name, objects, rules, files.bytes(), kind).await?;
+                let file = store(
+                    part,
+                    name,
+                    &mut self.pace,
+                    objects,
+                    rules,
+                    files.bytes(),
+                    kind,
+                )
+                .await?;
                 if is_data {
                     files.data.push(file);
                 } else {
                     files.file = Some(file);
                 }
             } else {
-                form.add(&name, text(part, &name).await?);
+                form.add(&name, text(part, &name, &mut self.pace).await?);
             }
         }
         Err(Problem::unprocessable(format!(
@@ -184,8 +195,11 @@ impl Upload {
     }
 }
 
-async fn patient<T>(next: impl Future<Output = Result<T, MultipartError>>) -> Result<T, Problem> {
-    match tokio::time::timeout(PATIENCE, next).await {
+async fn patient<T>(
+    pace: &mut Pace,
+    next: impl Future<Output = Result<T, MultipartError>>,
+) -> Result<T, Problem> {
+    match pace.wait(next).await {
         // What cannot be read broke off or is no form; either way its sender has to send it again.
         Ok(next) => next.map_err(|error| {
             let reason = error.body_text();
@@ -193,19 +207,17 @@ async fn patient<T>(next: impl Future<Output = Result<T, MultipartError>>) -> Re
                 "the form broke off or is damaged ({reason}); send the submission again"
             ))
         }),
-        Err(_) => Err(Problem::new(
+        Err(slow) => Err(Problem::new(
             StatusCode::REQUEST_TIMEOUT,
-            format!(
-                "nothing arrived for {} s; send the submission again",
-                PATIENCE.as_secs()
-            ),
+            format!("{slow}; send the submission again over a faster line"),
         )),
     }
 }
 
-async fn text(mut part: Field<'_>, name: &str) -> Result<String, Problem> {
+async fn text(mut part: Field<'_>, name: &str, pace: &mut Pace) -> Result<String, Problem> {
     let mut text = Vec::new();
-    while let Some(chunk) = patient(part.chunk()).await? {
+    while let Some(chunk) = patient(pace, part.chunk()).await? {
+        pace.arrived(chunk.len());
         text.extend_from_slice(&chunk);
         if text.len() > Form::LONGEST {
             return Err(Problem::unprocessable(format!(
@@ -272,6 +284,7 @@ fn side_name(part: &Field<'_>, files: &Files) -> Result<String, Problem> {
 async fn store(
     mut part: Field<'_>,
     filename: String,
+    pace: &mut Pace,
     objects: &ObjectStore,
     rules: Rules,
     stored: u64,
@@ -287,7 +300,8 @@ async fn store(
     let mut upload = objects.upload(most);
     let mut head = Vec::with_capacity(HEAD);
     let written = async {
-        while let Some(chunk) = patient(part.chunk()).await? {
+        while let Some(chunk) = patient(pace, part.chunk()).await? {
+            pace.arrived(chunk.len());
             let was_short = head.len() < HEAD;
             head.extend_from_slice(&chunk[..chunk.len().min(HEAD - head.len())]);
             if let Some(kind) = kind
@@ -325,6 +339,7 @@ async fn store(
         .finish()
         .await
         .map_err(|error| Problem::internal(&error))?;
+    uploads::count(&stored);
     Ok(File {
         stored,
         filename,
