@@ -28,7 +28,7 @@ pub async fn answer(
     headers: &HeaderMap,
     file: Download<'_>,
 ) -> Result<Response, Problem> {
-    if is_known(headers, &file.etag) {
+    if names(headers, &file.etag) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, file.etag)]).into_response());
     }
     let range = wanted_range(headers, &file);
@@ -80,16 +80,15 @@ pub async fn answer(
     Ok(response)
 }
 
-/// Whether the browser's copy is this file.
-fn is_known(headers: &HeaderMap, etag: &str) -> bool {
-    let known = headers
-        .get(header::IF_NONE_MATCH)
-        .and_then(|known| known.to_str().ok());
-    known.is_some_and(|known| {
-        known
-            .split(',')
-            .any(|known| matches!(known.trim(), "*") || known.trim() == etag)
-    })
+/// Whether `If-None-Match` names the tag (RFC 9110, section 13.1.2: weak comparison).
+pub fn names(headers: &HeaderMap, etag: &str) -> bool {
+    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|tag| tag.trim() == "*" || opaque(tag) == opaque(etag))
 }
 
 #[derive(Debug, PartialEq)]
@@ -191,6 +190,24 @@ mod tests {
         }
         for odd in ["", "-", "5-3", "a-b", "0-0,-1", "1"] {
             assert_eq!(parse_range(odd, 10_000), None, "{odd}");
+        }
+    }
+
+    /// The table of RFC 9110, section 8.8.3.2, and the forms of the header.
+    #[test]
+    fn a_copy_is_known_by_weak_comparison() {
+        for (value, etag, expected) in [
+            ("\"67\"", "W/\"67\"", true),
+            ("W/\"67\"", "W/\"67\"", true),
+            ("W/\"67\"", "\"67\"", true),
+            ("\"67\"", "\"67\"", true),
+            ("\"1\", W/\"67\"", "\"67\"", true),
+            ("*", "\"67\"", true),
+            ("\"6\"", "\"67\"", false),
+        ] {
+            let headers =
+                HeaderMap::from_iter([(header::IF_NONE_MATCH, HeaderValue::from_static(value))]);
+            assert_eq!(names(&headers, etag), expected, "{value} {etag}");
         }
     }
 

@@ -61,7 +61,9 @@ fn npy_images(head: &[u8], bytes: u64) -> Result<ImageSet, Problem> {
         )));
     }
     let count = match header.shape.as_slice() {
-        [count, height, width] | [count, height, width, 1..=4] if height * width > 0 => *count,
+        [count, height, width] | [count, height, width, 1..=4] if *height > 0 && *width > 0 => {
+            *count
+        }
         _ => {
             return Err(Problem::unprocessable(format!(
                 "the array has shape {shape}; images are [N,H,W], or [N,H,W,C] with 1 to 4 channels last"
@@ -143,5 +145,25 @@ fn in_range(count: u64) -> Result<usize, Problem> {
             "{count} images; a test set has 1 to {}",
             i32::MAX
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shape_beyond_all_numbers_is_refused() {
+        let shape = "(1, 4294967296, 4294967296)";
+        let mut text = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}");
+        text = format!("{text:<117}\n");
+        let file = [npy::MAGIC, b"\x01\0\x76\0", text.as_bytes()].concat();
+        let bytes = file.len() as u64;
+        let problem = read(file.as_slice(), bytes).expect_err("refused");
+        assert!(
+            problem.detail().contains("do not fill"),
+            "{}",
+            problem.detail()
+        );
     }
 }

@@ -1,4 +1,3 @@
-use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use referee_client::documents;
@@ -150,14 +149,3 @@ impl From<FormatError> for Problem {
         Self::unprocessable(error.detail).with_errors(error.errors.into_iter().map(line))
     }
 }
-
-macro_rules! from_rejection {
-    ($($rejection:ty),+) => {$(
-        impl From<$rejection> for Problem {
-            fn from(rejection: $rejection) -> Self {
-                Self::new(rejection.status(), rejection.body_text())
-            }
-        }
-    )+};
-}
-from_rejection!(BytesRejection, JsonRejection, PathRejection, QueryRejection);

@@ -261,6 +261,7 @@ async fn who_may_see_a_submission_depends_on_the_board() {
     );
     let own = arena.get(Some("ada"), &file).await;
     assert_eq!(own.body, FILE.as_bytes());
+    assert_eq!(own.headers["cache-control"], "private, no-cache");
     let record = arena.get(Some("ada"), &format!("{path}/predictions")).await;
     assert!(record.body.starts_with(b"\x93NUMPY"), "{}", record.text());
 

@@ -4,7 +4,7 @@ mod document;
 mod publishing;
 mod settings;
 
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use chrono::Utc;
@@ -23,11 +23,16 @@ use crate::problem::Problem;
 
 pub use document::{label_version_document, state_document, stored_file_document};
 
+/// What the settings of a challenge may be long, in bytes of JSON.
+const LARGEST_SETTINGS: usize = 16 << 20;
+
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
         .routes(routes!(show, change))
         .routes(routes!(image_names))
+        // The class list of ImageNet-21k, with every synonym, is 2 MB.
+        .layer(DefaultBodyLimit::max(LARGEST_SETTINGS))
 }
 
 /// The challenges, newest first: published ones, and drafts for those who run them.

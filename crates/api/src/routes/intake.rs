@@ -10,8 +10,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, SecondsFormat, Utc};
 use referee_client::documents;
-use referee_storage::challenges::State as ChallengeState;
 use referee_storage::challenges::settings::{AfterClose, OutsideData};
+use referee_storage::challenges::{self, State as ChallengeState};
 use referee_storage::submissions::intake::{self, Intake, NewData, NewSubmission, Refusal, Terms};
 use referee_storage::submissions::{Entry, Kind};
 use tracing::Instrument;
@@ -52,6 +52,7 @@ pub fn routes() -> OpenApiRouter<App> {
     (status = 404, description = "There is no such challenge", body = documents::Problem),
     (status = 409, description = "The challenge has no labels yet, or the key belongs to another submission", body = documents::Problem),
     (status = 413, description = "The file is larger than the challenge allows", body = documents::Problem),
+    (status = 415, description = "This is no form", body = documents::Problem),
     (status = 422, description = "The form or the file is not acceptable", body = documents::Problem),
     (status = 429, description = "A limit is used up; says when the next is allowed", body = documents::Problem),
     (status = 503, description = "Every upload slot is taken", body = documents::Problem)
@@ -64,7 +65,7 @@ async fn submit(
     form: Result<Multipart, MultipartRejection>,
 ) -> Result<Response, Problem> {
     let received_at = Utc::now();
-    let form = form.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
+    let form = form.map_err(|_| no_form())?;
     let upload = Upload::new(form, &headers);
     let admission = match user {
         Ok(user) => admit(&app, &slug, user, &headers, received_at).await,
@@ -95,6 +96,13 @@ async fn submit(
         axum::Json(document),
     )
         .into_response())
+}
+
+fn no_form() -> Problem {
+    Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "send a form (multipart/form-data): `curl -F file=@predictions.txt -F method=…`",
+    )
 }
 
 /// The fields of the form.
@@ -282,11 +290,30 @@ fn refused(refusal: &Refusal, terms: &Terms) -> Problem {
 /// Reads the form and makes it a submission. Where it does not become one, nothing is left of it.
 async fn receive(app: App, ticket: Ticket, mut upload: Upload) -> Result<Uuid, Problem> {
     match upload.receive(&app.objects, rules(&ticket.terms)).await {
-        Ok((form, file, data)) => register(&app, &ticket, &form, file, data).await,
+        Ok((form, file, data)) => {
+            if let Err(problem) = check_class_order(&app, &ticket.terms, &form).await {
+                let file = Some(file);
+                Files { file, data }.delete(&app.objects).await;
+                return Err(problem);
+            }
+            register(&app, &ticket, &form, file, data).await
+        }
         Err(problem) => {
             upload.discard().await;
             Err(problem)
         }
+    }
+}
+
+/// Whether a model's columns are the classes of the challenge.
+async fn check_class_order(app: &App, terms: &Terms, form: &Completed) -> Result<(), Problem> {
+    let Some(order) = &form.class_order else {
+        return Ok(());
+    };
+    let (classes, _) = challenges::public_facts(&app.db, terms.challenge).await?;
+    match order.columns(&classes) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Problem::unprocessable(format!("`class_order`: {error}"))),
     }
 }
 

@@ -52,7 +52,7 @@ async fn list_submissions(
     security(("token" = []), ("session" = [])), responses(
     (status = 201, description = "The token with its secret", body = documents::CreatedToken),
     (status = 401, description = "Nobody is signed in", body = documents::Problem),
-    (status = 422, description = "The name is empty or too long", body = documents::Problem)
+    (status = 422, description = "The name is empty, too long or no single line", body = documents::Problem)
 ))]
 async fn create_token(
     State(app): State<App>,
@@ -60,9 +60,9 @@ async fn create_token(
     Json(new): Json<documents::NewToken>,
 ) -> Result<(StatusCode, Json<documents::CreatedToken>), Problem> {
     let name = new.name.trim();
-    if name.is_empty() || name.chars().count() > 100 {
+    if name.is_empty() || name.chars().count() > 100 || name.contains(char::is_control) {
         return Err(Problem::unprocessable(
-            "a token's name has 1 to 100 characters",
+            "a token's name is one line of 1 to 100 characters",
         ));
     }
     let secret = auth::new_secret("referee_")?;

@@ -342,7 +342,7 @@ async fn whatever_goes_wrong_is_a_problem_document() {
             server
                 .ask(Method::DELETE, "/me/tokens/seven", &token, &json!(null))
                 .await,
-            StatusCode::BAD_REQUEST,
+            StatusCode::NOT_FOUND,
         ),
         (
             server.get("/challenges?limit=many", "").await,

@@ -136,6 +136,18 @@ async fn settings_that_make_no_sense_are_all_named() {
     for fault in ["slug", "title", "public_fraction", "class 0 is called `7`"] {
         assert!(refused.detail().contains(fault), "{}", refused.detail());
     }
+    for title in ["a".repeat(201), "two\nlines".to_owned()] {
+        let settings =
+            json!({"slug": "tiny", "title": title, "classes": [{"name": "cat"}, {"name": "dog"}]});
+        let refused = server
+            .ask(Method::POST, "/challenges", &admin, &settings)
+            .await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(refused.detail().contains("title must be one line"));
+    }
+    let token = json!({"name": "two\nlines"});
+    let refused = server.ask(Method::POST, "/me/tokens", &admin, &token).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
 }
 
 #[tokio::test]

@@ -3,4 +3,5 @@
 mod accounts;
 mod challenge_files;
 mod challenges;
+mod extractors;
 mod server;

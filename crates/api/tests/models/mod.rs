@@ -85,6 +85,12 @@ async fn what_cannot_be_a_model_is_refused_with_what_to_do() {
         ("architecture", "resnet51", "`architecture`"),
         ("preprocess", "{\"crop\": \"big\"}", "`preprocess`"),
         ("class_order", "alphabetical", "`class_order`"),
+        (
+            "class_order",
+            "cat\ndog\nowl",
+            "this challenge has 2 classes",
+        ),
+        ("class_order", "cat\nowl", "no class is called `owl`"),
         ("class_offset", "-1", "`class_offset`"),
         ("boxes", "true", "`boxes`"),
     ] {

@@ -135,6 +135,10 @@ impl ChallengeSettings {
             !self.title.trim().is_empty(),
             "title is empty; name the challenge".into(),
         );
+        require(
+            self.title.chars().count() <= 200 && !self.title.contains(char::is_control),
+            "title must be one line of at most 200 characters".into(),
+        );
         if let Some(series) = &self.series {
             require(
                 is_slug(series),

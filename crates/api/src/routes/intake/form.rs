@@ -1,5 +1,5 @@
 use referee_client::documents::Kind;
-use referee_scoring::model_form::{self, ModelForm};
+use referee_scoring::model_form::{self, ClassOrder, ModelForm};
 use serde_json::json;
 
 use crate::routes::submissions::wording;
@@ -46,6 +46,7 @@ pub struct Completed {
     pub outside_data: bool,
     pub paper_url: Option<String>,
     pub code_url: Option<String>,
+    pub class_order: Option<ClassOrder>,
     /// How to read the file, as the workers find it in the submission's `form`.
     pub reading: serde_json::Value,
 }
@@ -76,7 +77,7 @@ impl Form {
             let name: String = name.chars().take(40).collect();
             self.complaints.push(format!(
                 "`{name}` is no field of a submission (there are {})",
-                FIELDS.join(", ")
+                FIELDS.join(", ") + " and data"
             ));
             return None;
         };
@@ -90,6 +91,9 @@ impl Form {
     }
 
     fn set(&mut self, name: &'static str, text: String) -> Result<(), String> {
+        if text.contains('\0') {
+            return Err(format!("`{name}` holds the character NUL; leave it out"));
+        }
         match name {
             "kind" => self.kind = text.parse()?,
             "method" => self.method = wording::method(&text)?,
@@ -145,6 +149,7 @@ impl Form {
             outside_data: self.outside_data,
             paper_url: self.paper_url,
             code_url: self.code_url,
+            class_order: self.model.class_order.clone(),
             reading: match self.kind {
                 Kind::Predictions => json!({ "boxes": self.boxes }),
                 Kind::Model => json!(self.model),
@@ -181,10 +186,11 @@ fn web_address(name: &str, text: &str) -> Result<Option<String>, String> {
     }
 }
 
+/// As a program may write it: Python's `True`, a shell's `1`. What was left empty is not so.
 fn truth(name: &str, text: &str) -> Result<bool, String> {
-    match text {
-        "true" => Ok(true),
-        "false" => Ok(false),
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" => Ok(true),
+        "false" | "0" | "" => Ok(false),
         _ => Err(format!("`{name}` is true or false")),
     }
 }
@@ -212,6 +218,41 @@ mod tests {
     }
 
     #[test]
+    fn truth_is_read_as_programs_write_it() {
+        for (text, meant) in [
+            ("True", true),
+            ("true", true),
+            ("1", true),
+            ("False", false),
+            ("FALSE", false),
+            ("0", false),
+            ("", false),
+        ] {
+            let completed = filled(&[("method", "m"), ("boxes", text), ("outside_data", text)]);
+            let completed = completed.expect("complete");
+            assert_eq!(completed.outside_data, meant, "{text}");
+            assert_eq!(completed.reading, json!({ "boxes": meant }), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_field_holds_what_cannot_be_stored() {
+        for field in [
+            "method",
+            "description",
+            "output",
+            "class_order",
+            "paper_url",
+        ] {
+            let complaint = filled(&[(field, "a\0\nb")]).expect_err("refused");
+            assert!(
+                complaint.contains(&format!("`{field}` holds")),
+                "{complaint}"
+            );
+        }
+    }
+
+    #[test]
     fn every_fault_is_named_at_once() {
         let complaint = filled(&[
             ("boxes", "yes"),
@@ -225,6 +266,7 @@ mod tests {
         for part in [
             "`boxes` is true or false",
             "`colour` is no field",
+            " and data)",
             "`architecture` describes a model",
             "`code_url`",
             "`outside_data` is given twice",

@@ -44,7 +44,8 @@ pub(super) async fn file(
         // The file of a submission never changes.
         etag: format!("\"{id}\""),
     };
-    downloads::answer(&app, &headers, file).await
+    let answer = downloads::answer(&app, &headers, file).await?;
+    Ok(([(header::CACHE_CONTROL, "private, no-cache")], answer).into_response())
 }
 
 /// What a submission predicts as the canonical record, NPY int32 `[N,6]`: for the organizers and, where the images are
