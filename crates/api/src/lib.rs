@@ -20,6 +20,7 @@ mod passwords;
 mod problem;
 mod router;
 mod routes;
+mod serve;
 mod uploads;
 mod web;
 
@@ -27,4 +28,5 @@ pub use app::App;
 pub use config::{ApiConfig, ServerKey};
 pub use openapi::document as openapi_document;
 pub use passwords::hash_password;
-pub use router::{router, serve};
+pub use router::router;
+pub use serve::serve;

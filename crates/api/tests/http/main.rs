@@ -3,5 +3,6 @@
 mod accounts;
 mod challenge_files;
 mod challenges;
+mod connections;
 mod extractors;
 mod server;

@@ -1,17 +1,24 @@
+use std::io;
+use std::net::SocketAddr;
+
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
-use referee_api::{ApiConfig, App, ServerKey, router};
+use referee_api::{ApiConfig, App, ServerKey, router, serve};
 use referee_storage::objects::ObjectStore;
 use referee_storage::scorer;
 use referee_storage::testing::TestDatabase;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use uuid::Uuid;
 
 /// A server with nothing in it.
 pub struct Server {
     pub db: TestDatabase,
+    app: App,
     router: Router,
     _objects: tempfile::TempDir,
 }
@@ -60,12 +67,23 @@ impl Server {
         let db = TestDatabase::new().await;
         let objects = tempfile::tempdir().expect("a temporary directory");
         let store = ObjectStore::local(objects.path()).expect("a local object store");
-        let router = router(App::new(db.api.clone(), store, config));
+        let app = App::new(db.api.clone(), store, config);
         Self {
             db,
-            router,
+            router: router(app.clone()),
+            app,
             _objects: objects,
         }
+    }
+
+    /// The same server at a port of this machine, until the token is cancelled.
+    pub async fn listen(&self) -> (SocketAddr, CancellationToken, JoinHandle<io::Result<()>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("its address");
+        let stop = CancellationToken::new();
+        let stopped = stop.clone().cancelled_owned();
+        let serving = tokio::spawn(serve(listener, self.app.clone(), stopped));
+        (address, stop, serving)
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {

@@ -1,0 +1,65 @@
+//! Connections of a listening server, byte by byte.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+
+use crate::server::Server;
+
+const HALF_A_HEAD: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: referee.exa";
+
+#[tokio::test]
+async fn half_a_head_does_not_stay_open() {
+    let server = Server::new().await;
+    let (address, stop, serving) = server.listen().await;
+    let mut connection = TcpStream::connect(address).await.expect("connects");
+    connection.write_all(HALF_A_HEAD).await.expect("sends");
+    // From here on an hour passes as soon as nobody has anything else to do.
+    tokio::time::pause();
+    let mut answer = Vec::new();
+    let closed = timeout(Duration::from_hours(1), connection.read_to_end(&mut answer));
+    closed.await.expect("within the hour").expect("closed");
+    tokio::time::resume();
+    stop.cancel();
+    serving.await.expect("no panic").expect("stops");
+}
+
+#[tokio::test]
+async fn half_a_head_does_not_delay_the_stop() {
+    let server = Server::new().await;
+    let (address, stop, serving) = server.listen().await;
+    let mut connection = TcpStream::connect(address).await.expect("connects");
+    connection.write_all(HALF_A_HEAD).await.expect("sends");
+    sleep(Duration::from_millis(300)).await;
+    stop.cancel();
+    let stopped = timeout(Duration::from_secs(5), serving).await;
+    stopped.expect("soon").expect("no panic").expect("stops");
+}
+
+#[tokio::test]
+async fn a_request_under_way_is_answered_before_the_stop() {
+    let server = Server::new().await;
+    let admin = server.person("ada").await;
+    server.draft(&admin).await;
+    let (address, stop, mut serving) = server.listen().await;
+    let mut connection = TcpStream::connect(address).await.expect("connects");
+    let half = format!(
+        "PUT /api/v1/challenges/tiny/files/key HTTP/1.1\r\nHost: referee.example\r\n\
+         Authorization: Bearer {admin}\r\nContent-Length: 10\r\n\r\n01234"
+    );
+    connection.write_all(half.as_bytes()).await.expect("sends");
+    sleep(Duration::from_millis(300)).await;
+    stop.cancel();
+    let waits = timeout(Duration::from_secs(3), &mut serving).await;
+    assert!(waits.is_err(), "the upload is not finished");
+    connection.write_all(b"56789").await.expect("sends");
+    let mut answer = String::new();
+    connection
+        .read_to_string(&mut answer)
+        .await
+        .expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    serving.await.expect("no panic").expect("stops");
+}
