@@ -21,8 +21,8 @@ const PYTORCH: &str = "this is a PyTorch file, which may hold code and is never 
 const TORCHSCRIPT: &str = "this is a TorchScript archive, which holds code: save its tensors with save_file({k: v.contiguous() for k, v in torch.jit.load('model.pt').state_dict().items()}, 'model.safetensors')";
 const EXPORTED_PROGRAM: &str = "this is a program of torch.export: export it with torch.onnx.export(torch.export.load('model.pt2'), (image,), 'model.onnx')";
 const PICKLE: &str = "this is a pickle, which is never read (loading one runs its code): save the tensors with safetensors.torch.save_file, or a scikit-learn model with skl2onnx.to_onnx";
-const KERAS: &str = "this is a Keras model: export it with keras.models.load_model('model.keras').export('model.onnx', format='onnx')";
-const HDF5: &str = "this is an HDF5 file; a Keras model is exported with keras.models.load_model('model.h5').export('model.onnx', format='onnx')";
+const KERAS: &str = "this is a Keras model: export it with m = keras.models.load_model('model.keras'); m(numpy.zeros((1, *m.input_shape[1:]))); m.export('model.onnx', format='onnx')";
+const HDF5: &str = "this is an HDF5 file; a Keras model is exported with m = keras.models.load_model('model.h5'); m(numpy.zeros((1, *m.input_shape[1:]))); m.export('model.onnx', format='onnx')";
 const TFLITE: &str = "this is a TensorFlow Lite model: convert it with `python -m tf2onnx.convert --tflite model.tflite --output model.onnx`";
 const TENSORFLOW: &str = "this is a TensorFlow graph: convert its SavedModel with `python -m tf2onnx.convert --saved-model DIRECTORY --output model.onnx`";
 const PREDICTIONS: &str = "these are predictions, not a model: submit them with kind=predictions";
