@@ -65,15 +65,14 @@ impl WeightsFile {
         })
     }
 
-    /// What stands between the file and the network, whatever the number of classes: nothing where it fits.
+    /// What stands between the file and the network with as many classes as its own head has: nothing where it fits.
     pub fn misfit(&self, network: &Network) -> Option<WeightsError> {
         self.differs(network).map(|error| self.suggesting(error))
     }
 
     fn differs(&self, network: &Network) -> Option<WeightsError> {
         let matching = Matching::new(self.tensors(), network);
-        let classes = matching.classes(network).unwrap_or(0);
-        matching.check(network, classes).err()
+        matching.check(network, matching::classes(network)).err()
     }
 
     /// Where the tensors are those of another network here, says which.

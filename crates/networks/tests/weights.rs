@@ -205,6 +205,24 @@ fn wrappers_prefixes_are_stripped() {
 }
 
 #[test]
+fn a_complete_averaged_copy_beside_prefixed_names_is_ignored() {
+    let plain = values(&File::new().load().expect("loaded"));
+    // As Lightning saves a model beside its EMA, and with torch.optim.swa_utils.AveragedModel as that EMA.
+    for copy in ["ema_model.", "ema.module."] {
+        let mut both = File::new().renamed(|name| format!("model.{name}"));
+        let averaged = File::new().renamed(|name| format!("{copy}{name}"));
+        both.0.extend(averaged.0);
+        for file in [both.clone(), both.with("ema.n_averaged", &[])] {
+            let loaded = file.load().expect("loaded");
+            assert_eq!(values(&loaded), plain);
+            let codes = loaded.notices.iter().map(|notice| notice.code.as_str());
+            let codes: Vec<_> = codes.collect();
+            assert_eq!(codes, ["prefix_stripped", "training_state_ignored"]);
+        }
+    }
+}
+
+#[test]
 fn a_prefix_that_only_some_names_have_leaves_the_others_unknown() {
     let file = File::new()
         .renamed(|name| format!("model.{name}"))
@@ -270,6 +288,10 @@ fn a_head_of_another_length_is_called_that() {
         head(4).sentence(),
         "4 columns for 3 classes; TensorFlow puts 'background' first: resubmit with class_offset=1"
     );
+    // What `referee profile --classes 3` says: the number of the network that was asked for, not the file's.
+    let file = WeightsFile::read(&Bytes::from(head(21843).bytes())).expect("readable");
+    let misfit = file.misfit(&network()).expect("another head");
+    assert_eq!(misfit.to_string(), head(21843).sentence());
 }
 
 #[test]

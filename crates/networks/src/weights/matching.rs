@@ -248,14 +248,15 @@ fn readings(tensors: &[TensorInfo]) -> Vec<Reading<'_>> {
         prefix: String::new(),
         names: plain.collect(),
     }];
-    // A prefix that half of the names have.
+    // A prefix that half of the names have, those of a complete averaged copy and the like left out.
     let next = |reading: &Reading<'_>| {
+        let names = reading.names.iter().map(|(name, _)| *name);
+        let names: Vec<_> = names
+            .filter(|name| !is_auxiliary(name) && !is_training_state(name))
+            .collect();
         PREFIXES.into_iter().find(|prefix| {
-            let having = reading
-                .names
-                .iter()
-                .filter(|(name, _)| name.starts_with(prefix));
-            2 * having.count() > reading.names.len()
+            let having = names.iter().filter(|name| name.starts_with(prefix));
+            2 * having.count() > names.len()
         })
     };
     while let Some(prefix) = readings.last().and_then(next) {
@@ -277,6 +278,12 @@ fn head(network: &Network) -> Option<&Parameter> {
     parameters
         .rev()
         .find(|parameter| parameter.kind == ParameterKind::Trainable && parameter.dims.len() >= 2)
+}
+
+/// The number of classes that a network tells apart.
+pub(super) fn classes(network: &Network) -> usize {
+    let head = head(network).and_then(|head| head.dims.first());
+    head.copied().unwrap_or(0)
 }
 
 /// Whether the elements are the parameter's, in their order, with the dimensions after the first spelt out.
