@@ -7,7 +7,7 @@ pub enum ModelError {
     Onnx(#[from] OnnxError),
     #[error(transparent)]
     Network(#[from] NetworkError),
-    #[error("the network has {} inputs ({}); expected one, the image", .0.len(), .0.join(", "))]
+    #[error("the network has {} inputs ({}); expected one, the image: {}", .0.len(), .0.join(", "), constant_inputs(.0))]
     Inputs(Vec<String>),
     #[error(
         "input {name} is {found}; expected an image: [batch, channels, height, width] or [batch, height, width, channels]"
@@ -62,6 +62,15 @@ impl From<candle_core::Error> for ModelError {
 }
 
 pub(super) type Result<T, E = ModelError> = std::result::Result<T, E>;
+
+/// How a file gets a single input. TensorFlow's names end in `:0`; Keras's own export leaves constants among the inputs.
+fn constant_inputs(names: &[String]) -> &'static str {
+    if names.iter().any(|name| name.ends_with(":0")) {
+        "export a SavedModel (`model.export('d')`) and run `python -m tf2onnx.convert --saved-model d --output model.onnx`"
+    } else {
+        "make the others constants before exporting"
+    }
+}
 
 fn offset_words(offset: usize) -> String {
     if offset == 0 {

@@ -10,6 +10,8 @@ pub enum OnnxError {
         path: PathBuf,
         source: std::io::Error,
     },
+    #[error("the ONNX file ends within a field: it was cut off; send it again")]
+    CutOff,
     #[error(
         "this is not an ONNX file ({0}); torch.onnx.export(model, (image,), \"model.onnx\") writes one"
     )]
@@ -38,7 +40,7 @@ pub enum OnnxError {
         "tensor {tensor}: its data lies in a file {location:?} that was not sent; send it as a further part named `data` with that file name"
     )]
     SideFile { tensor: String, location: String },
-    #[error("node {node}: operator {operator} is not supported")]
+    #[error("node {node}: operator {operator} is not supported{}", instead_of(.operator))]
     Operator { node: String, operator: String },
     #[error("node {node} ({operator}): {detail}")]
     Node {
@@ -54,6 +56,23 @@ pub enum OnnxError {
 }
 
 pub(super) type Result<T, E = OnnxError> = std::result::Result<T, E>;
+
+/// What to send instead of a file with an operator that is not supported.
+fn instead_of(operator: &str) -> &'static str {
+    match operator.split_once("::").unwrap_or(("", operator)) {
+        ("com.microsoft" | "com.microsoft.nchwc", _) => {
+            ", which is ONNX Runtime's own: send the file from before it was optimised"
+        }
+        (_, "DynamicQuantizeLinear" | "ConvInteger" | "MatMulInteger") => {
+            ": send the float model, or quantise it with quantize_static(…, quant_format=QuantFormat.QDQ)"
+        }
+        (_, linear) if linear.starts_with("QLinear") => {
+            ": send the float model, or quantise it with quantize_static(…, quant_format=QuantFormat.QDQ)"
+        }
+        ("", _) => ": export again with opset_version=20, or replace that layer",
+        _ => ": it is an exporter's own; export with ONNX's operators only",
+    }
+}
 
 /// A name from the file as a message shows it: printable, and not a page long.
 pub(super) fn shown(name: &str) -> String {

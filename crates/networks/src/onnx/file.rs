@@ -99,8 +99,12 @@ impl OnnxFile {
                 bytes: bytes.len() as u64,
             });
         }
-        let model =
-            ModelProto::decode(bytes).map_err(|error| OnnxError::NotOnnx(error.to_string()))?;
+        // Every ONNX file begins with its IR version.
+        let begins_as_one = bytes.first() == Some(&0x08);
+        let model = ModelProto::decode(bytes).map_err(|error| match error.to_string() {
+            reason if begins_as_one && reason.contains("buffer underflow") => OnnxError::CutOff,
+            reason => OnnxError::NotOnnx(reason),
+        })?;
         let Some(graph) = &model.graph else {
             return Err(OnnxError::NotOnnx("it holds no graph".into()));
         };

@@ -400,8 +400,35 @@ fn an_unknown_operator_is_named_with_its_node() {
         .to_string();
     assert_eq!(
         refused,
-        "node Quantum_of_logits: operator Quantum is not supported"
+        "node Quantum_of_logits: operator Quantum is not supported: export again with opset_version=20, or replace that layer"
     );
+}
+
+#[test]
+fn what_onnx_runtimes_tools_wrote_is_refused_with_what_to_send_instead() {
+    // What quantize_dynamic, quantize_static in the format QOperator, and an optimised session write (1.32).
+    for (domain, operator, remedy) in [
+        ("", "DynamicQuantizeLinear", "quant_format=QuantFormat.QDQ"),
+        ("", "QLinearConv", "quant_format=QuantFormat.QDQ"),
+        (
+            "com.microsoft",
+            "FusedMatMul",
+            "from before it was optimised",
+        ),
+    ] {
+        let mut draft = plain("raw")
+            .node(operator, &["raw"], &["logits"], &[])
+            .output("logits", DataType::Float, &[0, 4]);
+        let last = draft.graph().node.last_mut().expect("added");
+        last.domain = Some(domain.into());
+        let refused = prepare(&draft, expected())
+            .expect_err("unknown")
+            .to_string();
+        assert!(
+            refused.contains(operator) && refused.contains(remedy),
+            "{refused}"
+        );
+    }
 }
 
 #[test]
@@ -411,6 +438,10 @@ fn a_network_with_two_inputs_is_refused() {
         .output("logits", DataType::Float, &[0, 4]);
     let refused = prepare(&draft, expected()).expect_err("two").to_string();
     assert!(refused.contains("2 inputs (image, mask)"), "{refused}");
+    assert!(
+        refused.ends_with("make the others constants before exporting"),
+        "{refused}"
+    );
 }
 
 #[test]

@@ -168,6 +168,18 @@ fn side_files_are_found_beside_the_model() {
 }
 
 #[test]
+fn a_file_that_was_cut_off_is_called_that() {
+    let whole = draft().node("Relu", &["x"], &["y"], &[]).bytes();
+    let cut = whole[..whole.len() - 20].to_vec();
+    let refused = OnnxFile::decode(cut.into(), SideFiles::default());
+    let refused = refused.expect_err("cut off").to_string();
+    assert!(
+        refused.ends_with("it was cut off; send it again"),
+        "{refused}"
+    );
+}
+
+#[test]
 fn opsets_from_7_to_28_are_accepted() {
     for (opset, accepted) in [(6, false), (7, true), (28, true), (29, false)] {
         let mut draft = draft().node("Relu", &["x"], &["y"], &[]);
