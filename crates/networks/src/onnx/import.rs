@@ -2,6 +2,7 @@
 //! local functions and `If` with a condition that is constant, or follows from shapes, are written out in place.
 
 mod arrange;
+mod attention;
 mod elementwise;
 mod followed;
 mod layers;
@@ -378,6 +379,7 @@ impl<'a> Importer<'a> {
     fn operator(&mut self, apply: &Apply<'_>) -> Result<Vec<Value>> {
         for family in [
             Self::layer,
+            Self::transformer,
             Self::elementwise,
             Self::reduction,
             Self::arrangement,

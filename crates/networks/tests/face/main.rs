@@ -8,6 +8,7 @@
     reason = "tests count little, compare what is exact, and call tensors what formulas call them"
 )]
 
+mod exports;
 mod fuse;
 mod gradients;
 mod kernels;
