@@ -85,7 +85,12 @@ impl Network {
     /// The number of weight layers on the longest path from input to output.
     fn depth(&self) -> usize {
         let mut depths = vec![0; self.value_count()];
+        // Weights that the file holds as integers or in another arrangement.
+        let mut weights = vec![false; self.value_count()];
         for node in self.nodes() {
+            let mut inputs = node.inputs.iter().flatten();
+            let reads_weights = self.trainable_inputs(node).next().is_some()
+                || inputs.any(|input| weights[input.index()]);
             let longest = node
                 .inputs
                 .iter()
@@ -93,23 +98,29 @@ impl Network {
                 .map(|input| depths[input.index()])
                 .max()
                 .unwrap_or(0);
-            let depth = longest + usize::from(self.is_weight_layer(node));
+            let depth = longest + usize::from(is_weight_layer(&node.op, reads_weights));
+            let arranges = matches!(
+                node.op,
+                Op::DequantizeLinear { .. }
+                    | Op::Cast { .. }
+                    | Op::Reshape { .. }
+                    | Op::Transpose { .. }
+            );
             for output in &node.outputs {
                 depths[output.index()] = depth;
+                weights[output.index()] = arranges && reads_weights;
             }
         }
         depths[self.output().index()]
     }
+}
 
-    /// Convolutions and linear layers; a product of two computed matrices, as in attention, is none.
-    fn is_weight_layer(&self, node: &Node) -> bool {
-        match node.op {
-            Op::Convolution(_) | Op::ConvTranspose(_) | Op::Linear => true,
-            Op::Gemm(_) | Op::MatMul | Op::Einsum { .. } | Op::Lstm(_) => {
-                self.trainable_inputs(node).next().is_some()
-            }
-            _ => false,
-        }
+/// Convolutions and linear layers; a product of two computed matrices, as in attention, is none.
+fn is_weight_layer(op: &Op, reads_weights: bool) -> bool {
+    match op {
+        Op::Convolution(_) | Op::ConvTranspose(_) | Op::Linear => true,
+        Op::Gemm(_) | Op::MatMul | Op::Einsum { .. } | Op::Lstm(_) => reads_weights,
+        _ => false,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Apply, Importer, Result, Value, flow};
 use crate::{
-    Activation, Binary, Comparison, ElementType, Op, Unary, ValueId,
+    Activation, Binary, Comparison, ElementType, Op, ParameterKind, Unary, ValueId,
     onnx::{Stored, tensor::element_type},
 };
 
@@ -127,8 +127,15 @@ impl Importer<'_> {
             };
             Op::QuantizeLinear { axis, to }
         };
+        // Weights that the file holds as integers.
+        let x = match apply.input(0)? {
+            Value::Constant(weights) if apply.operator == "DequantizeLinear" => {
+                self.parameter(weights, ParameterKind::Trainable)
+            }
+            other => self.id(other),
+        };
         let inputs = vec![
-            Some(self.first(apply)?),
+            Some(x),
             Some(self.operand(apply, 1)?),
             self.optional(apply, 2),
         ];

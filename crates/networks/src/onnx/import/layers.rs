@@ -376,13 +376,17 @@ impl Importer<'_> {
 }
 
 /// Whether an exporter multiplied a batch normalisation into these weights, by the names that it gives them then:
-/// PyTorch's exporter `conv1.weight_bias` (a bias of the layer's own is `conv1.bias`), its older one `onnx::Conv_123`.
+/// PyTorch's exporter `conv1.weight_bias` (a bias of the layer's own is `conv1.bias`), its older one `onnx::Conv_123`,
+/// tf2onnx `…/convolution/merged_input:0`.
 fn holds_batch_norm(weight: &Value, bias: Option<&Value>) -> bool {
     let name = |value: &Value| value.stored().map(|stored| stored.name.clone());
-    let (Some(weight), Some(bias)) = (name(weight), bias.and_then(name)) else {
+    let Some(weight) = name(weight) else {
         return false;
     };
-    bias.strip_suffix("_bias") == Some(&weight) || weight.starts_with("onnx::Conv_")
+    let with_bias = bias.and_then(name).is_some_and(|bias| {
+        bias.strip_suffix("_bias") == Some(&weight) || weight.starts_with("onnx::Conv_")
+    });
+    with_bias || weight.ends_with("/merged_input:0")
 }
 
 /// `auto_pad` and `pads` of a convolution or a pooling.

@@ -87,7 +87,7 @@ impl Importer<'_> {
         }
     }
 
-    fn parameter(&mut self, constant: &Rc<Constant>, kind: ParameterKind) -> ValueId {
+    pub(super) fn parameter(&mut self, constant: &Rc<Constant>, kind: ParameterKind) -> ValueId {
         if let Some(id) = constant.parameter.get() {
             if kind == ParameterKind::Trainable {
                 self.builder.set_trainable(*id);
