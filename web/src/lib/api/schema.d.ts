@@ -2899,6 +2899,15 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This is no form */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The form or the file is not acceptable */
             422: {
                 headers: {
@@ -3278,7 +3287,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The name is empty or too long */
+            /** @description The name is empty, too long or no single line */
             422: {
                 headers: {
                     [name: string]: unknown;
