@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { ChallengeDocument } from '$lib/api/schema';
 import { readDirectory } from './manifest';
-import { changesOf, emptySettings, newChallenge, parseClasses, settingsFaults, settingsOf } from './settings-form';
+import { changesOf, closeFault, emptySettings, newChallenge, parseClasses, settingsFaults, settingsOf } from './settings-form';
 
 /** The contract's own example of challenge.toml. */
 const TOML = `
@@ -52,7 +52,7 @@ test("the contract's challenge.toml becomes the body that creates it", async () 
         file('classes.txt', 'Trouser\nBag\tn02774152\n'),
         ...names.map((name) => file(name)),
     ]);
-    expect(settingsFaults(form)).toEqual({});
+    expect(settingsFaults(form, '', new Date('2026-06-01T00:00:00Z'))).toEqual({});
     expect(newChallenge(form)).toEqual({
         slug: 'fashion-mnist',
         title: 'Fashion-MNIST',
@@ -119,6 +119,17 @@ test('what is wrong with a challenge.toml is said', async () => {
 test('each field says what it takes', () => {
     const form = { ...emptySettings(), slug: 'Fashion', classes: 'a\nb\na', publicPercent: '0', perDay: '0', referencePercent: '5', opens: '2027-01-01T00:00', closes: '2026-01-01T00:00' };
     expect(Object.keys(settingsFaults(form)).toSorted()).toEqual(['classes', 'closes', 'perDay', 'publicPercent', 'referenceLabel', 'slug', 'title']);
+});
+
+test('a close is a time to come, unless the challenge has it already', () => {
+    const now = new Date('2026-06-01T12:00');
+    expect(closeFault('', '', now)).toBeNull();
+    expect(closeFault('2026-06-01T12:01', '', now)).toBeNull();
+    expect(closeFault('2026-06-01T12:00', '', now)).toMatch(/^This is over\./);
+    expect(closeFault('2026-07-01T00:00', '2026-07-01T00:00', now)).toBe('Later than the opening.');
+    const form = { ...emptySettings(), closes: '2020-01-01T00:00' };
+    expect(settingsFaults(form, '', now).closes).toMatch(/^This is over\./);
+    expect(settingsFaults(form, '2020-01-01T00:00', now).closes).toBeUndefined();
 });
 
 test('classes may have an id in a second column', () => {

@@ -87,8 +87,12 @@ export function settingsOf(challenge: ChallengeDocument): SettingsForm {
     };
 }
 
-/** What is wrong, by field; empty where nothing is. The server checks again. */
-export function settingsFaults(form: SettingsForm): SettingsFaults {
+/**
+ * What is wrong, by field; empty where nothing is. The server checks again.
+ *
+ * @param was The close that the challenge has, as the form writes it: it may be over.
+ */
+export function settingsFaults(form: SettingsForm, was = '', now = new Date()): SettingsFaults {
     const faults: SettingsFaults = {};
     const slug = /^[a-z0-9-]{2,40}$/;
     if (form.title.trim() === '') faults.title = 'Name the challenge.';
@@ -100,7 +104,8 @@ export function settingsFaults(form: SettingsForm): SettingsFaults {
     if (classes.length < 2) faults.classes = 'At least two classes, one a line.';
     else if (classes.some(({ name }) => name === '')) faults.classes = `Line ${classes.findIndex(({ name }) => name === '') + 1} has no name.`;
     else if (twice !== undefined) faults.classes = `“${twice}” is there twice.`;
-    if (form.opens && form.closes && form.closes <= form.opens) faults.closes = 'Later than the opening.';
+    const closes = form.closes === was ? null : closeFault(form.closes, form.opens, now);
+    if (closes !== null) faults.closes = closes;
     for (const name of ['perDay', 'perWeek', 'total'] as const) {
         if (form[name].trim() !== '' && !isCount(form[name])) faults[name] = 'A whole number from 1, or nothing for no limit.';
     }
@@ -116,6 +121,13 @@ export function settingsFaults(form: SettingsForm): SettingsFaults {
         faults.referencePercent = 'Give its error, or leave both out.';
     }
     return faults;
+}
+
+/** What is wrong with a close, as typed: one that is over would end the challenge for good, unasked. */
+export function closeFault(closes: string, opens: string, now: Date): string | null {
+    if (closes === '') return null;
+    if (opens !== '' && new Date(closes) <= new Date(opens)) return 'Later than the opening.';
+    return new Date(closes) <= now ? 'This is over. Give a time to come; “Close now”, in the overview, ends a challenge at once.' : null;
 }
 
 /** The body that creates the challenge. */
