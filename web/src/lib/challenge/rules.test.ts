@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { ChallengeDocument } from '$lib/api/schema';
 import { FASHION_MNIST } from './challenge.fixture';
-import { rulesOf, takesFiles } from './rules';
+import { rulesOf, takesFiles, takesModels } from './rules';
 
 const words = (changes: Partial<ChallengeDocument> = {}): Record<string, string> =>
     Object.fromEntries(rulesOf({ ...FASHION_MNIST, ...changes }).map(({ title, text }) => [title, text]));
@@ -45,4 +45,10 @@ test('a challenge takes files while it is open, and late ones where it says so',
     const takes = (state: ChallengeDocument['state'], after_close: 'reject' | 'score'): boolean =>
         takesFiles({ state, schedule: { opens: null, closes: null, after_close } });
     expect([takes('open', 'reject'), takes('closed', 'score'), takes('closed', 'reject'), takes('upcoming', 'score')]).toEqual([true, true, false, false]);
+});
+
+test('a challenge takes models where it has test images, public or private', () => {
+    const takes = (file: object | null, public_images: boolean): boolean =>
+        takesModels({ test: { ...FASHION_MNIST.test, file, public_images } as ChallengeDocument['test'] });
+    expect([takes({}, true), takes(null, true), takes(null, false)]).toEqual([true, false, true]);
 });

@@ -25,6 +25,11 @@ export function takesFiles({ state, schedule }: Pick<ChallengeDocument, 'state' 
     return state === 'open' || (state === 'closed' && schedule.after_close === 'score');
 }
 
+/** Whether a model can be sent: without test images there is nothing to run it on. Private ones are there, and not listed. */
+export function takesModels({ test }: Pick<ChallengeDocument, 'test'>): boolean {
+    return !test.public_images || Boolean(test.file);
+}
+
 export function primaryName(challenge: Pick<ChallengeDocument, 'leaderboard'>): string {
     return challenge.leaderboard.primary === 'top1' ? 'top-1 error' : 'top-5 error';
 }
