@@ -30,7 +30,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
         let body = Bytes::from_request(whole, state)
             .await
             .map_err(JsonRejection::from)
-            .map_err(json_problem)?;
+            .map_err(|rejection| json_problem(&rejection))?;
         if escapes_nul(&body) {
             return Err(Problem::unprocessable(
                 "a text holds the character NUL (\\u0000); leave it out",
@@ -39,7 +39,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
         let request = Request::from_parts(parts, Body::from(body));
         let read = axum::Json::from_request(request, state).await;
         read.map(|axum::Json(value)| Self(value))
-            .map_err(json_problem)
+            .map_err(|rejection| json_problem(&rejection))
     }
 }
 
@@ -55,7 +55,7 @@ fn escapes_nul(json: &[u8]) -> bool {
     false
 }
 
-fn json_problem(rejection: JsonRejection) -> Problem {
+fn json_problem(rejection: &JsonRejection) -> Problem {
     let status = rejection.status();
     let detail = match status {
         StatusCode::PAYLOAD_TOO_LARGE => {

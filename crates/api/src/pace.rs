@@ -18,7 +18,7 @@ pub struct Pace {
 }
 
 /// For a whole minute less than the least arrived.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooSlow;
 
 impl std::fmt::Display for TooSlow {
