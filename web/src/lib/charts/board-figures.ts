@@ -5,7 +5,7 @@ import { date } from '$lib/format/time';
 import { errorOf, isRanked } from '$lib/leaderboard/rows';
 import type { ScaleOptions } from '@observablehq/plot';
 import { BELOW, names } from './labels';
-import { countScale, cutTo, type Draw, errorScale, frame, HALO, scaledTick, textWidth, timeScale, typeSize, wholeTicks } from './plot';
+import { countScale, cutTo, type Draw, errorScale, frame, HALO, scaledTick, textWidth, timeScale, typeSize, wholeTicks, wordedAxis } from './plot';
 import type { Cell, ChartTable } from './table';
 
 export interface BoardFigure {
@@ -54,7 +54,7 @@ function colours(points: readonly Point[]): { domain: string[]; range: string[];
 /** The five pictures, in their order. */
 export function figuresOf(picture: BoardPicture): (BoardFigure | MissingFigure)[] {
     const points = picture.publicBoard.entries.map((entry) => pointOf(entry, picture.primary));
-    return [errorByTime(points, picture), errorAgainst('macs', points, picture), errorAgainst('depth', points, picture), publicAgainstPrivate(picture), intervals(points, picture)];
+    return [errorByTime(points, picture), errorAgainst('macs', points, picture), errorAgainst('depth', points, picture), publicAgainstPrivate(picture), intervals(picture)];
 }
 
 /** The entries that were better than everything before them, in the order of time. */
@@ -109,21 +109,24 @@ function errorByTime(points: readonly Point[], { slug, primary, reference }: Boa
             last ? `The best so far is ${percent(last.error)}, by ${last.label} on ${date(last.entry.submitted_at)}; the lead changed ${counted(frontier.length - 1, 'time')}.` : ''
         }${reference ? ` For comparison, ${reference.label}: ${percent(reference.error)}.` : ''}`,
         note: `Each entry that stands on the board. The line is the best ${errorName(primary)} so far.`,
-        draw: (Plot, width) =>
-            Plot.plot({
+        draw: (Plot, width) => {
+            const y = errorScale([...points.map(({ error }) => error), ...lines.map(({ error }) => error)], errorName(primary));
+            return Plot.plot({
                 ...frame(width),
                 x: timeScale(points.map(({ time }) => time), spanOf(points)),
-                y: errorScale([...points.map(({ error }) => error), ...lines.map(({ error }) => error)], errorName(primary)),
+                y,
                 color: colours(points),
                 marks: [
+                    wordedAxis(Plot, 'y', y),
                     Plot.ruleY(lines, { y: 'error', stroke: 'var(--series-3)', strokeDasharray: '5 4' }),
                     Plot.text(lines, { y: 'error', text: 'label', dy: -7, ...emptyEnd(points, lines), fill: 'var(--series-3)', ...HALO }),
+                    Plot.dot(points, { x: 'time', y: 'error', fill: 'kind', r: points.length < 500 ? 4.5 : 2.5, stroke: 'var(--surface)' }),
                     Plot.line(extended(frontier, points), { x: 'time', y: 'error', curve: 'step-after', stroke: 'var(--ink)', strokeWidth: 1.5 }),
-                    Plot.dot(points, { x: 'time', y: 'error', fill: 'kind', r: 4.5, stroke: 'var(--surface)' }),
                     names(Plot, leadersFirst, { x: 'time', y: 'error', text: (point) => (frontier.includes(point) ? point.label : ''), fontSize: typeSize(width), sides: BELOW }),
                     Plot.tip(points, Plot.pointer({ x: 'time', y: 'error', title: tip })),
                 ],
-            }),
+            });
+        },
         table: {
             columns: [{ title: 'Date' }, { title: 'Team' }, { title: 'Method' }, { title: errorName(primary), isNumber: true }, { title: 'Best so far' }],
             rows: [...points]
@@ -187,14 +190,18 @@ function errorAgainst(what: 'macs' | 'depth', points: readonly Point[], { slug, 
         filename: `${slug}-error-against-${what === 'macs' ? 'operations' : 'depth'}`,
         summary: `${counted(models.length, 'model')} by ${axis} and ${errorName(primary)}. The lowest error, ${percent(best.error)}, is that of ${best.label} with ${shown(best.value)}.`,
         note: `The dotted line joins the models that no other beats in both. Area = parameters${what === 'macs' ? ', after Canziani, Paszke and Culurciello (2016); convolutions and matrix products only, at batch 1' : ''}.`,
-        draw: (Plot, width) =>
-            Plot.plot({
+        draw: (Plot, width) => {
+            const x = { ...costScale(values), inset: room(width) };
+            const y = errorScale(models.map(({ error }) => error), errorName(primary), { inset: room(width) });
+            return Plot.plot({
                 ...frame(width),
-                x: { ...costScale(values), inset: room(width) },
-                y: errorScale(models.map(({ error }) => error), errorName(primary), { inset: room(width) }),
+                x,
+                y,
                 r: { range: [0, width < 500 ? 16 : 24] },
                 color: colours(models),
                 marks: [
+                    wordedAxis(Plot, 'x', x),
+                    wordedAxis(Plot, 'y', y),
                     Plot.line(frontier, { x: 'value', y: 'error', stroke: 'var(--ink-faint)', strokeDasharray: '2 4' }),
                     Plot.dot(models, { x: 'value', y: 'error', r: 'parameters', fill: 'kind', fillOpacity: 0.35, stroke: 'kind', sort: { channel: '-r' } }),
                     // What is too small for its area to be seen still has a middle.
@@ -202,7 +209,8 @@ function errorAgainst(what: 'macs' | 'depth', points: readonly Point[], { slug, 
                     names(Plot, byError, { x: 'value', y: 'error', text: ({ label }) => label, r: 'parameters', fontSize: typeSize(width) }),
                     Plot.tip(models, Plot.pointer({ x: 'value', y: 'error', title: (model) => `${tip(model)}\n${shown(model.value)}, ${scaledText(model.parameters)} parameters` })),
                 ],
-            }),
+            });
+        },
         table: {
             columns: [{ title: 'Team' }, { title: 'Method' }, { title: axis, isNumber: true }, { title: 'Parameters', isNumber: true }, { title: errorName(primary), isNumber: true }],
             rows: byCost.map((model) => [link(model.entry), model.entry.method, what === 'macs' ? { quantity: model.value } : count(model.value), { quantity: model.parameters }, percent(model.error)]),
@@ -221,28 +229,33 @@ function publicAgainstPrivate({ slug, primary, publicBoard, privateBoard }: Boar
     if (pairs.length === 0) return { title, missing: 'No submission stands on both boards.' };
     const worse = pairs.filter(({ error, before }) => error > before).length;
     const all = pairs.flatMap(({ error, before, interval }) => [error, before, ...interval]);
-    const scale = { domain: [Math.min(...all), Math.max(...all)], ...errorScale(all, errorName(primary)) };
+    const scale = (ticks: number): ScaleOptions => ({ domain: [Math.min(...all), Math.max(...all)], ...errorScale(all, '', { ticks }) });
     return {
         title,
         addressOf,
         filename: `${slug}-public-against-private`,
         summary: `${counted(pairs.length, 'submission')} by ${errorName(primary)} on the public and on the private images: ${worse} did worse on the private one, ${pairs.length - worse} did not.`,
         note: 'On the diagonal both errors are equal. Above it, a submission did worse where nobody could look.',
-        draw: (Plot, width) =>
-            Plot.plot({
+        draw: (Plot, width) => {
+            // The same errors at the same places on both axes, so that the diagonal is one; across there is room for fewer words.
+            const x = { ...scale(Math.min(9, width / 70)), label: `public ${errorName(primary)}` };
+            const y = { ...scale(9), label: `private ${errorName(primary)}` };
+            return Plot.plot({
                 ...frame(width, Math.round(Math.min(560, width * 0.75))),
-                // The same errors at the same places on both axes, so that the diagonal is one.
-                x: { ...scale, label: `public ${errorName(primary)}` },
-                y: { ...scale, label: `private ${errorName(primary)}` },
+                x,
+                y,
                 color: colours(pairs),
                 marks: [
+                    wordedAxis(Plot, 'x', x),
+                    wordedAxis(Plot, 'y', y),
                     Plot.line([Math.min(...all), Math.max(...all)].map((error) => [error, error]), { stroke: 'var(--ink-faint)', strokeDasharray: '5 4' }),
                     Plot.ruleX(pairs, { x: 'before', y1: ({ interval }: Point) => interval[0], y2: ({ interval }: Point) => interval[1], stroke: 'var(--line-strong)' }),
                     Plot.dot(pairs, { x: 'before', y: 'error', fill: 'kind', r: 4.5, stroke: 'var(--surface)' }),
                     names(Plot, pairs, { x: 'before', y: 'error', text: ({ label }) => label, fontSize: typeSize(width) }),
                     Plot.tip(pairs, Plot.pointer({ x: 'before', y: 'error', title: (pair) => `${pair.label}\npublic ${percent(pair.before)}\nprivate ${percent(pair.error)}` })),
                 ],
-            }),
+            });
+        },
         table: {
             columns: [{ title: 'Team' }, { title: 'Method' }, { title: 'Public', isNumber: true }, { title: 'Private', isNumber: true }, { title: 'Difference', isNumber: true }],
             rows: pairs.map(({ entry, error, before }) => [link(entry), entry.method, percent(before), percent(error), `${error < before ? '−' : '+'}${percent(Math.abs(error - before))}`]),
@@ -250,8 +263,10 @@ function publicAgainstPrivate({ slug, primary, publicBoard, privateBoard }: Boar
     };
 }
 
-function intervals(points: readonly Point[], { slug, primary, reference }: BoardPicture): BoardFigure | MissingFigure {
-    const title = 'Intervals of the first twenty';
+/** Of the board that decides: the private one once there is one. */
+function intervals({ slug, primary, reference, publicBoard, privateBoard }: BoardPicture): BoardFigure | MissingFigure {
+    const title = privateBoard ? 'Intervals of the first twenty on the private images' : 'Intervals of the first twenty';
+    const points = (privateBoard ?? publicBoard).entries.map((entry) => pointOf(entry, primary));
     const first = points.filter(({ entry }) => isRanked(entry)).slice(0, 20);
     if (first.length === 0) return { title, missing: 'Nobody is ranked yet.' };
     const lines = reference ? [reference] : [];
@@ -265,14 +280,15 @@ function intervals(points: readonly Point[], { slug, primary, reference }: Board
         title,
         addressOf,
         filename: `${slug}-intervals`,
-        summary: `${errorName(primary)} of the first ${first.length} with 95 % intervals: ${first.slice(0, 3).map((point) => `${point.label} ${percent(point.error)} (${percentInterval(point.interval)})`).join('; ')}.`,
-        note: '95 % Wilson intervals. Ranks are compared by paired tests on the same images, which tell apart more than intervals that overlap.',
-        draw: (Plot, width) =>
-            Plot.plot({
+        summary: `${errorName(primary)} of the first ${first.length}${privateBoard ? ' on the private images' : ''} with 95 % intervals: ${first.slice(0, 3).map((point) => `${point.label} ${percent(point.error)} (${percentInterval(point.interval)})`).join('; ')}.`,
+        note: '95 % Wilson intervals. Intervals that overlap may still belong to different ranks: ranks are compared image by image (McNemar).',
+        draw: (Plot, width) => {
+            const x = errorScale(errors, errorName(primary), { ticks: (width - room(width)) / 50 });
+            return Plot.plot({
                 ...frame(width, 64 + 26 * first.length),
                 marginLeft: room(width),
                 marginTop: 12 + 14 * lines.length,
-                x: errorScale(errors, errorName(primary), { ticks: (width - room(width)) / 50 }),
+                x,
                 y: {
                     type: 'band',
                     domain: first.map(place),
@@ -281,6 +297,7 @@ function intervals(points: readonly Point[], { slug, primary, reference }: Board
                     tickFormat: (submission: string) => cutTo(labels.get(submission) ?? '', room(width) - MARGIN, typeSize(width)),
                 },
                 marks: [
+                    wordedAxis(Plot, 'x', x),
                     Plot.ruleX(lines, { x: 'error', stroke: 'var(--series-3)', strokeDasharray: '5 4' }),
                     Plot.text(lines, { x: 'error', text: 'label', frameAnchor: 'top', dy: -6, fill: 'var(--series-3)' }),
                     Plot.ruleY(first, { y: place, x1: ({ interval }: Point) => interval[0], x2: ({ interval }: Point) => interval[1], stroke: 'kind', strokeWidth: 6, strokeOpacity: 0.4 }),
@@ -288,7 +305,8 @@ function intervals(points: readonly Point[], { slug, primary, reference }: Board
                     Plot.tip(first, Plot.pointerY({ y: place, x: 'error', title: tip })),
                 ],
                 color: colours(first),
-            }),
+            });
+        },
         table: {
             columns: [{ title: 'Rank', isNumber: true }, { title: 'Team' }, { title: errorName(primary), isNumber: true }, { title: '95 % interval', isNumber: true }],
             rows: first.map(({ entry, error, interval }) => [String(entry.rank), link(entry), percent(error), percentInterval(interval)]),

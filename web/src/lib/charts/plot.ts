@@ -68,11 +68,27 @@ export function errorScale(errors: readonly number[], label: string, { inset = 1
     };
 }
 
+/** What writes the ticks of a logarithmic scale, as a mark: the axis that Plot draws by itself leaves the words of some out. */
+export function wordedAxis(library: PlotLibrary, side: 'x' | 'y', { type, ticks, tickFormat, label }: Plot.ScaleOptions): Plot.Markish | null {
+    if (type !== 'log' || !Array.isArray(ticks) || typeof tickFormat !== 'function') return null;
+    const options = { text: (tick: number) => tickFormat(tick, 0) as string, label: label ?? null };
+    return side === 'x' ? library.axisX(ticks, options) : library.axisY(ticks, options);
+}
+
+/** A tick of an axis of times, in the visitor's zone: `23:47`, at midnight `25 Nov`, at New Year `2026`. */
+export function timeTick(time: Date): string {
+    const two = (value: number): string => String(value).padStart(2, '0');
+    if (time.getSeconds() > 0) return `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`;
+    if (time.getHours() > 0 || time.getMinutes() > 0) return `${two(time.getHours())}:${two(time.getMinutes())}`;
+    if (time.getDate() === 1 && time.getMonth() === 0) return String(time.getFullYear());
+    return time.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' });
+}
+
 /** An axis of times; around one alone it is two hours long. */
 export function timeScale(times: readonly Date[], label: string | null): Plot.ScaleOptions {
     const [first, last] = [Math.min(...times.map(Number)), Math.max(...times.map(Number))];
     const around = first === last ? { domain: [new Date(first - HOUR_MS), new Date(last + HOUR_MS)] } : { nice: true };
-    return { type: 'time', label, grid: false, inset: 8, ...around };
+    return { type: 'time', label, grid: false, inset: 8, tickFormat: timeTick, ...around };
 }
 const HOUR_MS = 3_600_000;
 

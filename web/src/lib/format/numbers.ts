@@ -72,5 +72,5 @@ export function rankRange(rank: number, low: number | null | undefined, high: nu
     if (low === null || low === undefined || high === null || high === undefined) return '';
     // The ranges follow the board by about a second.
     if (rank < low || rank > high || low === high) return '';
-    return `(${low}–${high})`;
+    return `(${count(low)}–${count(high)})`;
 }
