@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, anyhow};
 use clap::Subcommand;
 use referee_storage::ApiDb;
-use referee_storage::accounts::{self, Role};
+use referee_storage::accounts::{self, Role, User};
 use referee_storage::cluster::{self, ClusterError, PrivateCluster};
 
 use super::account::new_password;
@@ -42,6 +42,9 @@ enum Action {
     /// Lock an account: it cannot sign in and its tokens do not work
     #[command(after_help = "Example:\n  referee admin disable mallory")]
     Disable { handle: String },
+    /// Let an account that was locked sign in again
+    #[command(after_help = "Example:\n  referee admin enable mallory")]
+    Enable { handle: String },
     /// Give an account another password (asked for, or REFEREE_PASSWORD) and end its sessions
     #[command(after_help = "Example:\n  referee admin password ada")]
     Password { handle: String },
@@ -98,32 +101,49 @@ impl Action {
             let user = accounts::change_user(db, handle, Some(role), None)
                 .await?
                 .ok_or_else(|| nobody(handle))?;
-            anyhow::Ok(user.handle)
+            anyhow::Ok(user)
+        };
+        let set_disabled = async |handle: &str, disabled| {
+            accounts::change_user(db, handle, None, Some(disabled))
+                .await?
+                .ok_or_else(|| nobody(handle))
+        };
+        let still_disabled = |user: &User| {
+            if user.disabled {
+                format!(
+                    " The account is still disabled; `referee admin enable {}` lets it in.",
+                    user.handle
+                )
+            } else {
+                String::new()
+            }
         };
         match self {
-            Self::Grant {
-                handle,
-                role: Granted::Administrator,
-            } => Ok(format!(
-                "{} is an administrator.",
-                set_role(handle, Role::Administrator).await?
-            )),
-            Self::Grant {
-                handle,
-                role: Granted::Organizer,
-            } => Ok(format!(
-                "{} is an organizer: they may create challenges.",
-                set_role(handle, Role::Organizer).await?
-            )),
+            Self::Grant { handle, role } => {
+                let (role, what) = match role {
+                    Granted::Administrator => (Role::Administrator, "an administrator."),
+                    Granted::Organizer => {
+                        (Role::Organizer, "an organizer: they may create challenges.")
+                    }
+                };
+                let user = set_role(handle, role).await?;
+                Ok(format!(
+                    "{} is {what}{}",
+                    user.handle,
+                    still_disabled(&user)
+                ))
+            }
             Self::Revoke { handle } => Ok(format!(
                 "{} is a competitor.",
-                set_role(handle, Role::Competitor).await?
+                set_role(handle, Role::Competitor).await?.handle
             )),
             Self::Disable { handle } => {
-                let user = accounts::change_user(db, handle, None, Some(true))
-                    .await?
-                    .ok_or_else(|| nobody(handle))?;
+                let user = set_disabled(handle, true).await?;
                 Ok(format!("{} is disabled.", user.handle))
+            }
+            Self::Enable { handle } => {
+                let user = set_disabled(handle, false).await?;
+                Ok(format!("{} can sign in again.", user.handle))
             }
             Self::Password { handle } => {
                 let password =

@@ -15,11 +15,9 @@ mod serve;
 mod submissions;
 mod submit;
 
-use std::io;
-
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::demo;
+use crate::{demo, output};
 
 /// A scoring referee for the common task framework: hidden labels, honest numbers.
 #[derive(Parser)]
@@ -110,8 +108,9 @@ pub async fn run(referee: Referee) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Referee::command(), "referee", &mut io::stdout());
-            Ok(())
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Referee::command(), "referee", &mut script);
+            output::print(&String::from_utf8(script)?)
         }
     }
 }

@@ -73,11 +73,15 @@ fn each_part_of_the_compose_file_works_with_its_own_role_only() {
     let organizer = Person::new(&address, "organizer");
     let welcome = organizer.run(["register", "organizer"]).done();
     assert!(welcome.contains("(competitor)"), "{welcome}");
-    let mut grant = compose.command_with("migrate", &["admin", "grant", "organizer"]);
+    let admin = |action| {
+        Run::of(&mut compose.command_with("migrate", &["admin", action, "organizer"])).done()
+    };
+    assert_eq!(admin("disable"), "organizer is disabled.\n");
     assert_eq!(
-        Run::of(&mut grant).done(),
-        "organizer is an administrator.\n"
+        admin("grant"),
+        "organizer is an administrator. The account is still disabled; `referee admin enable organizer` lets it in.\n"
     );
+    assert_eq!(admin("enable"), "organizer can sign in again.\n");
 
     let directory = Directory::new("clothes", "");
     organizer

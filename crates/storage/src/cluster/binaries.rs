@@ -68,7 +68,8 @@ impl Binaries {
 
 /// Every PostgreSQL of this machine; where `REFEREE_POSTGRES_BIN` is set, that one only.
 fn installed() -> Result<Vec<Binaries>, ClusterError> {
-    if let Some(configured) = std::env::var_os("REFEREE_POSTGRES_BIN") {
+    let configured = std::env::var_os("REFEREE_POSTGRES_BIN");
+    if let Some(configured) = configured.filter(|configured| !configured.is_empty()) {
         return installed_in(Path::new(&configured));
     }
     let debian = debian_versions(Path::new(DEBIAN));
