@@ -97,14 +97,8 @@ impl Action {
         let nobody = |handle: &str| {
             anyhow!("there is no account {handle}; `referee register {handle}` opens it")
         };
-        let set_role = async |handle: &str, role| {
-            let user = accounts::change_user(db, handle, Some(role), None)
-                .await?
-                .ok_or_else(|| nobody(handle))?;
-            anyhow::Ok(user)
-        };
-        let set_disabled = async |handle: &str, disabled| {
-            accounts::change_user(db, handle, None, Some(disabled))
+        let change = async |handle: &str, role, disabled| {
+            accounts::change_user(db, handle, role, disabled)
                 .await?
                 .ok_or_else(|| nobody(handle))
         };
@@ -126,7 +120,7 @@ impl Action {
                         (Role::Organizer, "an organizer: they may create challenges.")
                     }
                 };
-                let user = set_role(handle, role).await?;
+                let user = change(handle, Some(role), None).await?;
                 Ok(format!(
                     "{} is {what}{}",
                     user.handle,
@@ -135,14 +129,14 @@ impl Action {
             }
             Self::Revoke { handle } => Ok(format!(
                 "{} is a competitor.",
-                set_role(handle, Role::Competitor).await?.handle
+                change(handle, Some(Role::Competitor), None).await?.handle
             )),
             Self::Disable { handle } => {
-                let user = set_disabled(handle, true).await?;
+                let user = change(handle, None, Some(true)).await?;
                 Ok(format!("{} is disabled.", user.handle))
             }
             Self::Enable { handle } => {
-                let user = set_disabled(handle, false).await?;
+                let user = change(handle, None, Some(false)).await?;
                 Ok(format!("{} can sign in again.", user.handle))
             }
             Self::Password { handle } => {

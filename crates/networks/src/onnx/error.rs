@@ -63,10 +63,10 @@ fn instead_of(operator: &str) -> &'static str {
         ("com.microsoft" | "com.microsoft.nchwc", _) => {
             ", which is ONNX Runtime's own: send the file from before it was optimised"
         }
-        (_, "DynamicQuantizeLinear" | "ConvInteger" | "MatMulInteger") => {
-            ": send the float model, or quantise it with quantize_static(…, quant_format=QuantFormat.QDQ)"
-        }
-        (_, linear) if linear.starts_with("QLinear") => {
+        (_, name)
+            if name.starts_with("QLinear")
+                || ["DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"].contains(&name) =>
+        {
             ": send the float model, or quantise it with quantize_static(…, quant_format=QuantFormat.QDQ)"
         }
         ("", _) => ": export again with opset_version=20, or replace that layer",

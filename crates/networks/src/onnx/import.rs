@@ -4,6 +4,7 @@
 mod arrange;
 mod attention;
 mod elementwise;
+mod emit;
 mod followed;
 mod layers;
 mod reduce;
@@ -14,6 +15,7 @@ use std::{
     rc::Rc,
 };
 
+use emit::{flow, flows};
 use followed::Followed;
 use values::Constant;
 pub(super) use values::Value;
@@ -25,7 +27,7 @@ use super::{
     node::{Apply, Attributes},
     proto::{FunctionProto, GraphProto, NodeProto},
 };
-use crate::{Builder, ElementType, Literal, Network, Op, ValueId, Weights};
+use crate::{Builder, ElementType, Network, Weights};
 
 /// Nodes once functions are written out: functions that call functions could make any number of a small file.
 const MOST_WRITTEN_OUT: usize = 200_000;
@@ -393,98 +395,6 @@ impl<'a> Importer<'a> {
             operator: shown(apply.operator),
         })
     }
-
-    /// Adds an operator with one output, which bears the node's first output's name.
-    fn emit(&mut self, apply: &Apply<'_>, op: Op, inputs: &[ValueId]) -> ValueId {
-        self.emit_all(apply, op, inputs.iter().copied().map(Some).collect(), 1)[0]
-    }
-
-    /// Adds an operator with `count` outputs and optional inputs, of which absent last ones are dropped.
-    fn emit_all(
-        &mut self,
-        apply: &Apply<'_>,
-        op: Op,
-        mut inputs: Vec<Option<ValueId>>,
-        count: usize,
-    ) -> Vec<ValueId> {
-        while inputs.last() == Some(&None) {
-            inputs.pop();
-        }
-        let name = |index| {
-            apply
-                .outputs
-                .get(index)
-                .copied()
-                .filter(|name: &&str| !name.is_empty())
-                .unwrap_or(&apply.name)
-        };
-        let names: Vec<_> = (0..count).map(name).collect();
-        self.builder
-            .node_with(&apply.name, op, inputs, &names, None)
-    }
-
-    /// A vector of integers that belongs to the node.
-    fn integers(&mut self, apply: &Apply<'_>, what: &str, values: &[i64]) -> ValueId {
-        self.builder
-            .constant(&format!("{}/{what}", apply.name), Literal::integers(values))
-    }
-
-    /// A scalar that belongs to the node.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "attributes are single precision"
-    )]
-    fn float(&mut self, apply: &Apply<'_>, what: &str, value: f64) -> ValueId {
-        self.builder.constant(
-            &format!("{}/{what}", apply.name),
-            Literal::float(value as f32),
-        )
-    }
-
-    /// All the node's inputs as they are.
-    fn ids(&mut self, apply: &Apply<'_>) -> Vec<Option<ValueId>> {
-        (0..apply.inputs.len())
-            .map(|index| self.optional(apply, index))
-            .collect()
-    }
-
-    /// The node's only operand, or its first.
-    fn first(&mut self, apply: &Apply<'_>) -> Result<ValueId> {
-        self.operand(apply, 0)
-    }
-
-    fn operand(&mut self, apply: &Apply<'_>, index: usize) -> Result<ValueId> {
-        Ok(self.id(apply.input(index)?))
-    }
-
-    fn optional(&mut self, apply: &Apply<'_>, index: usize) -> Option<ValueId> {
-        apply.optional(index).map(|value| self.id(value))
-    }
-
-    /// What was an attribute in early opsets and is an input now.
-    fn moved(&mut self, apply: &Apply<'_>, attribute: &str, index: usize) -> Option<ValueId> {
-        match apply.ints(attribute) {
-            Some(values) => Some(self.integers(apply, attribute, values)),
-            None => self.optional(apply, index),
-        }
-    }
-}
-
-/// One flow of the network as a node's results.
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "what every operator's conversion returns"
-)]
-fn flow(id: ValueId) -> Result<Option<Vec<Value>>> {
-    Ok(Some(vec![Value::Flow(id)]))
-}
-
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "what every operator's conversion returns"
-)]
-fn flows(ids: Vec<ValueId>) -> Result<Option<Vec<Value>>> {
-    Ok(Some(ids.into_iter().map(Value::Flow).collect()))
 }
 
 /// What a body's outputs stand for.

@@ -186,14 +186,7 @@ impl Importer<'_> {
         let x = self.first(apply)?;
         let mut first = apply.int("axis", -1);
         if first >= 0 {
-            let shape = self.emit(
-                apply,
-                Op::Shape {
-                    start: 0,
-                    end: None,
-                },
-                &[x],
-            );
+            let shape = self.shape_of(apply, x);
             let rank = self.emit(apply, Op::Size, &[shape]);
             let rank = self.condition(&Value::Flow(rank));
             first -= rank.ok_or_else(|| apply.fault("its rank depends on the image"))?;

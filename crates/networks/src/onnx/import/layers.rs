@@ -361,14 +361,7 @@ impl Importer<'_> {
         let x = self.first(apply)?;
         let mut results = vec![self.emit(apply, Op::Dropout { ratio }, &[x])];
         if apply.outputs.len() > 1 {
-            let shape = self.emit(
-                apply,
-                Op::Shape {
-                    start: 0,
-                    end: None,
-                },
-                &[x],
-            );
+            let shape = self.shape_of(apply, x);
             results.push(self.emit(apply, Op::ConstantOfShape(Scalar::Bool(true)), &[shape]));
         }
         flows(results)

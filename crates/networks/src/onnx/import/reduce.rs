@@ -66,14 +66,7 @@ impl Importer<'_> {
         }
         let rows = self.emit(apply, Op::Flatten { axis }, &[x]);
         let softmax = self.emit(apply, op(-1), &[rows]);
-        let shape = self.emit(
-            apply,
-            Op::Shape {
-                start: 0,
-                end: None,
-            },
-            &[x],
-        );
+        let shape = self.shape_of(apply, x);
         flow(self.emit(apply, Op::Reshape { allow_zero: true }, &[softmax, shape]))
     }
 }
