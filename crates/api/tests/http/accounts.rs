@@ -160,7 +160,20 @@ async fn a_wrong_password_and_an_unknown_handle_get_the_same_answer_and_are_slow
     );
 }
 
-/// What nobody can have registered with is not worth remembering: else long handles would fill the memory.
+/// `referee admin password` takes any, so that a server's owner is never locked out.
+#[tokio::test]
+async fn a_short_password_from_the_servers_machine_signs_in() {
+    let server = Server::new().await;
+    server.person("ada").await;
+    let hash = referee_api::hash_password("short").expect("hashed");
+    let changed = referee_storage::accounts::set_password(&server.db.api, "ada", &hash).await;
+    assert!(changed.expect("set"));
+    let credentials = json!({"handle": "ada", "password": "short"});
+    let answer = server.ask(Method::POST, "/session", "", &credentials).await;
+    assert_eq!(answer.status, StatusCode::OK);
+}
+
+/// What nobody can have is not worth remembering: else long handles would fill the memory.
 #[tokio::test]
 async fn impossible_credentials_are_refused_without_a_trace() {
     let server = Server::new().await;
