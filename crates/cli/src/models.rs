@@ -6,7 +6,8 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use referee_workers::{InferenceConfig, gpu_device};
+use referee_networks::DeviceChoice;
+use referee_workers::InferenceConfig;
 
 /// Limits of a model's process.
 #[derive(Clone, Debug, clap::Args)]
@@ -50,14 +51,14 @@ impl Default for ModelOptions {
 }
 
 impl ModelOptions {
-    /// For a worker that calculates on `device` (`auto`, `cpu` or `cuda:N`) and whose server keeps its data in `data`.
-    pub fn config(&self, device: &str, data: &Path) -> anyhow::Result<InferenceConfig> {
+    /// For a worker that calculates on `device` and whose server keeps its data in `data`.
+    pub fn config(&self, device: DeviceChoice, data: &Path) -> anyhow::Result<InferenceConfig> {
         let cache = self.image_cache.clone();
         let cache = cache.unwrap_or_else(|| data.join("image-cache"));
         Ok(InferenceConfig {
             program: std::env::current_exe()
                 .context("the path of this program is unknown, so that no model can be run")?,
-            device: chosen(device)?,
+            device: device.present()?,
             memory_mb: self.model_memory_mb.unwrap_or_else(three_quarters),
             threads: self
                 .model_threads
@@ -69,19 +70,6 @@ impl ModelOptions {
             cache_mb: self.image_cache_mb,
             shard: Duration::from_secs_f64(self.model_shard_seconds.clamp(0.001, 3600.0)),
         })
-    }
-}
-
-/// `cpu` or `cuda:N`: of `auto`, a GPU where there is one.
-fn chosen(device: &str) -> anyhow::Result<String> {
-    match device {
-        "auto" => Ok(gpu_device(0).unwrap_or_else(|_| "cpu".to_owned())),
-        "cpu" => Ok("cpu".to_owned()),
-        gpu => {
-            let number = gpu.strip_prefix("cuda:").unwrap_or("0");
-            let number = number.parse().context("the number of the GPU")?;
-            Ok(gpu_device(number)?)
-        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use referee_api::{ApiConfig, App, ServerKey};
+use referee_networks::DeviceChoice;
 use referee_storage::cluster::{self, PrivateCluster};
 use referee_storage::objects::ObjectStore;
 use referee_storage::{ApiDb, InferenceDb, RolePasswords, ScorerDb, migrate, sweep_objects};
@@ -45,7 +46,7 @@ pub struct ServerOptions {
     pub listen: SocketAddr,
     pub roles: Vec<Role>,
     /// What the inference worker calculates on.
-    pub device: String,
+    pub device: DeviceChoice,
     pub models: ModelOptions,
 }
 
@@ -125,7 +126,7 @@ impl Server {
         if options.roles.contains(&Role::Inference) {
             let db =
                 InferenceDb::connect(needed(databases.inference.as_ref(), "INFERENCE")?).await?;
-            let config = options.models.config(&options.device, &options.data)?;
+            let config = options.models.config(options.device, &options.data)?;
             let (objects, stop) = (objects.clone(), self.stop_workers.clone());
             self.workers
                 .spawn(async move { Ok(run_inference(db, objects, config, stop).await?) });

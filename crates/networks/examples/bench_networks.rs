@@ -4,13 +4,15 @@
 //!     bench_networks memory NAME BATCH            peak memory of the process in MB
 //!     bench_networks export NAME FILE             the same network and weights as ONNX
 //!     bench_networks names                        every network
+//!
+//! `REFEREE_DEVICE` (`cuda`, say) names another device than the processor.
 
 use std::time::{Duration, Instant};
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use referee_networks::train::initial_weights;
 use referee_networks::zoo::{self, ZooOptions};
-use referee_networks::{Executor, Network, Weights, fuse, onnx};
+use referee_networks::{DeviceChoice, Executor, Network, Weights, fuse, onnx};
 use referee_scoring::model_form::Architecture;
 
 type Failure = Box<dyn std::error::Error>;
@@ -62,13 +64,17 @@ fn network(name: &str) -> Result<(Network, Weights, [usize; 3]), Failure> {
 fn images_per_second(name: &str, batch: usize, least: Duration) -> Result<f64, Failure> {
     let (network, weights, [channels, height, width]) = network(name)?;
     let (network, weights) = fuse(&network, &weights)?;
-    let executor = Executor::new(&network, &weights, &Device::Cpu)?;
+    let device = DeviceChoice::open_from_environment()?;
+    let executor = Executor::new(&network, &weights, &device)?;
     drop(weights);
-    let images = Tensor::rand(0_f32, 1., (batch, channels, height, width), &Device::Cpu)?;
+    let images = Tensor::rand(0_f32, 1., (batch, channels, height, width), &device)?;
     executor.infer(&images)?;
+    device.synchronize()?;
     let (started, mut runs) = (Instant::now(), 0);
     while runs == 0 || started.elapsed() < least {
         executor.infer(&images)?;
+        // A GPU answers before it has done the work.
+        device.synchronize()?;
         runs += 1;
     }
     Ok(f64::from(u32::try_from(runs * batch)?) / started.elapsed().as_secs_f64())

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use referee_networks::{
-    Executor, Network, ParameterKind, Weights, fuse, onnx, train,
+    DeviceChoice, Executor, Network, ParameterKind, Weights, fuse, onnx, train,
     zoo::{self, ZooOptions},
 };
 
@@ -32,6 +32,7 @@ const NETWORKS: [(&str, [usize; 3]); 16] = [
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory = std::env::args().nth(1).ok_or("export_zoo DIR")?;
+    let device = DeviceChoice::open_from_environment()?;
     for (name, input) in NETWORKS {
         let network = zoo::build(
             &name.parse()?,
@@ -46,11 +47,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let path = |suffix: &str| Path::new(&directory).join(format!("{name}.{suffix}"));
         std::fs::write(path("onnx"), onnx::encode(&network, &weights)?)?;
         images.write_npy(path("images.npy"))?;
-        Executor::new(&network, &weights, &Device::Cpu)?
+        Executor::new(&network, &weights, &device)?
             .infer(&images)?
             .write_npy(path("logits.npy"))?;
         let (fused, weights) = fuse(&network, &weights)?;
-        Executor::new(&fused, &weights, &Device::Cpu)?
+        Executor::new(&fused, &weights, &device)?
             .infer(&images)?
             .write_npy(path("fused.npy"))?;
         println!("{name}");

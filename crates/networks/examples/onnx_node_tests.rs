@@ -13,7 +13,7 @@ use std::{
 use candle_core::{DType, Device, Tensor};
 use prost::Message;
 use referee_networks::{
-    ElementType, Executor,
+    DeviceChoice, ElementType, Executor,
     onnx::{Feed, OnnxError, OnnxFile, SideFiles, Stored, proto::TensorProto},
 };
 
@@ -71,9 +71,16 @@ struct Test {
 fn main() -> ExitCode {
     let mut directories: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
     directories.sort();
+    let device = match DeviceChoice::open_from_environment() {
+        Ok(device) => device,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::FAILURE;
+        }
+    };
     let tests: Vec<Test> = directories
         .iter()
-        .map(|directory| test(directory))
+        .map(|directory| test(directory, &device))
         .collect();
 
     let mut by_operator: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
@@ -125,7 +132,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn test(directory: &Path) -> Test {
+fn test(directory: &Path, device: &Device) -> Test {
     let name = directory
         .file_name()
         .map(|name| name.to_string_lossy().into_owned())
@@ -136,7 +143,7 @@ fn test(directory: &Path) -> Test {
         required: false,
         outcome: Outcome::Passed,
     };
-    let result = run(directory, &mut test);
+    let result = run(directory, &mut test, device);
     test.outcome = match result {
         Ok(()) => Outcome::Passed,
         Err(error) => match error.downcast_ref::<OnnxError>() {
@@ -159,7 +166,7 @@ fn test(directory: &Path) -> Test {
 
 type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
-fn run(directory: &Path, test: &mut Test) -> Result<()> {
+fn run(directory: &Path, test: &mut Test, device: &Device) -> Result<()> {
     let path = directory.join("model.onnx");
     // The graph itself says which operator is tested; a test "expanded" into several counts as composed.
     let model =
@@ -228,7 +235,7 @@ fn run(directory: &Path, test: &mut Test) -> Result<()> {
             let expected = read(&set.join(format!("output_{index}.pb")))?;
             let imported = file.network("test", feeds.clone(), &output.name)?;
             let computed =
-                Executor::new(&imported.network, &imported.weights, &Device::Cpu)?.infer(&image)?;
+                Executor::new(&imported.network, &imported.weights, device)?.infer(&image)?;
             compare(&computed, &expected)
                 .map_err(|reason| format!("output {}: {reason}", output.name))?;
         }

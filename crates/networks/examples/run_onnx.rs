@@ -4,8 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use referee_networks::{
+    DeviceChoice,
     model::{Expected, Opened},
     onnx::OnnxFile,
 };
@@ -35,7 +36,8 @@ fn run(model: &Path, images: &Path, logits: &Path) -> Result<(), Box<dyn std::er
         classes: columns.ok_or("the file does not say how many columns its output has")?,
         ..Expected::default()
     };
-    let model = Opened::onnx(file, expected)?.prepare([height, width], channels, &Device::Cpu)?;
+    let device = DeviceChoice::open_from_environment()?;
+    let model = Opened::onnx(file, expected)?.prepare([height, width], channels, &device)?;
     for notice in model.notices() {
         eprintln!("{}: {}", notice.code, notice.detail);
     }

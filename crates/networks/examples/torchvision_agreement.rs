@@ -5,7 +5,7 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use referee_networks::zoo::{self, ZooOptions};
-use referee_networks::{Executor, Weights, fuse};
+use referee_networks::{DeviceChoice, Executor, Weights, fuse};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -30,7 +30,7 @@ fn main() -> Result<(), Failure> {
 
 /// The largest difference of a logit to torchvision's, relative to the largest logit: unfused and fused.
 fn differences(directory: &Path, name: &str) -> Result<[f32; 2], Failure> {
-    let device = Device::Cpu;
+    let device = DeviceChoice::open_from_environment()?;
     let file = |suffix: &str| directory.join(format!("{name}.{suffix}"));
     let images = Tensor::read_npy(file("images.npy"))?;
     let expected = Tensor::read_npy(file("logits.npy"))?;
@@ -40,7 +40,7 @@ fn differences(directory: &Path, name: &str) -> Result<[f32; 2], Failure> {
         input: [channels, height, width],
     };
     let network = zoo::build(&name.parse()?, &options)?;
-    let weights: Weights = candle_core::safetensors::load(file("safetensors"), &device)?
+    let weights: Weights = candle_core::safetensors::load(file("safetensors"), &Device::Cpu)?
         .into_iter()
         .collect();
     let surplus = weights.iter().find(|(name, _)| {
@@ -53,7 +53,9 @@ fn differences(directory: &Path, name: &str) -> Result<[f32; 2], Failure> {
         return Err(format!("{name} has no tensor {surplus}").into());
     }
     let difference = |network, weights: &Weights| -> Result<f32, Failure> {
-        let logits = Executor::new(network, weights, &device)?.infer(&images)?;
+        let logits = Executor::new(network, weights, &device)?
+            .infer(&images)?
+            .to_device(&Device::Cpu)?;
         let largest = |x: &Tensor| x.abs()?.max_all()?.to_scalar::<f32>();
         Ok(largest(&(logits - &expected)?)? / largest(&expected)?)
     };

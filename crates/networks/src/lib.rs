@@ -3,6 +3,7 @@
 
 mod any_batch;
 pub mod checkpoint;
+mod device;
 mod error;
 mod fuse;
 mod graph;
@@ -19,6 +20,7 @@ pub mod weights;
 mod window;
 pub mod zoo;
 
+pub use device::{DeviceChoice, NoGpu, NoSuchDevice};
 pub use error::{NetworkError, Result};
 pub use fuse::fuse;
 pub use graph::*;

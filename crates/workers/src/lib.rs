@@ -6,9 +6,7 @@
 mod inference;
 mod scorer;
 
-pub use inference::{
-    Attempts, INFER_CHILD, InferenceConfig, Limits, gpu_device, probe, run_child, run_inference,
-};
+pub use inference::{Attempts, INFER_CHILD, InferenceConfig, probe, run_child, run_inference};
 pub use scorer::{ScorerConfig, run_scorer};
 
 /// Why a worker could not start or had to stop.

@@ -1,6 +1,6 @@
 use std::process::ExitCode;
 
-use referee_workers::{Attempts, Limits, probe, run_child};
+use referee_workers::{Attempts, probe, run_child};
 
 /// Run one model, locked in, for the inference worker that started this
 #[derive(clap::Args)]
@@ -31,12 +31,5 @@ impl InferChild {
 
 fn tried(attempts: &str) -> anyhow::Result<String> {
     let attempts: Attempts = serde_json::from_str(attempts)?;
-    let limits = Limits {
-        memory: 1 << 30,
-        mapped: 0,
-        threads: 1,
-        cpu_seconds: 10,
-        gpu: false,
-    };
-    Ok(serde_json::to_string(&probe(&attempts, &limits)?)?)
+    Ok(serde_json::to_string(&probe(&attempts)?)?)
 }

@@ -4,8 +4,8 @@ use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
-use candle_core::Device;
 use indicatif::ProgressBar;
+use referee_networks::DeviceChoice;
 use referee_networks::images::{DecodedOnDemand, Geometry, Pixels as _, TestSet};
 use referee_networks::predict::{self, ModelFile, Predictor, Task};
 use referee_scoring::model_form::{ClassOrder, ModelForm};
@@ -58,6 +58,9 @@ pub struct Predict {
     /// Images at a time [default: by the size of the network]
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
+    /// What the model runs on: auto, cpu, cuda or cuda:N
+    #[arg(long, env = "REFEREE_DEVICE", default_value = "auto")]
+    device: DeviceChoice,
     /// Threads [default: one for each processor]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -89,7 +92,7 @@ impl Predict {
         let spinner = progress::spinner("loading the model");
         let (opened, form) = predict::open(self.file()?, &self.form()?, task)
             .with_context(|| format!("{} cannot be run", self.model.display()))?;
-        let predictor = Predictor::new(opened, &form, task, &Device::Cpu)
+        let predictor = Predictor::new(opened, &form, task, &self.device.open()?)
             .with_context(|| format!("{} cannot be run", self.model.display()))?;
         spinner.finish_and_clear();
         for notice in predictor.notices() {

@@ -2,6 +2,7 @@ use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use referee_networks::DeviceChoice;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -31,8 +32,8 @@ pub struct Serve {
     #[arg(long, value_delimiter = ',', default_value = "api,scorer,inference")]
     roles: Vec<Role>,
     /// What submitted models run on: auto, cpu, cuda or cuda:N
-    #[arg(long, default_value = "auto", value_parser = device)]
-    device: String,
+    #[arg(long, env = "REFEREE_DEVICE", default_value = "auto")]
+    device: DeviceChoice,
     #[command(flatten)]
     models: ModelOptions,
     /// How the log on stderr is written
@@ -73,18 +74,6 @@ impl Serve {
             None => eprintln!("Referee's workers are ready"),
         }
         server.run_until(&mut shutdown).await
-    }
-}
-
-fn device(text: &str) -> Result<String, String> {
-    let is_gpu = text == "cuda"
-        || text
-            .strip_prefix("cuda:")
-            .is_some_and(|number| number.parse::<u8>().is_ok());
-    if matches!(text, "auto" | "cpu") || is_gpu {
-        Ok(text.to_owned())
-    } else {
-        Err("write auto, cpu, cuda or cuda:N, such as cuda:0".into())
     }
 }
 

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use referee_client::Client;
 use referee_client::documents::{self, ChallengeDocument, Leaderboard, Split, State};
+use referee_networks::DeviceChoice;
 use referee_storage::{ApiDb, accounts, cluster};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -64,7 +65,7 @@ pub async fn run(demo: Demo) -> Result<()> {
         data: demo.data.clone(),
         listen: demo.listen,
         roles: vec![Role::Api, Role::Scorer, Role::Inference],
-        device: "cpu".to_owned(),
+        device: DeviceChoice::Cpu,
         models: ModelOptions::default(),
     })
     .await;

@@ -98,7 +98,14 @@ impl Arena {
     pub fn worker(&self, options: &[&str]) -> Worker {
         let mut command = Command::new(REFEREE);
         command
-            .args(["serve", "--roles", "inference", "--device", "cpu", "--data"])
+            .args([
+                "serve",
+                "--roles",
+                "inference",
+                "--device",
+                &device(),
+                "--data",
+            ])
             .arg(self.path("data"))
             .args(["--model-threads", "1", "--model-shard-seconds", "0.2"])
             .args(options)
@@ -305,6 +312,11 @@ pub fn pixels() -> Vec<u8> {
 fn images() -> Vec<u8> {
     let header = referee_scoring::npy::header("|u1", &[IMAGES, SIDE, SIDE]);
     [header, pixels()].concat()
+}
+
+/// What models run on in these tests: the processor, or what `REFEREE_DEVICE` says.
+pub fn device() -> String {
+    std::env::var("REFEREE_DEVICE").unwrap_or_else(|_| "cpu".to_owned())
 }
 
 /// Polls for a minute.

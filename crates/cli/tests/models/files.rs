@@ -5,7 +5,7 @@ use std::path::Path;
 use referee_networks::zoo::{self, ZooOptions};
 use serde_json::{Value, json};
 
-use super::arena::{Arena, IMAGES, Rules, SIDE, eventually};
+use super::arena::{Arena, IMAGES, Rules, SIDE, device, eventually};
 
 /// A safetensors file by its specification: the header's length, the header, the tensors' bytes.
 pub fn write_safetensors(path: &Path, metadata: Value, tensors: &[(String, Vec<usize>, Vec<f32>)]) {
@@ -90,7 +90,7 @@ async fn a_network_is_run_profiled_scored_and_drawn() {
         scored["model"]["device"]
             .as_str()
             .expect("a device")
-            .starts_with("cpu")
+            .starts_with(&device())
     );
     assert_eq!(scored["notices"], json!([]));
 

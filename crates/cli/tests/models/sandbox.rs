@@ -15,6 +15,16 @@ use super::arena::REFEREE;
 
 #[test]
 fn a_locked_in_process_reaches_nothing() {
+    reaches_nothing(false);
+}
+
+/// The lock of a process that talks to a GPU, which this test needs none of.
+#[test]
+fn a_locked_in_process_with_a_gpu_reaches_nothing() {
+    reaches_nothing(true);
+}
+
+fn reaches_nothing(gpu: bool) {
     let directory = tempfile::tempdir().expect("a directory");
     let socket = directory.path().join("database");
     let _listener = UnixListener::bind(&socket).expect("a socket");
@@ -30,6 +40,7 @@ fn a_locked_in_process_reaches_nothing() {
         "sockets": [socket],
         "files": [password, "/etc/passwd", "/proc/self/environ"],
         "addresses": [tcp.local_addr().expect("an address")],
+        "gpu": gpu,
     });
     let output = Command::new(REFEREE)
         .args(["infer-child", "--probe", &attempts.to_string()])

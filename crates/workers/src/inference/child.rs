@@ -1,6 +1,7 @@
 use std::io::{self, BufReader, BufWriter, Write};
 use std::process::ExitCode;
 
+use referee_networks::DeviceChoice;
 use referee_networks::predict::ModelFile;
 use referee_scoring::record::Row;
 
@@ -58,9 +59,13 @@ fn live() -> Result<(), Broken> {
     // The last that is opened. What is in the files is looked at inside only.
     let file = ModelFile::open(&start.filename, &start.model, &start.data);
     let file = file.map_err(Broken::server)?;
-    lock_in(&start.limits).map_err(Broken::server)?;
+    let device = start.device.parse::<DeviceChoice>();
+    let device = device.map_err(Broken::server)?;
+    let device = lock_in(&start.limits, || device.open_completely())
+        .map_err(Broken::server)?
+        .map_err(Broken::server)?;
 
-    let engine = match Engine::load(file, &start) {
+    let engine = match Engine::load(file, &start, &device) {
         Ok((engine, ready)) => {
             write_json(&mut output, FrameKind::Ready, &ready)?;
             engine

@@ -20,29 +20,33 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    /// Loads the model, tries it on noise, and describes it.
+    /// Loads the model onto `device`, tries it on noise, and describes it.
     ///
     /// # Errors
     /// The sentence with which it is refused.
-    pub fn load(file: ModelFile, start: &Start) -> Result<(Self, Ready), String> {
+    pub fn load(file: ModelFile, start: &Start, device: &Device) -> Result<(Self, Ready), String> {
         // Fails only where there is one already, which then has the threads that the worker said.
         let _ = rayon::ThreadPoolBuilder::new()
             .num_threads(start.limits.threads)
             .build_global();
-        let (engine, form) = Self::open(file, start).map_err(|error| error.to_string())?;
+        let (engine, form) = Self::open(file, start, device).map_err(|error| error.to_string())?;
         let batch = engine.predictor.batch(start.limits.memory);
         let images_per_second = engine.trial(batch).map_err(|error| error.to_string())?;
         let ready = engine.describe(form, batch, images_per_second);
         Ok((engine, ready.map_err(|error| error.to_string())?))
     }
 
-    fn open(file: ModelFile, start: &Start) -> Result<(Self, ModelForm), PredictError> {
+    fn open(
+        file: ModelFile,
+        start: &Start,
+        device: &Device,
+    ) -> Result<(Self, ModelForm), PredictError> {
         let task = Task {
             classes: Some(start.classes),
             image: start.image,
         };
         let (opened, form) = predict::open(file, &start.form, task)?;
-        let predictor = Predictor::new(opened, &form, task, &device(&start.device)?)?;
+        let predictor = Predictor::new(opened, &form, task, device)?;
         Ok((Self { predictor }, form))
     }
 
@@ -119,16 +123,6 @@ impl Engine {
             batch,
             images_per_second,
         })
-    }
-}
-
-fn device(name: &str) -> candle_core::Result<Device> {
-    match name
-        .strip_prefix("cuda:")
-        .and_then(|number| number.parse().ok())
-    {
-        Some(number) => Device::new_cuda(number),
-        None => Ok(Device::Cpu),
     }
 }
 

@@ -5,7 +5,6 @@
 
 mod check;
 mod child;
-mod device;
 mod engine;
 mod files;
 mod frames;
@@ -23,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext};
+use referee_networks::DeviceChoice;
 use referee_storage::objects::ObjectStore;
 use referee_storage::presence::Presence;
 use referee_storage::{InferenceDb, inference, queue};
@@ -35,17 +35,16 @@ use crate::WorkerError;
 use turn::Turns;
 
 pub use child::run_child;
-pub use device::gpu_device;
 pub use process::SUBCOMMAND as INFER_CHILD;
-pub use sandbox::{Attempts, Limits, probe};
+pub use sandbox::{Attempts, probe};
 
 /// How an inference worker works, and what a model may use.
 #[derive(Clone, Debug)]
 pub struct InferenceConfig {
     /// The `referee` executable, whose hidden subcommand runs a model.
     pub program: PathBuf,
-    /// `cpu` or `cuda:N`.
-    pub device: String,
+    /// With `Auto` decided.
+    pub device: DeviceChoice,
     /// Memory that a model's process may write to, in 2^20 bytes.
     pub memory_mb: u64,
     pub threads: usize,
@@ -126,7 +125,7 @@ impl TaskHandler for Infer {
 impl Inference {
     /// Says every two seconds that this worker is there, and clears up after submissions that ended elsewhere.
     async fn live(self) {
-        let presence = Presence::of_inference(&self.db, &self.config.device);
+        let presence = Presence::of_inference(&self.db, &self.config.device.to_string());
         let mut beat = interval(Duration::from_secs(2));
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

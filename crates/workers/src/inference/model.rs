@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use referee_networks::DeviceChoice;
 use referee_scoring::Notice;
 use referee_scoring::model_form::ModelForm;
 use serde::{Deserialize, Serialize};
@@ -61,7 +62,7 @@ impl Ready {
             "precision": profile.precision,
             "folded": profile.folded,
             "images_per_second": null,
-            "device": config.described_device(self.batch),
+            "device": measured_on(config, self.batch),
         })
     }
 
@@ -134,4 +135,14 @@ pub struct Filters {
     pub shape: [usize; 4],
     /// uint8, base64.
     pub data: String,
+}
+
+/// What a speed was measured on: the processor or GPU, threads and batch.
+fn measured_on(config: &InferenceConfig, batch: usize) -> String {
+    let hardware = config.device.hardware();
+    match (config.device, config.threads) {
+        (DeviceChoice::Cuda(_), _) => format!("{hardware}, batch {batch}"),
+        (_, 1) => format!("{hardware}, 1 thread, batch {batch}"),
+        (_, threads) => format!("{hardware}, {threads} threads, batch {batch}"),
+    }
 }

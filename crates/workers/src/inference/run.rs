@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use referee_networks::DeviceChoice;
 use referee_scoring::model_form::ModelForm;
 use referee_scoring::{Class, Notice};
 use referee_storage::StorageError;
@@ -259,13 +260,13 @@ impl Run<'_> {
             form,
             classes: challenge.classes.len(),
             image,
-            device: config.device.clone(),
+            device: config.device.to_string(),
             limits: Limits {
                 memory: config.memory_mb << 20,
                 mapped: files.bytes,
                 threads: config.threads,
                 cpu_seconds: config.seconds.saturating_mul(config.threads as u64),
-                gpu: config.device != "cpu",
+                gpu: config.device != DeviceChoice::Cpu,
             },
         };
         let process = ModelProcess::start(&config.program, config.threads, config.seconds)

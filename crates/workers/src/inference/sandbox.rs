@@ -7,6 +7,10 @@
 //! - Landlock, where the kernel has it (5.13): no file, no TCP, no abstract socket, no signal outside;
 //! - a user without rights (`nobody`), where the process started as root;
 //! - limits on memory, processor time, file size (none) and descriptors; no core dump, nothing to trace, no new privileges.
+//!
+//! A GPU's driver opens devices and libraries and starts threads. It does so as a user without rights, before there is any model;
+//! then the same list of system calls holds for all threads, with `ioctl` on what is open by then. Landlock keeps such a process
+//! from writing only: a second wall that is lower.
 
 mod probe;
 
@@ -15,7 +19,7 @@ use std::io;
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible as _, Ruleset, RulesetAttr as _,
-    RulesetStatus, Scope,
+    RulesetCreatedAttr as _, RulesetStatus, Scope, path_beneath_rules,
 };
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, Signal, set_dumpable_behavior,
@@ -46,7 +50,7 @@ pub struct Limits {
     pub threads: usize,
     /// Of processor time, over all threads.
     pub cpu_seconds: u64,
-    /// It talks to a GPU, whose driver needs device files, `ioctl` and address space beyond measure.
+    /// It talks to a GPU, whose driver needs device files, `ioctl`, threads and address space beyond measure.
     pub gpu: bool,
 }
 
@@ -96,9 +100,11 @@ pub fn close_inherited() -> Result<(), SandboxError> {
 
 /// Locks this process in. There is no way back.
 ///
+/// `prepare` is run in between, without rights but where files can still be opened and threads started: for a GPU's driver.
+///
 /// # Errors
 /// Where a layer cannot be put up; Landlock alone may be missing, because seccomp closes what it closes.
-pub fn lock_in(limits: &Limits) -> Result<(), SandboxError> {
+pub fn lock_in<T>(limits: &Limits, prepare: impl FnOnce() -> T) -> Result<T, SandboxError> {
     let threads = fs::read_dir("/proc/self/task")
         .map_err(kernel("count threads"))?
         .count();
@@ -107,15 +113,14 @@ pub fn lock_in(limits: &Limits) -> Result<(), SandboxError> {
     }
     limit(limits).map_err(kernel("set resource limits"))?;
     set_no_new_privs(true).map_err(kernel("forbid new privileges"))?;
-    if !limits.gpu {
-        restrict_files_and_networks();
-    }
+    restrict_files_and_networks(limits.gpu);
     drop_root().map_err(kernel("become nobody"))?;
     // Both are reset by a change of user, so they come after it.
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(kernel("forbid tracing"))?;
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(kernel("end with its parent"))?;
-    seccompiler::apply_filter(&filter(limits.gpu)?)?;
-    Ok(())
+    let prepared = prepare();
+    seccompiler::apply_filter_all_threads(&filter(limits.gpu)?)?;
+    Ok(prepared)
 }
 
 fn limit(limits: &Limits) -> rustix::io::Result<()> {
@@ -140,14 +145,21 @@ fn limit(limits: &Limits) -> rustix::io::Result<()> {
 }
 
 /// The kernel's newest rules as far as it knows them; an older kernel enforces fewer, which seccomp makes up for.
-fn restrict_files_and_networks() {
+fn restrict_files_and_networks(gpu: bool) {
     let newest = ABI::V6;
+    let files = if gpu {
+        AccessFs::from_write(newest)
+    } else {
+        AccessFs::from_all(newest)
+    };
+    let devices = path_beneath_rules(gpu.then_some("/dev"), files);
     let restricted = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
-        .handle_access(AccessFs::from_all(newest))
+        .handle_access(files)
         .and_then(|rules| rules.handle_access(AccessNet::from_all(newest)))
         .and_then(|rules| rules.scope(Scope::from_all(newest)))
         .and_then(Ruleset::create)
+        .and_then(|rules| rules.add_rules(devices))
         .and_then(landlock::RulesetCreated::restrict_self);
     match restricted {
         Ok(status) if status.ruleset != RulesetStatus::NotEnforced => {}
@@ -203,34 +215,18 @@ const ALLOWED: [i64; 33] = [
     libc::SYS_membarrier,
 ];
 
-/// What the CUDA driver asks for besides. Unverified: no GPU was at hand.
-const ALLOWED_WITH_GPU: [i64; 8] = [
-    libc::SYS_ioctl,
-    libc::SYS_openat,
-    libc::SYS_newfstatat,
-    libc::SYS_fcntl,
-    libc::SYS_getdents64,
-    libc::SYS_sched_setaffinity,
-    libc::SYS_poll,
-    libc::SYS_eventfd2,
-];
+/// What the CUDA driver asks for besides, once it runs.
+const ALLOWED_WITH_GPU: [i64; 2] = [libc::SYS_ioctl, libc::SYS_poll];
 
 fn filter(gpu: bool) -> Result<BpfProgram, seccompiler::Error> {
     let mut rules: std::collections::BTreeMap<i64, Vec<SeccompRule>> =
         ALLOWED.into_iter().map(|call| (call, Vec::new())).collect();
-    let not_executable = || condition(2, SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64), 0);
     if gpu {
         rules.extend(ALLOWED_WITH_GPU.map(|call| (call, Vec::new())));
-        rules.extend([libc::SYS_mmap, libc::SYS_mprotect].map(|call| (call, Vec::new())));
-    } else {
-        rules.insert(
-            libc::SYS_mmap,
-            vec![SeccompRule::new(vec![not_executable()?])?],
-        );
-        rules.insert(
-            libc::SYS_mprotect,
-            vec![SeccompRule::new(vec![not_executable()?])?],
-        );
+    }
+    for call in [libc::SYS_mmap, libc::SYS_mprotect] {
+        let not_executable = condition(2, SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64), 0)?;
+        rules.insert(call, vec![SeccompRule::new(vec![not_executable])?]);
     }
     // A thread, never a process; `clone3`, whose flags a filter cannot see, is not on the list, and libc does without it.
     let thread = libc::CLONE_THREAD as u64;

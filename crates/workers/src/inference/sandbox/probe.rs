@@ -17,6 +17,9 @@ pub struct Attempts {
     pub sockets: Vec<PathBuf>,
     pub files: Vec<PathBuf>,
     pub addresses: Vec<SocketAddr>,
+    /// Locked in as a process is that talks to a GPU.
+    #[serde(default)]
+    pub gpu: bool,
 }
 
 /// Locks the process in as one that runs a model is, tries to get out by every way that it is told of and every way that is
@@ -24,10 +27,7 @@ pub struct Attempts {
 ///
 /// # Errors
 /// If it could not be locked in.
-pub fn probe(
-    attempts: &Attempts,
-    limits: &Limits,
-) -> Result<BTreeMap<String, String>, SandboxError> {
+pub fn probe(attempts: &Attempts) -> Result<BTreeMap<String, String>, SandboxError> {
     close_inherited()?;
     let descriptors = fs::read_dir("/proc/self/fd").map(|entries| {
         let mut open: Vec<String> = entries
@@ -39,7 +39,14 @@ pub fn probe(
         open.join(" ")
     });
     let parent = getppid();
-    lock_in(limits)?;
+    let limits = Limits {
+        memory: 1 << 30,
+        mapped: 0,
+        threads: 1,
+        cpu_seconds: 10,
+        gpu: attempts.gpu,
+    };
+    lock_in(&limits, || ())?;
 
     let mut found = BTreeMap::new();
     let mut tell = |what: String, became: io::Result<()>| {
