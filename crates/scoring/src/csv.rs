@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::format_error::{At, FormatError};
-use crate::stream::{MAX_LINE, Stream};
+use crate::stream::{MAX_LINE, Stream, refuse_lone_cr};
 
 /// The cells of one line. An error is a sentence about the line.
 pub(crate) struct Cells<'l> {
@@ -79,13 +79,14 @@ pub(crate) fn each_line(
         for line in block.split(|&byte| byte == b'\n') {
             number += 1;
             let at = At::Line(number);
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            refuse_lone_cr(at, line)?;
             if line.len() > MAX_LINE {
                 return Err(FormatError::at(
                     at,
                     format!("longer than {MAX_LINE} bytes; every image has a line of its own"),
                 ));
             }
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
             let line = std::str::from_utf8(line)
                 .map_err(|_| FormatError::at(at, "not UTF-8; save the file as CSV in UTF-8"))?;
             let line = if number == 1 {
@@ -97,4 +98,23 @@ pub(crate) fn each_line(
         }
     }
     Ok(number)
+}
+
+/// What to do about a header that is not the one expected, where that is known; to end its sentence with.
+pub(crate) fn remedy_of_header(line: &str) -> &'static str {
+    let commas = line.contains(',');
+    let mut columns = line
+        .split(',')
+        .map(|column| column.trim().to_ascii_lowercase());
+    let first = columns.next().unwrap_or_default();
+    let second = columns.next().unwrap_or_default();
+    if !commas && line.contains('\t') {
+        "; separate the columns by commas, not by tabs"
+    } else if !commas && line.contains(';') {
+        "; separate the columns by commas"
+    } else if second.starts_with("image") && (first.is_empty() || first == "unnamed: 0") {
+        "; leave the index column out: df.to_csv(path, index=False)"
+    } else {
+        ""
+    }
 }

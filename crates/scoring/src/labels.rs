@@ -145,7 +145,11 @@ fn check_header(line: &str) -> Result<(), FormatError> {
     }
     Err(FormatError::at(
         At::Line(1),
-        format!("expected the header `image,label`, found `{}`", shown(line)),
+        format!(
+            "expected the header `image,label`, found `{}`{}",
+            shown(line),
+            csv::remedy_of_header(line)
+        ),
     ))
 }
 
@@ -185,6 +189,11 @@ pub(crate) fn unknown_class(name: &str, classes: &ClassList) -> String {
     if is_canonical_integer(name) {
         format!(
             "class {}, but class indices run from 0 to {last}",
+            shown(name)
+        )
+    } else if name.parse::<i64>().is_err() && name.parse().is_ok_and(f64::is_finite) {
+        format!(
+            "`{}` is not an integer; expected a class index from 0 to {last} (pandas writes them after .astype(int))",
             shown(name)
         )
     } else {

@@ -1,10 +1,12 @@
 //! The bytes of an upload, decompressed, in blocks of bounded size.
 
 use std::cell::Cell;
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::rc::Rc;
 
-use crate::format_error::FormatError;
+use flate2::bufread::GzDecoder;
+
+use crate::format_error::{At, FormatError};
 use crate::npy;
 
 /// A longer line is no prediction and no label: it is reported instead of being buffered.
@@ -18,6 +20,18 @@ const HEAD: usize = 1024;
 
 /// zstd frames may ask for a window of up to 2^23 bytes, 8 MiB.
 const ZSTD_WINDOW_LOG: u32 = 23;
+
+/// # Errors
+/// Where `line`, without its end, is several lines that end in CR alone.
+pub(crate) fn refuse_lone_cr(at: At, line: &[u8]) -> Result<(), FormatError> {
+    match memchr::memchr(b'\r', line) {
+        None => Ok(()),
+        Some(_) => Err(FormatError::at(
+            at,
+            "a CR with no LF after it; end the lines with LF: tr '\\r' '\\n' <OLD >NEW",
+        )),
+    }
+}
 
 /// A reader that hands out blocks of whole lines or whole rows, after undoing one layer of gzip or zstd.
 pub(crate) struct Stream<'a> {
@@ -175,7 +189,9 @@ impl Compression {
 
     fn decoder<'a>(self, compressed: impl Read + 'a) -> Result<Box<dyn Read + 'a>, FormatError> {
         match self {
-            Self::Gzip => Ok(Box::new(flate2::read::MultiGzDecoder::new(compressed))),
+            Self::Gzip => Ok(Box::new(Members {
+                decoder: Some(GzDecoder::new(BufReader::new(compressed))),
+            })),
             Self::Zstd => {
                 let mut decoder =
                     zstd::Decoder::new(compressed).map_err(|error| broken_compression(&error))?;
@@ -188,7 +204,44 @@ impl Compression {
     }
 }
 
+/// All members of a gzip file, one after the other, and nothing else.
+struct Members<R> {
+    /// None at the end of the last.
+    decoder: Option<GzDecoder<R>>,
+}
+
+impl<R: BufRead> Read for Members<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(mut decoder) = self.decoder.take() {
+            let read = decoder.read(buffer);
+            if !matches!(read, Ok(0)) {
+                self.decoder = Some(decoder);
+                return read;
+            }
+            let mut rest = decoder.into_inner();
+            match rest.fill_buf()? {
+                [] => {}
+                [0x1f, ..] => self.decoder = Some(GzDecoder::new(rest)),
+                _ => return Err(io::Error::other(BytesAfterGzip)),
+            }
+        }
+        Ok(0)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "there are other bytes after the end of the gzip data; send what gzip wrote and nothing else"
+)]
+struct BytesAfterGzip;
+
 fn broken_compression(error: &io::Error) -> FormatError {
+    if let Some(sentence) = error
+        .get_ref()
+        .and_then(|error| error.downcast_ref::<BytesAfterGzip>())
+    {
+        return FormatError::whole(sentence.to_string());
+    }
     if error.kind() == io::ErrorKind::UnexpectedEof {
         return FormatError::whole(
             "the compressed data ends early: the file is incomplete; compress it again and send all of it",

@@ -61,12 +61,22 @@ fn layout(header: &Header, expected: &Expected<'_>) -> Result<(Format, usize), F
     let (rows, columns) = match *header.shape.as_slice() {
         [rows] if !float => (rows, 1),
         [rows, columns] => (rows, usize::try_from(columns).unwrap_or(usize::MAX)),
+        [_] => {
+            return Err(FormatError::whole(format!(
+                "{dtype} {shape}: expected scores [{images},{classes}]; if these are class indices, send array.astype(np.int32)"
+            )));
+        }
         _ => {
             return Err(FormatError::whole(format!(
                 "{dtype} {shape}: expected integers [{images}] or [{images},k] with k <= 5, or scores [{images},{classes}]"
             )));
         }
     };
+    if rows != images as u64 && columns == images {
+        return Err(FormatError::whole(format!(
+            "{dtype} {shape}: a column for each test image, expected a row for each; send np.ascontiguousarray(array.T)"
+        )));
+    }
     if rows != images as u64 {
         return Err(FormatError::whole(format!(
             "{dtype} {shape}: {rows} rows, expected {images}, one for each test image"

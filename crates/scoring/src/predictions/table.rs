@@ -106,15 +106,13 @@ impl Layout {
         if first == "image" && (numbered || single) && (1..=5).contains(&others.len()) {
             return Ok(Self::Columns(others.len()));
         }
-        let remedy = if line.contains(';') && !line.contains(',') {
-            "; separate the columns by commas"
-        } else if line
+        let remedy = if line
             .bytes()
             .all(|byte| byte.is_ascii_digit() || byte == b',' || byte == b' ')
         {
             "; add the header, or write class numbers from 1 separated by blanks (the text format)"
         } else {
-            ""
+            csv::remedy_of_header(line)
         };
         Err(format!(
             "expected the header `image,label1` (up to label5) or `ImageId,PredictionString`, found `{}`{remedy}",

@@ -6,7 +6,7 @@ use crate::classes::{Class, is_canonical_integer};
 use crate::format_error::{At, Findings, FormatError};
 use crate::labels::shown;
 use crate::record::{EMPTY, Row};
-use crate::stream::{MAX_LINE, Stream};
+use crate::stream::{MAX_LINE, Stream, refuse_lone_cr};
 
 pub(super) fn read(
     stream: &mut Stream<'_>,
@@ -64,14 +64,15 @@ impl Reader<'_> {
     /// A line of whatever form: with boxes, for the devkit, or wrong.
     fn any_line(&mut self, line: &[u8]) -> Result<(), FormatError> {
         let at = At::Line(self.line);
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        refuse_lone_cr(at, line)?;
         if line.len() > MAX_LINE {
             return Err(FormatError::at(
                 at,
                 format!("longer than {MAX_LINE} bytes; expected up to 5 class numbers"),
             ));
         }
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
         let blank = line.iter().all(|byte| matches!(byte, b' ' | b'\t'));
         let images = self.expected.images.len();
         if blank && self.expected.devkit {

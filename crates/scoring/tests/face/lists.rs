@@ -191,6 +191,15 @@ fn label_files_are_refused_with_the_line() {
             "line 1: expected the header `image,label`, found `0,1`",
         ),
         (
+            "Unnamed: 0,image,label\n0,0,1\n",
+            "line 1: expected the header `image,label`, found `Unnamed: 0,image,label`; \
+             leave the index column out: df.to_csv(path, index=False)",
+        ),
+        (
+            "image,label\n0,1.0\n",
+            "line 2: `1.0` is not an integer; expected a class index from 0 to 2 (pandas writes them after .astype(int))",
+        ),
+        (
             "image,label\n0,1,2\n",
             "line 2: 3 cells; expected two, the image and its label (several labels are joined by `|`)",
         ),

@@ -97,7 +97,7 @@ fn text() {
         ),
         (
             "1\r2\r3\r",
-            "line 1: `1\u{fffd}2\u{fffd}3` is not a class number; expected 1 to 10",
+            "line 1: a CR with no LF after it; end the lines with LF: tr '\\r' '\\n' <OLD >NEW",
         ),
         (
             "\u{feff}1\n2\n3\n",
@@ -158,6 +158,20 @@ fn rows_of_csv() {
             "image;label1\n",
             "line 1: expected the header `image,label1` (up to label5) or `ImageId,PredictionString`, found `image;label1`; \
              separate the columns by commas",
+        ),
+        (
+            "image\tlabel1\n",
+            "line 1: expected the header `image,label1` (up to label5) or `ImageId,PredictionString`, found `image\u{fffd}label1`; \
+             separate the columns by commas, not by tabs",
+        ),
+        (
+            ",image,label1\n0,0,1\n",
+            "line 1: expected the header `image,label1` (up to label5) or `ImageId,PredictionString`, found `,image,label1`; \
+             leave the index column out: df.to_csv(path, index=False)",
+        ),
+        (
+            "image,label1\r0,1\r1,1\r2,1\r",
+            "line 1: a CR with no LF after it; end the lines with LF: tr '\\r' '\\n' <OLD >NEW",
         ),
         (
             "image,label1,label3\n",
@@ -226,6 +240,10 @@ fn classes_in_csv() {
         (
             "image,label1\n0,cat\n",
             "line 2: no class is called `cat`; expected a class index from 0 to 9, a name or an id",
+        ),
+        (
+            "image,label1\n0,3.0\n",
+            "line 2: `3.0` is not an integer; expected a class index from 0 to 9 (pandas writes them after .astype(int))",
         ),
         (
             "image,label1\n0,-1\n",
@@ -373,6 +391,13 @@ fn compression() {
     let last = damaged.len() - 6;
     damaged[last] ^= 1;
     assert!(detail(&damaged).starts_with("the compressed data is damaged ("));
+    // Shorter and longer than the header of another member.
+    for after in [&b"\n"[..], &[0; 512]] {
+        assert_eq!(
+            detail([&gzip(text), after].concat()),
+            "there are other bytes after the end of the gzip data; send what gzip wrote and nothing else"
+        );
+    }
 }
 
 /// A window of 16 MiB, as `zstd --ultra --long` may write.

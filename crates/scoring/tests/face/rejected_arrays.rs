@@ -25,7 +25,11 @@ fn arrays() {
         ),
         (
             npy("<f4", "(3,)", &[0; 12]),
-            "float32 [3]: expected integers [3] or [3,k] with k <= 5, or scores [3,10]",
+            "float32 [3]: expected scores [3,10]; if these are class indices, send array.astype(np.int32)",
+        ),
+        (
+            npy("<f4", "(10, 3)", &[0; 120]),
+            "float32 [10, 3]: a column for each test image, expected a row for each; send np.ascontiguousarray(array.T)",
         ),
         (
             npy("<f4", "(3, 10, 1)", &[0; 120]),
