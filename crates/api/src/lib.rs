@@ -21,12 +21,13 @@ mod problem;
 mod router;
 mod routes;
 mod serve;
+mod shares;
 mod uploads;
 mod web;
 
 pub use app::App;
 pub use config::{ApiConfig, ServerKey};
 pub use openapi::document as openapi_document;
-pub use passwords::hash_password;
+pub use passwords::{LONGEST_PASSWORD, hash_password};
 pub use router::router;
 pub use serve::serve;

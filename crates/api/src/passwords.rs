@@ -7,6 +7,9 @@ use tokio::sync::Semaphore;
 
 use crate::problem::Problem;
 
+/// In bytes; a longer one is not even looked at.
+pub const LONGEST_PASSWORD: usize = 1024;
+
 /// What the password of a handle that nobody has is checked against, so that the answer takes as long as for a handle
 /// that somebody has: a random salt and a random output of no known password, with the parameters of every other hash.
 const NOBODYS_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$n1FnFaFeSwyyD2ndCsu0sQ$G77IhoQdc4MSR0Zzk/rc+9S7GpjHd7yaNxQoe00bH6s";

@@ -124,6 +124,11 @@ impl IntoResponse for Problem {
 
 impl From<StorageError> for Problem {
     fn from(error: StorageError) -> Self {
+        if error.is_unstorable_text() {
+            return Self::unprocessable(
+                "a text holds a character that cannot be stored, such as NUL; leave it out",
+            );
+        }
         Self::internal(&error)
     }
 }
@@ -147,5 +152,23 @@ impl From<FormatError> for Problem {
             detail: found.detail,
         };
         Self::unprocessable(error.detail).with_errors(error.errors.into_iter().map(line))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use referee_storage::accounts::create_token;
+    use referee_storage::testing::TestDatabase;
+    use uuid::Uuid;
+
+    use super::*;
+
+    /// Whatever let it through.
+    #[tokio::test]
+    async fn text_that_the_database_does_not_take_is_the_senders_fault() {
+        let database = TestDatabase::new().await;
+        let stored = create_token(&database.api, Uuid::nil(), "a\0b", &[0; 32]).await;
+        let problem = Problem::from(stored.expect_err("refused"));
+        assert_eq!(problem.status(), StatusCode::UNPROCESSABLE_ENTITY);
     }
 }

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -31,15 +30,13 @@ const HEAD: Duration = Duration::from_mins(1);
 /// When the server stops, a connection without a request is looked at so often, and closed the second time.
 const LAST_LOOKS: Duration = Duration::from_millis(500);
 
-/// Serves until `shutdown` is ready, then ends the open event streams and finishes the requests under way.
-///
-/// # Errors
-/// None today; a listener that cannot accept is tried again every second.
+/// Serves until `shutdown` is ready, then ends the open event streams and finishes the requests under way. A listener that
+/// cannot accept is tried again every second.
 pub async fn serve(
     mut listener: TcpListener,
     app: App,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
+) {
     let closing = app.closing.clone();
     let routes = router(app);
     let mut connections = JoinSet::new();
@@ -55,7 +52,6 @@ pub async fn serve(
     drop(listener);
     closing.cancel();
     while connections.join_next().await.is_some() {}
-    Ok(())
 }
 
 async fn connection(

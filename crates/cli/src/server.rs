@@ -10,7 +10,7 @@ use referee_api::{ApiConfig, App, ServerKey};
 use referee_networks::DeviceChoice;
 use referee_storage::cluster::{self, PrivateCluster};
 use referee_storage::objects::ObjectStore;
-use referee_storage::{ApiDb, InferenceDb, RolePasswords, ScorerDb, migrate, sweep_objects};
+use referee_storage::{ApiDb, InferenceDb, ScorerDb, StorageError, sweep_objects};
 use referee_workers::{ScorerConfig, run_inference, run_scorer};
 use tokio::net::TcpListener;
 use tokio::task::{JoinError, JoinSet};
@@ -66,6 +66,11 @@ pub struct Server {
 impl Server {
     /// Starts every part. Requests are answered when this returns.
     pub async fn start(options: ServerOptions) -> anyhow::Result<Self> {
+        anyhow::ensure!(
+            options.data.is_dir() || !options.data.exists(),
+            "{} is a file; --data takes a directory, which is made where there is none",
+            options.data.display()
+        );
         let has = |role| options.roles.contains(&role);
         let listener = if has(Role::Api) {
             Some(listen(options.listen).await?)
@@ -117,22 +122,22 @@ impl Server {
         objects: &ObjectStore,
     ) -> anyhow::Result<()> {
         if options.roles.contains(&Role::Scorer) {
-            let db = ScorerDb::connect(needed(databases.scorer.as_ref(), "SCORER")?).await?;
+            let db = connect("SCORER", databases.scorer.as_ref(), ScorerDb::connect).await?;
             let (objects, stop) = (objects.clone(), self.stop_workers.clone());
             self.workers.spawn(async move {
                 Ok(run_scorer(db, objects, ScorerConfig::default(), stop).await?)
             });
         }
         if options.roles.contains(&Role::Inference) {
-            let db =
-                InferenceDb::connect(needed(databases.inference.as_ref(), "INFERENCE")?).await?;
+            let inference = databases.inference.as_ref();
+            let db = connect("INFERENCE", inference, InferenceDb::connect).await?;
             let config = options.models.config(options.device, &options.data)?;
             let (objects, stop) = (objects.clone(), self.stop_workers.clone());
             self.workers
                 .spawn(async move { Ok(run_inference(db, objects, config, stop).await?) });
         }
         if let Some(listener) = listener {
-            let db = ApiDb::connect(needed(databases.api.as_ref(), "API")?).await?;
+            let db = connect("API", databases.api.as_ref(), ApiDb::connect).await?;
             let config = ApiConfig {
                 public_url: variable("REFEREE_PUBLIC_URL")?
                     .map(|url| url.trim_end_matches('/').to_owned()),
@@ -148,7 +153,8 @@ impl Server {
             let app = App::new(db, objects.clone(), config);
             let stop = self.stop_api.clone();
             self.api.spawn(async move {
-                Ok(referee_api::serve(listener, app, stop.cancelled_owned()).await?)
+                referee_api::serve(listener, app, stop.cancelled_owned()).await;
+                Ok(())
             });
         }
         Ok(())
@@ -259,23 +265,11 @@ async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 /// Starts the private cluster and brings it up to date.
 async fn private_databases(options: &ServerOptions) -> anyhow::Result<(Databases, PrivateCluster)> {
     let cluster = PrivateCluster::start(&options.data).await?;
-    let password = |role| {
-        let found = cluster
-            .role_passwords()
-            .into_iter()
-            .find(|(name, _)| *name == role);
-        found.map(|(_, password)| password.to_owned())
-    };
-    let passwords = RolePasswords {
-        api: password("referee_api"),
-        scorer: password("referee_scorer"),
-        inference: password("referee_inference"),
-    };
-    let urls = cluster.urls().clone();
-    if let Err(error) = migrate(&urls.owner, &passwords).await {
+    if let Err(error) = cluster.migrate().await {
         let _ = cluster.stop().await;
         return Err(error.into());
     }
+    let urls = cluster.urls().clone();
     let databases = Databases {
         api: Some(urls.api),
         scorer: Some(urls.scorer),
@@ -284,9 +278,20 @@ async fn private_databases(options: &ServerOptions) -> anyhow::Result<(Databases
     Ok((databases, cluster))
 }
 
-fn needed<'u>(url: Option<&'u String>, role: &str) -> anyhow::Result<&'u str> {
-    url.map(String::as_str).with_context(|| {
-        format!("REFEREE_{role}_DATABASE_URL is not set, which the role {} needs; set it, or leave the role out of --roles", role.to_lowercase())
+/// Connects to the database of a role, `SCORER` and so on.
+async fn connect<T>(
+    role: &str,
+    url: Option<&String>,
+    connect: impl AsyncFnOnce(&str) -> Result<T, StorageError>,
+) -> anyhow::Result<T> {
+    let (variable, name) = (format!("REFEREE_{role}_DATABASE_URL"), role.to_lowercase());
+    let url = url.with_context(|| {
+        format!("{variable} is not set, which the role {name} needs; set it, or leave the role out of --roles")
+    })?;
+    connect(url).await.with_context(|| {
+        format!(
+            "the database of the role {name} cannot be used: see that PostgreSQL runs where {variable} says, that the password is right, and that `referee migrate` has run"
+        )
     })
 }
 

@@ -30,6 +30,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use sqlx::{Connection, Executor, PgConnection};
+
+use crate::migrate::{MigrateError, RolePasswords, migrate};
 use account::Account;
 use binaries::Binaries;
 use postmaster::Postmaster;
@@ -108,13 +111,20 @@ impl PrivateCluster {
         &self.urls
     }
 
-    /// The password that each role of the wall is to have: role name, password.
-    pub fn role_passwords(&self) -> [(&'static str, &str); 3] {
-        [
-            ("referee_api", &self.passwords.api),
-            ("referee_scorer", &self.passwords.scorer),
-            ("referee_inference", &self.passwords.inference),
-        ]
+    /// Brings the database up to date, with a password for each role of the wall, and shuts the roles out of the databases
+    /// that every cluster comes with.
+    pub async fn migrate(&self) -> Result<(), MigrateError> {
+        let passwords = RolePasswords {
+            api: Some(self.passwords.api.clone()),
+            scorer: Some(self.passwords.scorer.clone()),
+            inference: Some(self.passwords.inference.clone()),
+        };
+        migrate(&self.urls.owner, &passwords).await?;
+        PgConnection::connect(&self.urls.owner)
+            .await?
+            .execute("REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC")
+            .await?;
+        Ok(())
     }
 
     /// Whether this start made the cluster.

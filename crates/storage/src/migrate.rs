@@ -21,6 +21,10 @@ pub struct RolePasswords {
 /// Why a database could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
+    #[error(
+        "the owner's database does not answer: see that PostgreSQL runs where DATABASE_URL says and that the user and the password are right: {0}"
+    )]
+    Unreachable(sqlx::Error),
     #[error("the database could not be migrated: {0}")]
     Database(#[from] sqlx::Error),
     #[error("a migration failed: {0}")]
@@ -36,7 +40,9 @@ pub enum MigrateError {
 /// in the server's `postgres` database.
 pub async fn migrate(owner_url: &str, passwords: &RolePasswords) -> Result<(), MigrateError> {
     let options = PgConnectOptions::from_str(owner_url)?;
-    let mut server = PgConnection::connect_with(&options.clone().database("postgres")).await?;
+    let mut server = PgConnection::connect_with(&options.clone().database("postgres"))
+        .await
+        .map_err(MigrateError::Unreachable)?;
     sqlx::query("SELECT pg_advisory_lock($1)")
         .bind(ROLE_LOCK)
         .execute(&mut server)
@@ -45,7 +51,8 @@ pub async fn migrate(owner_url: &str, passwords: &RolePasswords) -> Result<(), M
     let pool = PgPoolOptions::new()
         .max_connections(2)
         .connect_with(options)
-        .await?;
+        .await
+        .map_err(MigrateError::Unreachable)?;
     let migrated = migrate_locked(&mut server, &pool, passwords).await;
     pool.close().await;
     server.close().await?; // ends the session, and with it the lock

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
+use sqlx::{Connection, PgConnection, PgPool};
 
 /// A query that did not go through.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +22,25 @@ impl StorageError {
             _ => None,
         }
     }
+
+    /// Whether a text holds what PostgreSQL stores in none, such as a NUL (SQLSTATE `character_not_in_repertoire`, and
+    /// `untranslatable_character` inside JSON).
+    pub fn is_unstorable_text(&self) -> bool {
+        match self {
+            Self::Database(sqlx::Error::Database(error)) => {
+                matches!(error.code().as_deref(), Some("22021" | "22P05"))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// A pool that waited in vain does not say for what; one more try does.
+async fn cause(error: sqlx::Error, url: &str) -> sqlx::Error {
+    match error {
+        sqlx::Error::PoolTimedOut => PgConnection::connect(url).await.err().unwrap_or(error),
+        error => error,
+    }
 }
 
 macro_rules! role_pool {
@@ -31,14 +50,18 @@ macro_rules! role_pool {
         pub struct $name(PgPool);
 
         impl $name {
-            /// Connects as the role in `url`. Waits up to 10 seconds for a free connection later on.
+            /// Connects as the role in `url`, which may take up to 10 seconds to listen. Waits as long for a free connection
+            /// later on.
             pub async fn connect(url: &str) -> Result<Self, StorageError> {
                 let pool = PgPoolOptions::new()
                     .max_connections($max_connections)
                     .acquire_timeout(Duration::from_secs(10))
                     .connect(url)
-                    .await?;
-                Ok(Self(pool))
+                    .await;
+                match pool {
+                    Ok(pool) => Ok(Self(pool)),
+                    Err(error) => Err(cause(error, url).await.into()),
+                }
             }
 
             pub(crate) fn pool(&self) -> &PgPool {

@@ -68,6 +68,19 @@ impl TestDatabase {
         &self.owner_url
     }
 
+    /// Does what no role may, such as setting a row's clock; returns how many rows that was about.
+    ///
+    /// # Panics
+    /// Where the database refuses; the message holds the statement.
+    pub async fn as_owner(&self, statement: &str) -> u64 {
+        let done = connect("referee_owner", &self.name)
+            .await
+            .execute(AssertSqlSafe(statement.to_owned()))
+            .await;
+        done.unwrap_or_else(|error| panic!("{error}: {statement}"))
+            .rows_affected()
+    }
+
     /// The connection URL of one of the login roles.
     pub fn role_url(&self, role: &str) -> String {
         url(role, &self.name)

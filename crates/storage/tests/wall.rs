@@ -1,6 +1,11 @@
 //! The wall between the web process and the hidden labels, tried from the outside: as each role, over its own connection.
 
+use std::os::unix::fs::PermissionsExt as _;
+
+use referee_storage::cluster::PrivateCluster;
 use referee_storage::testing::TestDatabase;
+use sqlx::error::DatabaseError;
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 use uuid::Uuid;
 
@@ -246,6 +251,40 @@ async fn a_schema_named_after_a_role_cannot_be_made_and_would_not_be_searched() 
             .expect("show");
         assert_eq!(search_path, "public", "{attacker}");
     }
+}
+
+/// Every cluster comes with databases that let everyone in.
+#[tokio::test]
+async fn in_a_private_cluster_the_roles_enter_no_other_database() {
+    let data = tempfile::tempdir().expect("a directory");
+    let passable = std::fs::Permissions::from_mode(0o711);
+    std::fs::set_permissions(data.path(), passable).expect("set the mode");
+    let cluster = PrivateCluster::start(data.path()).await.expect("start");
+    cluster.migrate().await.expect("migrate");
+    cluster.migrate().await.expect("and again, at every start");
+    let urls = cluster.urls();
+    for url in [&urls.api, &urls.scorer, &urls.inference] {
+        let own = url.parse::<PgConnectOptions>().expect("a URL");
+        PgConnection::connect_with(&own)
+            .await
+            .expect("its own")
+            .close()
+            .await
+            .expect("leave");
+        for other in ["postgres", "template1", "template0"] {
+            let refused = PgConnection::connect_with(&own.clone().database(other)).await;
+            let error = refused.expect_err(other);
+            let code = error.as_database_error().and_then(DatabaseError::code);
+            // template0 takes no connections at all: object_not_in_prerequisite_state
+            let expected = if other == "template0" {
+                "55000"
+            } else {
+                REFUSED
+            };
+            assert_eq!(code.as_deref(), Some(expected), "{other}: {error}");
+        }
+    }
+    cluster.stop().await.expect("stop");
 }
 
 /// Everything that anyone but the owner may do, in one committed table: what is new must be added there by hand.

@@ -8,6 +8,7 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::auth::SignedIn;
 use crate::extract::{Json, Path};
+use crate::passwords::LONGEST_PASSWORD;
 use crate::problem::Problem;
 
 pub fn routes() -> OpenApiRouter<App> {
@@ -113,9 +114,6 @@ fn check_handle(handle: &str) -> Result<(), Problem> {
         "a handle is 2 to 39 letters, digits, `-` and `_`, and starts with a letter or a digit",
     ))
 }
-
-/// In bytes.
-const LONGEST_PASSWORD: usize = 1024;
 
 /// Length is what makes a password strong (NIST SP 800-63B: at least 8, at least 64 allowed, no rules of composition).
 fn check_password(password: &str) -> Result<(), Problem> {

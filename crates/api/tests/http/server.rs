@@ -1,4 +1,3 @@
-use std::io;
 use std::net::SocketAddr;
 
 use axum::Router;
@@ -77,7 +76,7 @@ impl Server {
     }
 
     /// The same server at a port of this machine, until the token is cancelled.
-    pub async fn listen(&self) -> (SocketAddr, CancellationToken, JoinHandle<io::Result<()>>) {
+    pub async fn listen(&self) -> (SocketAddr, CancellationToken, JoinHandle<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("its address");
         let stop = CancellationToken::new();

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow};
 use clap::Subcommand;
+use referee_api::LONGEST_PASSWORD;
 use referee_storage::ApiDb;
 use referee_storage::accounts::{self, Role, User};
 use referee_storage::cluster::{self, ClusterError, PrivateCluster};
@@ -14,6 +15,9 @@ use crate::output;
 ///
 /// Finds the database as DATABASE_URL or REFEREE_API_DATABASE_URL, else as the private cluster in DIR.
 #[derive(clap::Args)]
+#[command(
+    after_help = "Example:\n  referee admin grant ada --role organizer\n  referee admin --data /var/lib/referee password ada"
+)]
 pub struct Admin {
     #[command(subcommand)]
     action: Action,
@@ -63,6 +67,13 @@ impl Admin {
             Action::Password { .. } => Some(new_password()?),
             _ => None,
         };
+        if let Some(password) = &password {
+            anyhow::ensure!(
+                password.len() <= LONGEST_PASSWORD,
+                "this password has {} bytes and could not sign in; choose one of at most {LONGEST_PASSWORD}",
+                password.len()
+            );
+        }
         let (db, cluster) = self.database().await?;
         let done = self.action.carry_out(&db, password).await;
         db.close().await;
@@ -79,7 +90,10 @@ impl Admin {
             None => url("REFEREE_API_DATABASE_URL", "REFEREE_API_PASSWORD")?,
         };
         if let Some(url) = external {
-            return Ok((ApiDb::connect(&url).await?, None));
+            let db = ApiDb::connect(&url).await.context(
+                "the database cannot be used: see that PostgreSQL runs where DATABASE_URL or REFEREE_API_DATABASE_URL says, that the password is right, and that `referee migrate` has run",
+            )?;
+            return Ok((db, None));
         }
         let urls = cluster::recorded_urls(&self.data)?;
         let cluster = match PrivateCluster::start(&self.data).await {

@@ -22,10 +22,7 @@ pub(super) struct Binaries {
 impl Binaries {
     /// The newest PostgreSQL, for a new cluster.
     pub(super) fn newest() -> Result<Self, ClusterError> {
-        installed()?
-            .into_iter()
-            .max_by_key(|found| found.version)
-            .ok_or(ClusterError::NotInstalled)
+        newest_of(installed()?)
     }
 
     /// The PostgreSQL that made `cluster`: only the same major version can run it.
@@ -72,18 +69,32 @@ fn installed() -> Result<Vec<Binaries>, ClusterError> {
     if let Some(configured) = configured.filter(|configured| !configured.is_empty()) {
         return installed_in(Path::new(&configured));
     }
-    let debian = debian_versions(Path::new(DEBIAN));
-    if !debian.is_empty() {
-        return Ok(debian);
-    }
-    let from_pg_config = output_of(Path::new("pg_config"), "--bindir").map(PathBuf::from);
     let path = std::env::var_os("PATH").unwrap_or_default();
-    Ok(from_pg_config
+    Ok(search(Path::new(DEBIAN), &path))
+}
+
+/// Debian's versions below `debian`, else the first that `pg_config` names or a directory of `path` holds.
+fn search(debian: &Path, path: &OsStr) -> Vec<Binaries> {
+    let versions = debian_versions(debian);
+    if !versions.is_empty() {
+        return versions;
+    }
+    let from_pg_config = std::env::split_paths(path)
+        .find_map(|directory| output_of(directory.join("pg_config"), "--bindir"));
+    from_pg_config
+        .map(PathBuf::from)
         .into_iter()
-        .chain(std::env::split_paths(&path))
+        .chain(std::env::split_paths(path))
         .find_map(|directory| Binaries::in_directory(&directory))
         .into_iter()
-        .collect())
+        .collect()
+}
+
+fn newest_of(installed: Vec<Binaries>) -> Result<Binaries, ClusterError> {
+    installed
+        .into_iter()
+        .max_by_key(|found| found.version)
+        .ok_or(ClusterError::NotInstalled)
 }
 
 fn installed_in(configured: &Path) -> Result<Vec<Binaries>, ClusterError> {
@@ -131,7 +142,7 @@ fn major_version(version: &str) -> Option<u32> {
 mod tests {
     use std::fs;
 
-    use super::{debian_versions, installed_in, major_version};
+    use super::{debian_versions, installed_in, major_version, newest_of, search};
 
     #[test]
     fn reads_the_major_version() {
@@ -162,6 +173,17 @@ mod tests {
             .collect();
         versions.sort_unstable();
         assert_eq!(versions, [9, 15]);
+    }
+
+    #[test]
+    fn where_there_is_none_the_sentence_names_the_package() {
+        let empty = tempfile::tempdir().unwrap();
+        let error = newest_of(search(empty.path(), empty.path().as_os_str())).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "no PostgreSQL found: install Debian's package `postgresql`, or set REFEREE_POSTGRES_BIN to the \
+             directory that holds `postgres` and `initdb`"
+        );
     }
 
     #[test]
