@@ -423,3 +423,28 @@ pub async fn wake(db: &ScorerDb, challenge: Uuid) -> Result<(), StorageError> {
         .await?;
     Ok(())
 }
+
+/// The same for a challenge that may have been told already: a job that waits for its next try goes on waiting, for a minute at
+/// most.
+pub async fn remind(db: &ScorerDb, challenge: Uuid) -> Result<(), StorageError> {
+    sqlx::query(
+        "WITH sooner AS (
+             UPDATE graphile_worker._private_jobs
+             SET run_at = now() + interval '1 minute'
+             WHERE key = 'challenge:' || $1
+               AND locked_at IS NULL
+               AND run_at > now() + interval '1 minute'
+         )
+         SELECT enqueue_challenge($1)
+         WHERE NOT EXISTS (
+             SELECT
+             FROM graphile_worker._private_jobs
+             WHERE key = 'challenge:' || $1
+               AND (locked_at IS NOT NULL OR attempts < max_attempts)
+         )",
+    )
+    .bind(challenge)
+    .execute(db.pool())
+    .await?;
+    Ok(())
+}

@@ -76,15 +76,13 @@ impl Rounds {
         }
         let changed =
             std::mem::take(&mut *self.changed.lock().unwrap_or_else(PoisonError::into_inner));
+        for challenge in changed {
+            scorer::wake(&self.db, challenge).await?;
+        }
         let due = scorer::due_closings(&self.db).await?;
         let untended = scorer::untended_challenges(&self.db).await?;
-        for challenge in changed
-            .into_iter()
-            .chain(due)
-            .chain(untended)
-            .collect::<HashSet<_>>()
-        {
-            scorer::wake(&self.db, challenge).await?;
+        for challenge in due.into_iter().chain(untended) {
+            scorer::remind(&self.db, challenge).await?;
         }
         Ok(())
     }

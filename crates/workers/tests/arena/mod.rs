@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use futures::TryStreamExt as _;
 use referee_scoring::classes::ClassEntry;
 use referee_scoring::images::ImageList;
@@ -32,6 +32,7 @@ pub struct Rules {
     pub public_fraction: f64,
     pub ladder: bool,
     pub images: usize,
+    pub per_day: Option<i32>,
 }
 
 impl Default for Rules {
@@ -40,6 +41,7 @@ impl Default for Rules {
             public_fraction: 1.0,
             ladder: false,
             images: super::IMAGES,
+            per_day: None,
         }
     }
 }
@@ -52,7 +54,7 @@ pub struct Person {
 pub struct Arena {
     pub database: TestDatabase,
     objects: ObjectStore,
-    challenge: Uuid,
+    pub challenge: Uuid,
     organizer: Uuid,
     images: usize,
     running: Mutex<Option<(CancellationToken, JoinHandle<()>)>>,
@@ -70,12 +72,16 @@ impl Arena {
     /// With labels: image i is of class i mod 10.
     pub async fn start(rules: Rules) -> Self {
         let arena = Self::without_labels(rules).await;
-        let labels: String = std::iter::once("image,label\n".to_owned())
-            .chain((0..arena.images).map(|i| format!("{i},{}\n", super::truth(i))))
-            .collect();
-        arena.upload_labels(&labels).await;
+        arena.upload_true_labels().await;
         arena.version_shown(1).await;
         arena
+    }
+
+    pub async fn upload_true_labels(&self) {
+        let labels: String = std::iter::once("image,label\n".to_owned())
+            .chain((0..self.images).map(|i| format!("{i},{}\n", super::truth(i))))
+            .collect();
+        self.upload_labels(&labels).await;
     }
 
     pub async fn without_labels(rules: Rules) -> Self {
@@ -97,7 +103,7 @@ impl Arena {
             opens: None,
             closes: None,
             after_close: AfterClose::Score,
-            per_day: None,
+            per_day: rules.per_day,
             per_week: None,
             total: None,
             upload_mb: 1,
@@ -138,10 +144,15 @@ impl Arena {
         arena
     }
 
+    /// One whose watchdog is quick to act.
     pub async fn start_scorer(&self) {
+        self.start_scorer_with(Duration::from_millis(500)).await;
+    }
+
+    pub async fn start_scorer_with(&self, deadline: Duration) {
         let shutdown = CancellationToken::new();
         let config = ScorerConfig {
-            deadline: Duration::from_millis(500),
+            deadline,
             ..ScorerConfig::default()
         };
         let run = run_scorer(
@@ -243,7 +254,7 @@ impl Arena {
         self.read(id).await
     }
 
-    async fn read(&self, id: Uuid) -> Submission {
+    pub async fn read(&self, id: Uuid) -> Submission {
         submission(&self.database.api, id)
             .await
             .expect("read")
@@ -337,6 +348,33 @@ impl Arena {
     /// What a queue that lost its jobs looks like.
     pub async fn forget_jobs(&self) {
         self.sql("DELETE FROM graphile_worker._private_jobs").await;
+    }
+
+    /// When the job with this key is due again, once that many tries have failed.
+    pub async fn retry(&self, key: &str, attempts: i32) -> DateTime<Utc> {
+        let query = format!(
+            "SELECT run_at FROM graphile_worker._private_jobs
+             WHERE key = '{key}' AND attempts = {attempts} AND locked_at IS NULL AND last_error IS NOT NULL"
+        );
+        self.eventually("a try that failed", async || {
+            !self.rows(&query).await.is_empty()
+        })
+        .await;
+        self.rows(&query).await[0].get(0)
+    }
+
+    /// How often work on the submission was begun.
+    pub async fn attempts(&self, id: Uuid) -> i32 {
+        let query = format!("SELECT attempt FROM submissions WHERE id = '{id}'");
+        self.rows(&query).await[0].get(0)
+    }
+
+    /// Makes the job with this key due; returns the time from which it is.
+    pub async fn due_now(&self, key: &str) -> DateTime<Utc> {
+        let due = format!(
+            "UPDATE graphile_worker._private_jobs SET run_at = now() WHERE key = '{key}' RETURNING run_at"
+        );
+        self.rows(&due).await[0].get(0)
     }
 
     /// Returns what was lost.

@@ -2,6 +2,7 @@
 
 use referee_storage::scorer::{self, FailureReason, MAX_ATTEMPTS};
 use referee_storage::submissions::{Status, marks};
+use referee_workers::ScorerConfig;
 
 use crate::arena::{Arena, Rules};
 use crate::wrong_first;
@@ -96,25 +97,66 @@ async fn a_withdrawn_submission_stays_withdrawn_when_its_worker_is_lost() {
     assert_eq!(arena.watchdog_actions().await, ["failed"]);
 }
 
+/// The queue waits e^n seconds after the nth try. The test turns the clock on, and looks at what it was set to.
 #[tokio::test]
-async fn a_lost_file_fails_after_every_try_and_says_so() {
-    let arena = Arena::start(Rules::default()).await;
+async fn what_cannot_be_scored_is_tried_again_later_and_later_and_costs_nothing() {
+    let arena = Arena::start(Rules {
+        per_day: Some(1),
+        ..Rules::default()
+    })
+    .await;
     let ann = arena.competitor("ann").await;
     arena.stop_scorer().await;
     let submission = arena.submit(&ann, &wrong_first(3)).await;
-    // All but the last try are behind it, so that the test need not sit through the back-off.
-    for _ in 1..MAX_ATTEMPTS {
-        scorer::claim(&arena.database.scorer, submission)
-            .await
-            .expect("claim")
-            .expect("claimed");
-    }
     arena.lose_file(submission).await;
-    arena.start_scorer().await;
+    let key = format!("submission:{submission}");
+    let mut due = arena.due_now(&key).await;
+    arena
+        .start_scorer_with(ScorerConfig::default().deadline)
+        .await;
+    for attempt in 1..MAX_ATTEMPTS {
+        let next = arena.retry(&key, attempt).await;
+        let waits = (next - due).as_seconds_f64();
+        let least = f64::from(attempt).exp() - 0.001;
+        assert!(waits >= least, "after try {attempt}: {waits} s");
+        assert_eq!(arena.attempts(submission).await, attempt);
+        assert_eq!(arena.read(submission).await.status, Status::Running);
+        due = arena.due_now(&key).await;
+    }
     let failed = arena.finished(submission).await;
     assert_eq!(failed.status, Status::Failed);
     assert_eq!(
         failed.problem.expect("a reason")["detail"],
         FailureReason::FileUnreadable.sentence()
     );
+    assert_eq!(arena.attempts(submission).await, MAX_ATTEMPTS);
+    assert_eq!(arena.watchdog_actions().await, [""; 0], "it was the queue");
+
+    // One a day, and it is there again.
+    let second = arena.submit(&ann, &wrong_first(3)).await;
+    assert_eq!(arena.finished(second).await.status, Status::Scored);
+}
+
+/// The scorer looks every second at what it owes, which must not begin the waiting anew.
+#[tokio::test]
+async fn a_challenge_that_cannot_be_looked_after_is_tried_again_later_and_later() {
+    let arena = Arena::without_labels(Rules::default()).await;
+    let may = async |what: &str| {
+        let statement = format!("{what} referee_scorer");
+        arena.database.as_owner(&statement).await;
+    };
+    may("REVOKE SELECT ON sealed.labels FROM").await;
+    arena.upload_true_labels().await;
+    let key = format!("challenge:{}", arena.challenge);
+    let first = arena.retry(&key, 1).await;
+    let second = arena.retry(&key, 2).await;
+    let waits = (second - first).as_seconds_f64();
+    assert!(
+        waits >= 2_f64.exp() - 0.001,
+        "after the second try: {waits} s"
+    );
+
+    may("GRANT SELECT ON sealed.labels TO").await;
+    arena.due_now(&key).await;
+    arena.version_shown(1).await;
 }
