@@ -10,6 +10,7 @@ mod connection;
 mod credentials;
 mod databases;
 mod demo;
+mod input;
 mod manifest;
 mod memory;
 mod models;

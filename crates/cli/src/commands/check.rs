@@ -1,4 +1,3 @@
-use std::fs::File;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -6,6 +5,7 @@ use referee_scoring::{ClassEntry, ClassList, Expected, ImageList, predictions};
 use serde_json::json;
 
 use crate::connection::Connection;
+use crate::input;
 use crate::output::{self, WrongFile};
 
 /// Check a prediction file as the server would, before uploading it
@@ -14,6 +14,7 @@ use crate::output::{self, WrongFile};
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  referee check predictions.csv --challenge fashion-mnist")]
 pub struct Check {
+    /// The predictions; - for stdin
     file: PathBuf,
     #[arg(long, value_name = "SLUG", required_unless_present_all = ["classes", "images"], conflicts_with_all = ["classes", "images"])]
     challenge: Option<String>,
@@ -36,8 +37,7 @@ pub struct Check {
 impl Check {
     pub async fn run(self) -> anyhow::Result<()> {
         let (classes, images) = self.public_facts().await?;
-        let file = File::open(&self.file)
-            .with_context(|| format!("{} cannot be opened", self.file.display()))?;
+        let file = input::open(&self.file)?;
         let expected = Expected {
             classes: &classes,
             images: &images,
@@ -55,7 +55,7 @@ impl Check {
                 for notice in &predictions.notices {
                     output::print_line(&format!("notice: {}", notice.detail))?;
                 }
-                let name = self.file.display();
+                let name = input::name(&self.file);
                 output::print_line(&format!(
                     "{name} is fine: predictions for {} images.",
                     predictions.record.len()
@@ -74,9 +74,10 @@ impl Check {
 
     async fn public_facts(&self) -> anyhow::Result<(ClassList, ImageList)> {
         if let (Some(classes), Some(images)) = (&self.classes, self.images) {
-            let text = std::fs::read_to_string(classes)
-                .with_context(|| format!("{} cannot be read", classes.display()))?;
-            return Ok((ClassList::parse(&text)?, ImageList::ordinals(images)));
+            return Ok((
+                ClassList::parse(&input::text(classes)?)?,
+                ImageList::ordinals(images),
+            ));
         }
         let slug = self
             .challenge

@@ -128,24 +128,20 @@ mod tests {
     fn every_command_has_an_example() {
         fn check(command: &clap::Command, path: &str) {
             let path = format!("{path} {}", command.get_name());
-            if command.has_subcommands() {
-                command
-                    .get_subcommands()
-                    .filter(|subcommand| !subcommand.is_hide_set())
-                    .for_each(|subcommand| check(subcommand, &path));
-            } else {
-                let help = command
-                    .get_after_help()
-                    .map(ToString::to_string)
-                    .unwrap_or_default();
-                let (_, example) = help.split_once("Example:\n").unwrap_or_default();
-                let shown = example.lines().any(|line| {
-                    let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '-');
-                    path.split_whitespace()
-                        .all(|name| words.any(|word| word == name))
-                });
-                assert!(shown, "{path} has no example that calls it: {help}");
-            }
+            command
+                .get_subcommands()
+                .filter(|subcommand| !subcommand.is_hide_set())
+                .for_each(|subcommand| check(subcommand, &path));
+            let help = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            let shown = help.lines().any(|line| {
+                let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '-');
+                path.split_whitespace()
+                    .all(|name| words.any(|word| word == name))
+            });
+            assert!(shown, "{path} has no example that calls it: {help}");
         }
         check(&Referee::command(), "");
     }

@@ -1,4 +1,3 @@
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -7,12 +6,16 @@ use referee_scoring::{
 };
 use serde::Serialize;
 
+use crate::input;
 use crate::output::{self, Align, WrongFile, percent, percent_interval};
 
 /// Score predictions against labels, without a server
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  referee score --labels labels.csv predictions.npy")]
+#[command(
+    after_help = "Example:\n  referee score --labels labels.csv predictions.npy\n  zcat predictions.txt.gz | referee score --labels labels.csv -"
+)]
 pub struct Score {
+    /// The predictions; - for stdin
     predictions: PathBuf,
     /// The labels: CSV with the header image,label
     #[arg(long, value_name = "FILE")]
@@ -57,20 +60,18 @@ struct Document {
 impl Score {
     pub fn run(self) -> anyhow::Result<()> {
         let classes = match &self.classes {
-            Some(path) => {
-                ClassList::parse(&std::fs::read_to_string(path).with_context(|| cannot_open(path))?)
-                    .with_context(|| format!("{} cannot be used", path.display()))?
-            }
+            Some(path) => ClassList::parse(&input::text(path)?)
+                .with_context(|| format!("{} cannot be used", input::name(path)))?,
             None => ClassList::uncounted(),
         };
-        let (labels, images) = Labels::parse_csv(open(&self.labels)?, &classes, None)
-            .map_err(|error| in_file(&self.labels, error))?;
+        let (labels, images) = Labels::parse_csv(input::open(&self.labels)?, &classes, None)
+            .map_err(|error| self.wrong(&self.labels, error))?;
         let read = self.read(&classes, &images)?;
         let tally = outcome::judge(&read.record, &labels).tally(&labels.scored_mask(), None);
         anyhow::ensure!(
             tally.images > 0,
             "{}: every image is skipped; at least one needs a label",
-            self.labels.display()
+            input::name(&self.labels)
         );
 
         let scored = tally.images.into();
@@ -111,24 +112,23 @@ impl Score {
             boxes: self.boxes,
             devkit: self.devkit,
         };
-        Ok(predictions::read(open(&self.predictions)?, &expected)
-            .map_err(|error| in_file(&self.predictions, error))?)
+        Ok(
+            predictions::read(input::open(&self.predictions)?, &expected)
+                .map_err(|error| self.wrong(&self.predictions, error))?,
+        )
     }
-}
 
-fn open(path: &Path) -> anyhow::Result<File> {
-    File::open(path).with_context(|| cannot_open(path))
-}
-
-fn cannot_open(path: &Path) -> String {
-    format!("{} cannot be read", path.display())
-}
-
-fn in_file(path: &Path, error: referee_scoring::FormatError) -> WrongFile {
-    let wrong = WrongFile::from(error);
-    WrongFile {
-        detail: format!("{}: {}", path.display(), wrong.detail),
-        ..wrong
+    fn wrong(&self, path: &Path, error: referee_scoring::FormatError) -> WrongFile {
+        let wrong = WrongFile::from(error);
+        let remedy = if self.classes.is_none() && wrong.detail.contains("no class is called") {
+            "; where classes have names, --classes FILE lists them"
+        } else {
+            ""
+        };
+        WrongFile {
+            detail: format!("{}: {}{remedy}", input::name(path), wrong.detail),
+            ..wrong
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::progress;
 /// List your submissions, or look at one, withdraw it, or select it
 #[derive(clap::Args)]
 #[command(
-    after_help = "Example:\n  referee submissions fashion-mnist",
+    after_help = "Example:\n  referee submissions fashion-mnist\n  referee submissions show 0193b5a0-7c1e-7b43-9d2f-1f0f6c1b2a3d",
     args_conflicts_with_subcommands = true
 )]
 pub struct Submissions {
@@ -110,6 +110,7 @@ async fn list(client: &Client, challenge: Option<String>, json: bool) -> anyhow:
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  referee submissions show 0193b5a0-7c1e-7b43-9d2f-1f0f6c1b2a3d")]
 pub struct Show {
+    #[arg(value_parser = submission_id)]
     id: Uuid,
     /// Print JSON
     #[arg(long)]
@@ -126,6 +127,11 @@ impl Show {
         }
         output::print(&details(&submission))
     }
+}
+
+fn submission_id(text: &str) -> Result<Uuid, &'static str> {
+    text.parse()
+        .map_err(|_| "an id looks like 0193b5a0-7c1e-7b43-9d2f-1f0f6c1b2a3d; `referee submissions` lists those of yours")
 }
 
 fn details(submission: &Submission) -> String {
@@ -177,6 +183,7 @@ fn details(submission: &Submission) -> String {
     after_help = "Example:\n  referee submissions withdraw 0193b5a0-7c1e-7b43-9d2f-1f0f6c1b2a3d"
 )]
 pub struct Withdraw {
+    #[arg(value_parser = submission_id)]
     id: Uuid,
     #[command(flatten)]
     connection: Connection,
@@ -195,6 +202,7 @@ impl Withdraw {
     after_help = "Example:\n  referee submissions select 0193b5a0-7c1e-7b43-9d2f-1f0f6c1b2a3d"
 )]
 pub struct Select {
+    #[arg(value_parser = submission_id)]
     id: Uuid,
     /// Take the selection back
     #[arg(long)]

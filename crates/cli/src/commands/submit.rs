@@ -1,3 +1,4 @@
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -9,6 +10,7 @@ use referee_client::{Client, ClientError};
 use referee_networks::onnx::{OnnxFile, SideFiles};
 
 use crate::connection::Connection;
+use crate::input;
 use crate::output::{self, Align, WrongFile, percent, percent_interval};
 use crate::progress;
 
@@ -22,6 +24,7 @@ use crate::progress;
     reason = "each is a flag of its own on the command line"
 )]
 pub struct Submit {
+    /// The predictions or the model; - for predictions from stdin
     file: PathBuf,
     #[arg(long, value_name = "SLUG")]
     challenge: String,
@@ -101,12 +104,10 @@ impl Submit {
     }
 
     fn form(&self) -> anyhow::Result<NewSubmission> {
-        let stem = self
-            .file
-            .file_stem()
-            .context("the file has no name; give the path of a file")?
-            .to_string_lossy();
-        let method = self.method.as_deref().unwrap_or(&stem);
+        let (file, name) = self.file()?;
+        let method = self.method.clone().or(name).context(
+            "the file has no name that the board could show; give one with --method NAME",
+        )?;
         let kind = if self.describes_a_model() {
             Kind::Model
         } else {
@@ -115,7 +116,7 @@ impl Submit {
         let mut form = NewSubmission {
             kind,
             data: side_files(&self.file)?,
-            ..NewSubmission::predictions(Upload::file(&self.file), method)
+            ..NewSubmission::predictions(file, &method)
         };
         form = form.with("outside_data", self.outside_data.to_string());
         if self.boxes {
@@ -147,9 +148,24 @@ impl Submit {
         }
         Ok(form)
     }
-}
 
-impl Submit {
+    /// What is sent, and what the board calls it if it is not told otherwise.
+    fn file(&self) -> anyhow::Result<(Upload, Option<String>)> {
+        if input::is_stdin(&self.file) {
+            let mut content = Vec::new();
+            input::open(&self.file)?
+                .read_to_end(&mut content)
+                .context("stdin cannot be read")?;
+            return Ok((Upload::memory("stdin", content), None));
+        }
+        input::refuse_directory(&self.file)?;
+        let stem = self
+            .file
+            .file_stem()
+            .map(|stem| stem.to_string_lossy().into_owned());
+        Ok((Upload::file(&self.file), stem))
+    }
+
     fn describes_a_model(&self) -> bool {
         self.architecture.is_some()
             || self.preprocess.is_some()

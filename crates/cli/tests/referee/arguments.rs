@@ -1,4 +1,4 @@
-use crate::person::Person;
+use crate::person::{Person, Run};
 
 /// Nothing listens there; a command with bad arguments must not even ask.
 const NOWHERE: &str = "http://127.0.0.1:9";
@@ -36,6 +36,55 @@ fn bad_arguments_exit_with_2_and_print_no_result() {
         assert_eq!(run.stdout, "", "`referee {arguments}`");
         assert!(!run.stderr.is_empty(), "`referee {arguments}`");
     }
+}
+
+#[test]
+fn what_is_no_id_is_told_where_ids_are() {
+    let anyone = Person::new(NOWHERE, "anyone");
+    for action in ["show", "withdraw", "select"] {
+        let said = anyone.run(["submissions", action, "17"]).stderr;
+        assert!(said.contains("`referee submissions` lists"), "{said}");
+    }
+}
+
+#[test]
+fn a_database_that_does_not_answer_is_named_with_what_to_look_at() {
+    let anyone = Person::new(NOWHERE, "anyone");
+    let nobody = "postgres://nobody:secret@127.0.0.1:9/referee";
+    let run = |variable: &str, arguments: &[&str]| {
+        let mut command = anyone.command();
+        command.env(variable, nobody).args(arguments);
+        let said = Run::of(&mut command).refused();
+        assert!(said.contains(variable), "{said}");
+        assert!(said.contains("Connection refused"), "{said}");
+        assert!(!said.contains("secret"), "{said}");
+        said
+    };
+    run("DATABASE_URL", &["migrate"]);
+    let said = run(
+        "REFEREE_SCORER_DATABASE_URL",
+        &["serve", "--roles", "scorer"],
+    );
+    assert!(said.contains("the database of the role scorer"), "{said}");
+    run("DATABASE_URL", &["admin", "grant", "ada"]);
+}
+
+#[test]
+fn a_password_that_could_not_sign_in_is_refused() {
+    let anyone = Person::new(NOWHERE, "anyone");
+    let mut command = anyone.command();
+    command
+        .env("REFEREE_PASSWORD", "x".repeat(1025))
+        .args(["admin", "password", "ada"]);
+    insta::assert_snapshot!(Run::of(&mut command).refused(), @"referee: this password has 1025 bytes and could not sign in; choose one of at most 1024");
+}
+
+#[test]
+fn data_lie_in_a_directory() {
+    let anyone = Person::new(NOWHERE, "anyone");
+    anyone.write("file", "");
+    let said = anyone.run(["serve", "--data", "file"]).refused();
+    insta::assert_snapshot!(said, @"referee: file is a file; --data takes a directory, which is made where there is none");
 }
 
 #[test]

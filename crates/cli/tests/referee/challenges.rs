@@ -92,7 +92,17 @@ fn a_directory_is_checked_without_a_server() {
         "challenge.toml",
         "slug = \"clothes\"\ntitle = \"Clothes\"\nclases = \"classes.txt\"\n",
     );
-    insta::assert_snapshot!(said(check(&directory).refused()), @"referee: challenge.toml, line 3: unknown field `clases`, expected one of `slug`, `title`, `series`, `description`, `classes`, `test`, `validation`, `files`, `schedule`, `limits`, `leaderboard`, `rules`");
+    insta::assert_snapshot!(said(check(&directory).refused()), @"referee: challenge.toml, line 3: unknown field `clases`, expected one of `slug`, `title`, `series`, `description`, `classes`, `test`, `validation`, `files`, `schedule`, `limits`, `leaderboard`, `rules`, `access`");
+}
+
+#[test]
+fn terms_are_read_and_a_notice_says_that_nobody_is_asked_yet() {
+    let access = "[access]\nvisibility = \"public\"\nterms = \"terms.md\"\n";
+    let directory = Directory::new("clothes-terms", access);
+    let anyone = Person::new("http://127.0.0.1:9", "anyone");
+    let checked = anyone.run(["challenge", "check", directory.argument()]);
+    assert_eq!(checked.code, 0, "{}", checked.stderr);
+    insta::assert_snapshot!(checked.stderr, @"notice: challenge.toml: [access] terms is for later; nobody is asked to accept terms.md yet");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 use std::fmt::Write as _;
+use std::fs::File;
 
 use crate::challenge::{labels, labels_csv, open, predictions};
-use crate::person::Person;
+use crate::person::{Person, Run};
 use crate::server::shared;
 
 const CLASSES: &str = "cat\ndog\nhorse\n";
@@ -77,6 +78,50 @@ fn predictions_are_scored_without_a_server() {
     assert_eq!(document["images"], 3);
     assert!((document["top1_error"].as_f64().expect("a number") - 2.0 / 3.0).abs() < 1e-12);
     assert!((document["top5_error"].as_f64().expect("a number") - 1.0 / 3.0).abs() < 1e-12);
+}
+
+#[test]
+fn a_dash_is_stdin_and_a_directory_is_no_file() {
+    let anyone = without_server();
+    anyone.write("good.txt", "2\n3 2\n3\n1\n");
+    let piped = |arguments: &[&str]| {
+        let file = File::open(anyone.home().join("good.txt")).expect("open it");
+        Run::of(anyone.command().args(arguments).stdin(file))
+    };
+    let check = ["check", "-", "--classes", "classes.txt", "--images", "4"];
+    insta::assert_snapshot!(piped(&check).done(), @"stdin is fine: predictions for 4 images.");
+    let score = |file| {
+        [
+            "score",
+            "--labels",
+            "labels.csv",
+            "--classes",
+            "classes.txt",
+            file,
+        ]
+    };
+    assert_eq!(
+        piped(&score("-")).done(),
+        anyone.run(score("good.txt")).done()
+    );
+
+    std::fs::create_dir(anyone.home().join("dir")).expect("make it");
+    let check = ["check", "dir", "--classes", "classes.txt", "--images", "4"];
+    insta::assert_snapshot!(anyone.run(check).refused(), @"referee: dir is a directory; give one file");
+    anyone.write("dir/challenge.toml", "");
+    insta::assert_snapshot!(anyone.run(check).refused(), @"referee: dir is a directory; give one file; `referee challenge check dir` checks a challenge");
+}
+
+#[test]
+fn where_names_need_a_class_list_the_flag_is_named() {
+    let anyone = without_server();
+    anyone.write("good.txt", "1\n2\n2\n1\n");
+    let score = ["score", "--labels", "labels.csv", "good.txt"];
+    insta::assert_snapshot!(anyone.run(score).refused(), @r"
+    referee: labels.csv: line 2: no class is called `cat`; expected a class index from 0 to 32766, a name or an id; where classes have names, --classes FILE lists them
+      line 3: no class is called `dog`; expected a class index from 0 to 32766, a name or an id
+      line 4: no class is called `dog`; expected a class index from 0 to 32766, a name or an id
+    ");
 }
 
 /// The devkit cuts extras, and lets repeats and ids out of range miss, where a submission would be rejected.

@@ -2,6 +2,7 @@
 //! PostgreSQL that asks for passwords. No container engine is needed for that, and none is tried.
 
 mod compose;
+mod losses;
 mod postgres;
 
 use std::net::TcpStream;
@@ -14,7 +15,7 @@ use self::compose::Compose;
 use self::postgres::Postgres;
 use crate::challenge::{Directory, predictions};
 use crate::person::{Person, Run};
-use crate::server::{data_dir, eventually, signal, until_ready, until_said};
+use crate::server::{data_dir, signal, until_ready, until_said};
 
 /// Ends with the test, however that ends.
 struct Process(Child);
@@ -29,6 +30,12 @@ impl Drop for Process {
 impl Process {
     fn worker(command: Command) -> Self {
         Self(until_said(command, "Referee's workers are ready").0)
+    }
+
+    /// `kill -9`: nothing gets to say goodbye.
+    fn kill(mut self) {
+        self.0.kill().expect("kill it");
+        self.0.wait().expect("it is gone");
     }
 
     /// As `docker compose stop` does it.
@@ -60,7 +67,8 @@ fn each_part_of_the_compose_file_works_with_its_own_role_only() {
     let address = address.replace("0.0.0.0", "127.0.0.1");
     postgres.is_used_by(&["referee_api"]);
     let port = address.rsplit(':').next().expect("a port");
-    assert!(answers(port, &compose.health_check_path("api")));
+    let healthy = get(port, &compose.health_check_path("api"));
+    assert!(healthy.starts_with("HTTP/1.1 200"), "{healthy}");
 
     let scorer = Process::worker(compose.command("scorer"));
     postgres.is_used_by(&["referee_api", "referee_scorer"]);
@@ -112,23 +120,13 @@ fn each_part_of_the_compose_file_works_with_its_own_role_only() {
         );
     }
 
-    // A scorer that is gone leaves the submission in the queue for the next.
-    scorer.stop();
-    let waiting = [
-        "submit",
-        "predictions.txt",
-        "--challenge",
-        "clothes",
-        "--no-wait",
-        "--json",
-    ];
-    let waiting = ada.run(waiting).json();
-    let scorer = Process::worker(compose.command("scorer"));
-    eventually("the next scorer takes it", || {
-        let id = waiting["id"].as_str().expect("an id");
-        let shown = ada.run(["submissions", "show", id, "--json"]).json();
-        (shown["status"] == "scored").then_some(())
-    });
+    let scorer = losses::what_a_stopped_scorer_leaves_is_scored_by_the_next(scorer, &compose, &ada);
+    let scorer = losses::what_a_killed_scorer_had_begun_is_scored_by_the_next(
+        scorer, &compose, &postgres, &ada,
+    );
+    let scorer = losses::what_has_lost_its_job_is_queued_again_and_counted(
+        scorer, &compose, &postgres, &ada, port,
+    );
     for process in [api, scorer].into_iter().chain(inference) {
         process.stop();
     }
@@ -154,11 +152,10 @@ fn only_the_api_is_in_the_apis_environment(api: &Process, compose: &Compose) {
     assert_eq!(names, ["REFEREE_API_DATABASE_URL"]);
 }
 
-/// Whether `GET path` is answered with 200.
-fn answers(port: &str, path: &str) -> bool {
+/// The answer to `GET path`, its head included.
+fn get(port: &str, path: &str) -> String {
     let mut connection = TcpStream::connect(format!("127.0.0.1:{port}")).expect("connect");
     let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
     io::Write::write_all(&mut connection, request.as_bytes()).expect("ask");
-    let answer = io::read_to_string(connection).expect("an answer");
-    answer.starts_with("HTTP/1.1 200")
+    io::read_to_string(connection).expect("an answer")
 }

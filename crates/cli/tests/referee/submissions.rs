@@ -1,3 +1,4 @@
+use std::fs::File;
 use std::process::Command;
 
 use crate::challenge::{IMAGES, open, predictions};
@@ -139,6 +140,21 @@ fn what_is_wrong_with_a_file_is_said_on_stderr() {
 }
 
 #[test]
+fn predictions_come_from_stdin_under_a_name_that_is_given() {
+    open("submit-stdin", "");
+    let ada = competitor("ada-pipes");
+    let piped = |more: &[&str]| {
+        let file = File::open(ada.home().join("20-wrong.txt")).expect("open it");
+        let submit = ["submit", "-", "--challenge", "submit-stdin", "--json"];
+        Run::of(ada.command().args(submit).args(more).stdin(file))
+    };
+    insta::assert_snapshot!(piped(&[]).refused(), @"referee: the file has no name that the board could show; give one with --method NAME");
+    let scored = piped(&["--method", "piped"]).json();
+    assert_eq!(scored["method"], "piped");
+    assert_eq!(scored["scores"]["public"]["top1_error"], 0.2);
+}
+
+#[test]
 fn a_spent_quota_is_said() {
     open("submit-quota", "[limits]\ntotal = 1\n");
     let ada = competitor("ada-quota");
@@ -237,7 +253,7 @@ fn submissions_are_listed_shown_and_withdrawn() {
 fn a_team_selects_for_the_private_board() {
     open(
         "submit-select",
-        "[leaderboard]\npublic_fraction = 0.5\nfinal_selections = 1\n[schedule]\ncloses = \"2100-01-01T00:00:00Z\"\n",
+        "[leaderboard]\npublic_fraction = 0.5\nfinal_selections = 1\n[schedule]\ncloses = 2100-01-01T00:00:00Z\n",
     );
     let ada = competitor("ada-selects");
     let [first, second] = ["20-wrong.txt", "40-wrong.txt"].map(|file| {

@@ -1,8 +1,9 @@
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
 
 use rustix::process::Signal;
 
@@ -92,6 +93,33 @@ impl Postgres {
         self.psql(role, password, "referee", query)
     }
 
+    /// As the owner; without the final newline.
+    pub fn ask(&self, query: &str) -> String {
+        let answer = self.run("referee", query).expect("ask");
+        answer.trim_end().to_owned()
+    }
+
+    /// Begins a transaction of the owner with this statement, and leaves it open.
+    pub fn hold(&self, statement: &str) -> Held {
+        let mut session = self
+            .session(&self.owner, &self.password, "referee")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("run psql");
+        let mut input = session.stdin.take().expect("its stdin");
+        writeln!(input, "BEGIN; {statement}; SELECT 'held';").expect("ask");
+        let output = BufReader::new(session.stdout.take().expect("its stdout"));
+        let held = output
+            .lines()
+            .any(|line| line.expect("read it").contains("held"));
+        assert!(held, "psql ended before `{statement}` was done");
+        Held {
+            session,
+            _input: input,
+        }
+    }
+
     fn run(&self, database: &str, query: &str) -> Result<String, String> {
         self.psql(&self.owner, &self.password, database, query)
     }
@@ -103,23 +131,13 @@ impl Postgres {
         database: &str,
         query: &str,
     ) -> Result<String, String> {
-        let port = self.port.to_string();
         let Output {
             status,
             stdout,
             stderr,
-        } = Command::new(self.programs.join("psql"))
-            .args([
-                "--no-psqlrc",
-                "--tuples-only",
-                "--no-align",
-                "--host",
-                "127.0.0.1",
-                "--port",
-                &port,
-            ])
-            .args(["--username", role, "--dbname", database, "--command", query])
-            .env("PGPASSWORD", password)
+        } = self
+            .session(role, password, database)
+            .args(["--command", query])
             .output()
             .expect("run psql");
         if status.success() {
@@ -127,6 +145,30 @@ impl Postgres {
         } else {
             Err(text(&stderr))
         }
+    }
+
+    /// psql, which runs what is given to it and prints bare answers.
+    fn session(&self, role: &str, password: &str, database: &str) -> Command {
+        let mut psql = Command::new(self.programs.join("psql"));
+        psql.args(["--no-psqlrc", "--tuples-only", "--no-align"])
+            .args(["--host", "127.0.0.1", "--port", &self.port.to_string()])
+            .args(["--username", role, "--dbname", database])
+            .env("PGPASSWORD", password);
+        psql
+    }
+}
+
+/// A transaction that is rolled back when this is dropped.
+pub struct Held {
+    session: Child,
+    /// psql leaves at its end.
+    _input: ChildStdin,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _ = self.session.kill();
+        let _ = self.session.wait();
     }
 }
 

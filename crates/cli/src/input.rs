@@ -1,0 +1,56 @@
+//! The files that commands read: by their path, or `-` for stdin.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use anyhow::Context as _;
+
+pub fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// What messages call the file.
+pub fn name(path: &Path) -> String {
+    if is_stdin(path) {
+        "stdin".to_owned()
+    } else {
+        path.display().to_string()
+    }
+}
+
+/// # Errors
+/// For a directory, which reading would only call unreadable.
+pub fn refuse_directory(path: &Path) -> anyhow::Result<()> {
+    let remedy = if path.join(crate::manifest::FILE_NAME).exists() {
+        format!(
+            "; `referee challenge check {}` checks a challenge",
+            path.display()
+        )
+    } else {
+        String::new()
+    };
+    anyhow::ensure!(
+        !path.is_dir(),
+        "{} is a directory; give one file{remedy}",
+        path.display()
+    );
+    Ok(())
+}
+
+pub fn open(path: &Path) -> anyhow::Result<Box<dyn Read + Send>> {
+    if is_stdin(path) {
+        return Ok(Box::new(io::stdin()));
+    }
+    refuse_directory(path)?;
+    let file = File::open(path).with_context(|| cannot_be_read(path))?;
+    Ok(Box::new(file))
+}
+
+pub fn text(path: &Path) -> anyhow::Result<String> {
+    io::read_to_string(open(path)?).with_context(|| cannot_be_read(path))
+}
+
+fn cannot_be_read(path: &Path) -> String {
+    format!("{} cannot be read", name(path))
+}
