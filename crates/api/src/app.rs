@@ -1,5 +1,5 @@
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use referee_storage::ApiDb;
@@ -8,12 +8,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::auth::FailedSignIns;
+use crate::auth::{FailedSignIns, Peer};
 use crate::board::Boards;
 use crate::config::ApiConfig;
 use crate::hub::Hub;
 use crate::passwords::Passwords;
 use crate::problem::Problem;
+use crate::shares::Shares;
 
 /// What every handler works with. Clones share everything.
 #[derive(Clone)]
@@ -28,18 +29,28 @@ pub struct App {
     pub(crate) hub: Hub,
     pub(crate) boards: Boards,
     uploads: Arc<Semaphore>,
-    /// The share of each person who uploads now.
-    shares: Arc<Mutex<HashMap<Uuid, Arc<Semaphore>>>>,
+    /// Of those who upload now.
+    upload_shares: Arc<Shares<Uuid>>,
     streams: Arc<Semaphore>,
+    /// Of the addresses that have streams open; unknown ones share one.
+    stream_shares: Arc<Shares<Option<IpAddr>>>,
 }
 
 /// Event streams that may be open at the same time.
 const MAX_STREAMS: usize = 4_000;
+/// Of one address, behind which a whole school may be.
+const MAX_STREAMS_EACH: usize = 1_000;
 
 /// Uploads that one person may have under way at the same time, so that nobody takes every slot.
 const MAX_UPLOADS_EACH: usize = 8;
 /// How long a person's next upload waits for one of the others to end.
 const TURN: Duration = Duration::from_secs(5);
+
+/// A place among the open event streams, given back when it is dropped.
+pub(crate) struct StreamPlace {
+    _share: OwnedSemaphorePermit,
+    _place: OwnedSemaphorePermit,
+}
 
 /// A place among the uploads under way, given back when it is dropped.
 pub(crate) struct UploadSlot {
@@ -60,23 +71,37 @@ impl App {
             passwords: Passwords::new(),
             failed_sign_ins: Arc::default(),
             closing,
-            shares: Arc::default(),
+            upload_shares: Arc::new(Shares::of(MAX_UPLOADS_EACH)),
             uploads: Arc::new(Semaphore::new(config.max_upload_slots)),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            stream_shares: Arc::new(Shares::of(MAX_STREAMS_EACH)),
             config: Arc::new(config),
         }
     }
 
-    /// A place among the open event streams, held until the permit is dropped.
+    /// A place among the open event streams for who listens at `peer`.
     ///
     /// # Errors
-    /// 503 with `Retry-After` where all are taken.
-    pub(crate) fn stream_place(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        Arc::clone(&self.streams).try_acquire_owned().map_err(|_| {
+    /// 429 where the address's share is taken, 503 where all are, both with `Retry-After`.
+    pub(crate) fn stream_place(&self, peer: Peer) -> Result<StreamPlace, Problem> {
+        let share = self.stream_shares.of_holder(peer.0.map(network));
+        let share = share.try_acquire_owned().map_err(|_| {
+            Problem::too_many(
+                30,
+                format!(
+                    "{MAX_STREAMS_EACH} event streams are open from this address, the most for one; close some, or ask for the state itself"
+                ),
+            )
+        })?;
+        let place = Arc::clone(&self.streams).try_acquire_owned().map_err(|_| {
             Problem::unavailable(
                 30,
                 "too many event streams are open; try again later, or ask for the state itself",
             )
+        })?;
+        Ok(StreamPlace {
+            _share: share,
+            _place: place,
         })
     }
 
@@ -85,7 +110,8 @@ impl App {
     /// # Errors
     /// 503 with `Retry-After` where all are taken, or the person's share is.
     pub(crate) async fn upload_slot(&self, person: Uuid) -> Result<UploadSlot, Problem> {
-        let share = tokio::time::timeout(TURN, self.share(person).acquire_owned()).await;
+        let share = self.upload_shares.of_holder(person).acquire_owned();
+        let share = tokio::time::timeout(TURN, share).await;
         let Ok(Ok(share)) = share else {
             return Err(Problem::unavailable(
                 30,
@@ -105,14 +131,29 @@ impl App {
             _slot: slot,
         })
     }
+}
 
-    fn share(&self, person: Uuid) -> Arc<Semaphore> {
-        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whoever uploads or waits holds the share; nobody else's is kept.
-        shares.retain(|_, share| Arc::strong_count(share) > 1);
-        let share = shares
-            .entry(person)
-            .or_insert_with(|| Arc::new(Semaphore::new(MAX_UPLOADS_EACH)));
-        Arc::clone(share)
+/// An address as far as its holder cannot change it: of IPv6, the network that a line is given.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => match address.to_ipv4_mapped() {
+            Some(address) => address.into(),
+            None => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 6177: a site is given a /64 at least.
+    #[test]
+    fn a_line_of_ipv6_is_one_network() {
+        let network = |address: &str| network(address.parse().expect("an address")).to_string();
+        assert_eq!(network("192.0.2.7"), "192.0.2.7");
+        assert_eq!(network("::ffff:192.0.2.7"), "192.0.2.7");
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
     }
 }

@@ -3,6 +3,7 @@
 mod arena;
 mod models;
 mod overviews;
+mod streams;
 mod uploads;
 
 use std::io;
@@ -10,11 +11,9 @@ use std::io;
 use arena::{Arena, FILE, form, request, upload, upload_of, yesterday};
 use axum::body::Body;
 use axum::http::StatusCode;
-use futures::StreamExt;
 use futures::future::join_all;
 use referee_storage::challenges::settings::{AfterClose, OutsideData, Ranking};
 use serde_json::json;
-use tower::ServiceExt;
 
 #[tokio::test]
 async fn the_same_idempotency_key_is_one_submission_even_in_a_race() {
@@ -385,49 +384,4 @@ async fn a_spreadsheet_finds_no_formula_in_the_csv() {
     );
     assert!(lines[2].contains(",\"a, \"\"b\"\"\","), "{}", lines[2]);
     assert!(lines[3].contains(",'@SUM(1),"), "{}", lines[3]);
-}
-
-#[tokio::test]
-async fn a_stream_tells_the_state_at_once_and_ends_with_the_final_one() {
-    let arena = Arena::open(|_| {}).await;
-    arena.person("ada").await;
-    let id = arena.submit("ada", "m").await;
-    let path = format!("/submissions/{id}/events");
-    let open = request("GET", Some("ada"), &path)
-        .body(Body::empty())
-        .expect("a request");
-    let response = arena
-        .router
-        .clone()
-        .oneshot(open)
-        .await
-        .expect("infallible");
-    assert_eq!(response.headers()["content-type"], "text/event-stream");
-    let mut body = response.into_body().into_data_stream();
-    let first = body.next().await.expect("an event").expect("readable");
-    assert!(String::from_utf8_lossy(&first).contains("\"status\":\"queued\""));
-    let scored = tokio::time::Instant::now();
-    arena.score(id, (1, 0), (1, 0)).await;
-    let mut rest = Vec::new();
-    while let Some(event) = body.next().await {
-        rest.extend_from_slice(&event.expect("readable"));
-    }
-    assert!(
-        scored.elapsed() < std::time::Duration::from_millis(400),
-        "the final state waits for nothing"
-    );
-    let rest = String::from_utf8_lossy(&rest).into_owned();
-    assert!(rest.contains("\"status\":\"scored\""), "{rest}");
-    let last = rest
-        .lines()
-        .rev()
-        .find_map(|line| line.strip_prefix("id:"))
-        .expect("an id")
-        .trim()
-        .to_owned();
-    let seen = request("GET", Some("ada"), &path)
-        .header("last-event-id", last)
-        .body(Body::empty())
-        .expect("a request");
-    assert_eq!(arena.send(seen).await.status, StatusCode::NO_CONTENT);
 }

@@ -6,8 +6,10 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use chrono::{DateTime, Utc};
 use referee_client::documents::{
-    ChallengeSettings, Class, LeaderboardSettings, Limits, Rules, Schedule, TestSettings,
+    AfterClose, ChallengeSettings, Class, LeaderboardSettings, Limits, Rules, Schedule,
+    TestSettings,
 };
 use referee_networks::images::TestSet;
 use referee_scoring::{ClassList, ImageList, Labels, leaks, split};
@@ -32,13 +34,15 @@ pub struct Manifest {
     #[serde(default)]
     pub files: BTreeMap<String, PathBuf>,
     #[serde(default)]
-    pub schedule: Schedule,
+    pub schedule: Dates,
     #[serde(default)]
     pub limits: Limits,
     #[serde(default)]
     pub leaderboard: LeaderboardSettings,
     #[serde(default)]
     pub rules: Rules,
+    #[serde(default)]
+    pub access: Access,
 }
 
 /// `[test]`. The spans say where to write other names.
@@ -61,6 +65,49 @@ fn yes() -> bool {
 pub struct Validation {
     pub images: PathBuf,
     pub labels: PathBuf,
+}
+
+/// `[schedule]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Dates {
+    pub opens: Option<Moment>,
+    pub closes: Option<Moment>,
+    pub after_close: AfterClose,
+}
+
+/// RFC 3339 in quotation marks, or TOML's own date, which is the same without them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "toml::Value")]
+pub struct Moment(DateTime<Utc>);
+
+impl TryFrom<toml::Value> for Moment {
+    type Error = String;
+
+    fn try_from(value: toml::Value) -> Result<Self, String> {
+        let text = match value {
+            toml::Value::String(text) => text,
+            other => other.to_string(),
+        };
+        text.parse().map(Self).map_err(|_| {
+            format!("`{text}` is no date with a time and its offset: write 2026-01-01T00:00:00Z")
+        })
+    }
+}
+
+/// `[access]`: everyone may see a challenge; more is for later.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Access {
+    pub visibility: Visibility,
+    pub terms: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Visibility {
+    #[default]
+    Public,
 }
 
 impl Manifest {
@@ -179,6 +226,15 @@ impl ChallengeDirectory {
         })
     }
 
+    /// What of `challenge.toml` is not done yet.
+    pub fn notice(&self) -> Option<String> {
+        let terms = self.manifest.access.terms.as_ref()?;
+        Some(format!(
+            "{FILE_NAME}: [access] terms is for later; nobody is asked to accept {} yet",
+            terms.display()
+        ))
+    }
+
     /// How the labels can be guessed without looking at an image, and what to do about it; none where they cannot.
     pub fn leak(&self) -> Option<String> {
         let sizes = self.images.as_ref().and_then(TestSet::sizes);
@@ -205,7 +261,11 @@ fn settings(manifest: &Manifest, description: String, classes: &ClassList) -> Ch
         test: TestSettings {
             public_images: manifest.test.public_images,
         },
-        schedule: manifest.schedule,
+        schedule: Schedule {
+            opens: manifest.schedule.opens.map(|Moment(opens)| opens),
+            closes: manifest.schedule.closes.map(|Moment(closes)| closes),
+            after_close: manifest.schedule.after_close,
+        },
         limits: manifest.limits,
         leaderboard: manifest.leaderboard.clone(),
         rules: manifest.rules,
@@ -239,40 +299,43 @@ mod tests {
 
     use super::*;
 
-    /// The contract's own example, without its sections that are for later.
+    /// The contract's own example, word for word.
     const EXAMPLE: &str = r#"
 slug = "fashion-mnist"              # [a-z0-9-]{2,40}, unique
 title = "Fashion-MNIST"
-series = "fashion-mnist"
-description = "description.md"
-classes = "classes.txt"
+series = "fashion-mnist"            # optional: groups challenges
+description = "description.md"      # Markdown, sanitised when shown
+classes = "classes.txt"             # one per line; line i (from 0) is class i; optional second, tab-separated column: an id such as a WNID
 [test]
-images = "test-images.npy"
-labels = "test-labels.csv"
-public_images = true
-[validation]
+images = "test-images.npy"          # uint8 [N,H,W] or [N,H,W,C]; or a .tar of JPEG/PNG, in byte order of the names. Optional: without it, predictions only
+labels = "test-labels.csv"          # header `image,label`; image = ordinal from 0 or file name; label = class index from 0, name or id; several joined by `|`; empty = skipped
+public_images = true                # may competitors download the test images?
+[validation]                        # optional and public: every model is run on it first, uncounted (section 3, class order)
 images = "val-images.npy"
 labels = "val-labels.csv"
-[files]
+[files]                             # what competitors may download, by key
 train-images = "train-images.npy"
-[schedule]
+[schedule]                          # RFC 3339; all optional
 opens = "2026-01-01T00:00:00Z"
-closes = "2027-01-01T00:00:00Z"
-after_close = "reject"
-[limits]
-per_day = 20
-per_week = 100
+closes = "2027-01-01T00:00:00Z"     # judged by the first byte received; may be moved until private scores are released, never after
+after_close = "reject"              # or "score": scored, marked late, never ranked
+[limits]                            # per team; all optional
+per_day = 20                        # UTC days
+per_week = 100                      # ISO weeks, UTC
 total = 1000
-upload_mb = 1024
+upload_mb = 1024                    # of the bytes as sent
 [leaderboard]
-primary = "top5"
-public_fraction = 0.3
-feedback = "exact"
-ranking = "best"
-final_selections = 1
-reference = { label = "human", error = 0.051 }
+primary = "top5"                    # what ranks, what the ladder gates, what ties are tested on; default top5, top1 below 50 classes
+public_fraction = 0.3               # the rest is private until the close; 1.0 = all public
+feedback = "exact"                  # or "ladder": then both errors and both intervals are those of the last accepted submission
+ranking = "best"                    # or "latest": which of a team's submissions stands on the public board
+final_selections = 1                # private board: the better, on private images, of at most this many that the team selected before the close;
+                                    # none selected: the one on the public board. Never the best of all on private images
 [rules]
-outside_data = "declared"
+outside_data = "declared"           # or "forbidden"; every submission then says whether it used data from elsewhere (ILSVRC ranked both apart)
+[access]                            # (later)
+visibility = "public"               # "unlisted", "invited"
+terms = "terms.md"                  # accepted before the first submission
 "#;
 
     #[test]
@@ -280,14 +343,45 @@ outside_data = "declared"
         let manifest = Manifest::parse(EXAMPLE).unwrap();
         assert_eq!(manifest.leaderboard.primary, Some(Primary::Top5));
         assert_eq!(manifest.limits.per_week, Some(100));
-        let reference = manifest.leaderboard.reference.unwrap();
-        assert_eq!(reference.error.to_string(), "0.051");
+        assert_eq!(
+            manifest.schedule.closes.unwrap().0.to_rfc3339(),
+            "2027-01-01T00:00:00+00:00"
+        );
         assert_eq!(
             manifest.files["train-images"],
             Path::new("train-images.npy")
         );
         let labels = manifest.test.labels;
         assert_eq!(&EXAMPLE[labels.span()], "\"test-labels.csv\"");
+    }
+
+    #[test]
+    fn dates_need_no_quotation_marks_but_a_time_and_an_offset() {
+        let closes = |date: &str| {
+            let text = EXAMPLE.replace("\"2027-01-01T00:00:00Z\"", date);
+            Manifest::parse(&text).map(|manifest| manifest.schedule.closes.unwrap())
+        };
+        let quoted = closes("\"2027-01-01T00:00:00Z\"").unwrap();
+        for same in [
+            "2027-01-01T00:00:00Z",
+            "2027-01-01 00:00:00Z",
+            "2027-01-01T02:00:00+02:00",
+        ] {
+            assert_eq!(closes(same).unwrap(), quoted, "{same}");
+        }
+        for (wrong, shown) in [
+            ("2027-01-01", "2027-01-01"),
+            ("2027-01-01T00:00:00", "2027-01-01T00:00:00"),
+            ("\"soon\"", "soon"),
+            ("2027", "2027"),
+        ] {
+            assert_eq!(
+                closes(wrong).unwrap_err().to_string(),
+                format!(
+                    "challenge.toml, line 18: `{shown}` is no date with a time and its offset: write 2026-01-01T00:00:00Z"
+                )
+            );
+        }
     }
 
     #[test]

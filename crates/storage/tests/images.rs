@@ -5,7 +5,7 @@ mod arena;
 
 use referee_scoring::ImageList;
 use referee_storage::challenges::files::{
-    Purpose, TestImages, image_problems, put_file, put_test_images,
+    Content, Purpose, TestImages, has_unseen_pictures, image_problems, put_file, put_test_images,
 };
 use referee_storage::inference::{finish_check, leave_check, report_picture, take_unchecked};
 use referee_storage::objects::Stored;
@@ -29,7 +29,7 @@ impl Arena {
             "images.tar",
             &file,
             &images,
-            None,
+            Some(&[1, 1, 1]),
         );
         let put = put.await.expect("put");
         assert!(matches!(put, TestImages::Stored { .. }), "{put:?}");
@@ -48,16 +48,21 @@ async fn images_are_looked_at_once_and_anew_when_they_are_replaced() {
     let worker = &arena.database.inference;
     arena.upload("one").await;
     let validation = stored("validation");
-    let put = |purpose: Purpose, file| {
+    let put = |purpose: Purpose, file, content| {
         let (db, key) = (&arena.database.api, purpose.key());
-        put_file(db, arena.challenge, purpose, key, "file", file)
+        put_file(db, arena.challenge, purpose, key, "file", file, content)
     };
-    put(Purpose::ValidationImages, &validation)
+    put(Purpose::ValidationImages, &validation, Content::Pictures)
         .await
         .expect("put");
-    put(Purpose::ValidationLabels, &stored("labels"))
+    put(Purpose::ValidationLabels, &stored("labels"), Content::Plain)
         .await
         .expect("put");
+    let is_unseen = async || {
+        has_unseen_pictures(&arena.database.api, arena.challenge)
+            .await
+            .expect("ask")
+    };
 
     let take = async || take_unchecked(worker).await.expect("take");
     let first = take().await.expect("the oldest");
@@ -70,10 +75,12 @@ async fn images_are_looked_at_once_and_anew_when_they_are_replaced() {
     assert_eq!(again.object_key, "one");
 
     finish_check(worker, &second, None).await.expect("finish");
+    assert!(is_unseen().await, "one of two");
     finish_check(worker, &first, Some("2 of 3 are broken"))
         .await
         .expect("finish");
     assert!(take().await.is_none());
+    assert!(!is_unseen().await);
     let found = [(Purpose::TestImages, "2 of 3 are broken".to_owned())];
     assert_eq!(arena.problems().await, found);
     // A model's run that meets one picture knows less.
@@ -83,6 +90,7 @@ async fn images_are_looked_at_once_and_anew_when_they_are_replaced() {
     assert_eq!(arena.problems().await, found);
 
     arena.upload("two").await;
+    assert!(is_unseen().await);
     assert_eq!(arena.problems().await, []);
     // What comes late is about images that are there no more.
     finish_check(worker, &first, Some("late"))
@@ -98,4 +106,18 @@ async fn images_are_looked_at_once_and_anew_when_they_are_replaced() {
         .await
         .expect("report");
     assert_eq!(arena.problems().await.len(), 1);
+}
+
+/// An array holds what it says, or is refused when it is received.
+#[tokio::test]
+async fn arrays_are_no_pictures() {
+    let arena = Arena::new(true, None).await;
+    let (db, file) = (&arena.database.api, stored("array"));
+    let images = ImageList::ordinals(3);
+    put_test_images(db, "arena", "images.npy", &file, &images, None)
+        .await
+        .expect("put");
+    assert!(!has_unseen_pictures(db, arena.challenge).await.expect("ask"));
+    let taken = take_unchecked(&arena.database.inference).await;
+    assert!(taken.expect("take").is_none());
 }

@@ -80,6 +80,7 @@ async fn create(
 ) -> Result<impl IntoResponse, Problem> {
     user.require_organizer()?;
     check(&new)?;
+    settings::is_to_come(new.schedule.closes)?;
     let slug = new.slug.clone();
     if !challenges::settings::create(&app.db, &slug, &settings::to_store(new), user.0.id).await? {
         return Err(Problem::conflict(format!(
@@ -117,7 +118,7 @@ async fn show(
     (status = 409, description = "This cannot change any more; or the draft cannot be published yet, and the detail lists \
         what is missing; or something public gives the labels away", body = documents::Problem),
     (status = 422, description = "A setting is not acceptable; the detail lists them all", body = documents::Problem),
-    (status = 503, description = "The scorer has not looked at the labels yet", body = documents::Problem)
+    (status = 503, description = "The workers have not looked at the labels and the pictures yet", body = documents::Problem)
 ))]
 async fn change(
     State(app): State<App>,

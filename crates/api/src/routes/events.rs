@@ -20,7 +20,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::auth::MaybeSignedIn;
+use crate::auth::{MaybeSignedIn, Peer};
 use crate::extract::Path;
 use crate::problem::Problem;
 use crate::routes::leaderboard::require_organizer;
@@ -50,12 +50,14 @@ pub fn routes() -> OpenApiRouter<App> {
         body = documents::Submission, content_type = "text/event-stream"),
     (status = 204, description = "The final state has been seen"),
     (status = 404, description = "There is no submission that the caller may see", body = documents::Problem),
+    (status = 429, description = "Too many streams are open from this address", body = documents::Problem),
     (status = 503, description = "Too many streams are open", body = documents::Problem)
 ))]
 async fn submission_events(
     State(app): State<App>,
     Path(id): Path<Uuid>,
     MaybeSignedIn(user): MaybeSignedIn,
+    peer: Peer,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let changes = app.hub.watch(id);
@@ -65,7 +67,7 @@ async fn submission_events(
     if first.status.is_final() && last_seen(&headers) == Some(revision) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let place = app.stream_place()?;
+    let place = app.stream_place(peer)?;
     let closing = app.closing.clone();
     let events = SubmissionEvents::new(app, user, changes, first);
     let events = stream::unfold((events, place), |(mut events, place)| async move {
@@ -81,18 +83,20 @@ async fn submission_events(
     (status = 200, description = "Unnamed events: `id` is the boards' revision",
         body = documents::ChallengeEvent, content_type = "text/event-stream"),
     (status = 404, description = "There is no such challenge", body = documents::Problem),
+    (status = 429, description = "Too many streams are open from this address", body = documents::Problem),
     (status = 503, description = "Too many streams are open", body = documents::Problem)
 ))]
 async fn challenge_events(
     State(app): State<App>,
     Path(slug): Path<String>,
     viewer: MaybeSignedIn,
+    peer: Peer,
 ) -> Result<Response, Problem> {
     let standing = app.boards.standing(&slug).await?;
     if standing.state_at(chrono::Utc::now()) == ChallengeState::Draft {
         require_organizer(&app, &standing, viewer).await?;
     }
-    let place = app.stream_place()?;
+    let place = app.stream_place(peer)?;
     let closing = app.closing.clone();
     let events = ChallengeEvents::new(app, slug, standing.challenge);
     let events = stream::unfold((events, place), |(mut events, place)| async move {
@@ -154,5 +158,25 @@ impl Pace {
     fn next(&self) -> Instant {
         self.sent
             .map_or_else(Instant::now, |sent| sent + BETWEEN_EVENTS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::StreamExt;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_quiet_stream_holds_a_comment_every_15_seconds() {
+        let start = Instant::now();
+        let mut body = answer(stream::pending(), CancellationToken::new())
+            .into_body()
+            .into_data_stream();
+        for seconds in [15, 30] {
+            let comment = body.next().await.expect("open").expect("readable");
+            assert_eq!(comment, ":\n\n".as_bytes(), "what clients skip");
+            assert_eq!(start.elapsed(), Duration::from_secs(seconds));
+        }
     }
 }

@@ -3,7 +3,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use referee_client::documents;
-use referee_storage::challenges::files::{self, File, Purpose};
+use referee_storage::challenges::files::{self, Content, File, Purpose};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -30,6 +30,7 @@ pub fn routes() -> OpenApiRouter<App> {
     (status = 401, description = "Nobody is signed in", body = documents::Problem),
     (status = 403, description = "Only its organizers may", body = documents::Problem),
     (status = 404, description = "There is no such challenge", body = documents::Problem),
+    (status = 408, description = "Less than 4 KiB a second arrived for a minute", body = documents::Problem),
     (status = 413, description = "The file is too long", body = documents::Problem),
     (status = 422, description = "The key is not acceptable", body = documents::Problem),
     (status = 503, description = "Every upload slot is taken; `Retry-After` says when to try again", body = documents::Problem)
@@ -52,6 +53,7 @@ async fn upload(
         &key,
         &filename,
         &stored,
+        Content::Plain,
     )
     .await?;
     let document = documents::StoredFile {

@@ -7,7 +7,7 @@ use axum::response::Response;
 use referee_client::documents;
 use referee_scoring::images::ImageList;
 use referee_scoring::labels::Labels;
-use referee_storage::challenges::files::{self, Purpose, TestImages};
+use referee_storage::challenges::files::{self, Content, Purpose, TestImages};
 use referee_storage::challenges::{self, Challenge};
 use referee_storage::objects::Stored;
 use utoipa_axum::router::OpenApiRouter;
@@ -47,6 +47,7 @@ pub fn routes() -> OpenApiRouter<App> {
     (status = 403, description = "Only its organizers may", body = documents::Problem),
     (status = 404, description = "There is no such challenge", body = documents::Problem),
     (status = 409, description = "The challenge is published with other images", body = documents::Problem),
+    (status = 408, description = "Less than 4 KiB a second arrived for a minute", body = documents::Problem),
     (status = 413, description = "The file is too long", body = documents::Problem),
     (status = 422, description = "The file is not what it should be; the detail says what was expected", body = documents::Problem),
     (status = 503, description = "Every upload slot is taken", body = documents::Problem)
@@ -120,6 +121,7 @@ async fn download_test(
     (status = 401, description = "Nobody is signed in", body = documents::Problem),
     (status = 403, description = "Only its organizers may", body = documents::Problem),
     (status = 404, description = "There is no such challenge", body = documents::Problem),
+    (status = 408, description = "Less than 4 KiB a second arrived for a minute", body = documents::Problem),
     (status = 413, description = "The file is too long", body = documents::Problem),
     (status = 422, description = "The file is not what it should be, or the validation labels are not for these images", body = documents::Problem),
     (status = 503, description = "Every upload slot is taken", body = documents::Problem)
@@ -134,19 +136,20 @@ async fn upload_validation_images(
     let challenge = app.organized_challenge(&slug, &user).await?;
     let stored = uploads::receive(&app, user.0.id, &headers, body, LARGEST_FILE).await?;
     let agreed = async {
-        let images = read_images(&app, &stored.key, stored.bytes).await?.list;
-        match validation_file(&app, &challenge, Purpose::ValidationLabels).await? {
-            Some(labels) => check_labels(&app, &challenge, &labels.object_key, Some(images)).await,
-            None => Ok(()),
+        let images = read_images(&app, &stored.key, stored.bytes).await?;
+        if let Some(labels) = validation_file(&app, &challenge, Purpose::ValidationLabels).await? {
+            check_labels(&app, &challenge, &labels.object_key, Some(images.list)).await?;
         }
+        Ok(Content::of_images(images.sizes.as_deref()))
     };
-    or_delete(&app, &stored, agreed.await).await?;
+    let content = or_delete(&app, &stored, agreed.await).await?;
     put_validation(
         &app,
         &challenge,
         Purpose::ValidationImages,
         &headers,
         &stored,
+        content,
     )
     .await
 }
@@ -176,6 +179,7 @@ async fn download_validation_images(
     (status = 401, description = "Nobody is signed in", body = documents::Problem),
     (status = 403, description = "Only its organizers may", body = documents::Problem),
     (status = 404, description = "There is no such challenge", body = documents::Problem),
+    (status = 408, description = "Less than 4 KiB a second arrived for a minute", body = documents::Problem),
     (status = 413, description = "The file is too long", body = documents::Problem),
     (status = 422, description = "The file is not what it should be; `errors` says where", body = documents::Problem),
     (status = 503, description = "Every upload slot is taken", body = documents::Problem)
@@ -207,6 +211,7 @@ async fn upload_validation_labels(
         Purpose::ValidationLabels,
         &headers,
         &stored,
+        Content::Plain,
     )
     .await
 }
@@ -257,6 +262,7 @@ async fn put_validation(
     purpose: Purpose,
     headers: &HeaderMap,
     stored: &Stored,
+    content: Content,
 ) -> Result<(StatusCode, Json<documents::StoredFile>), Problem> {
     let filename = uploads::filename(headers, purpose.key());
     let is_new = files::put_file(
@@ -266,6 +272,7 @@ async fn put_validation(
         purpose.key(),
         &filename,
         stored,
+        content,
     )
     .await?;
     Ok((

@@ -51,6 +51,7 @@ pub fn routes() -> OpenApiRouter<App> {
     (status = 403, description = "The challenge is not open", body = documents::Problem),
     (status = 404, description = "There is no such challenge", body = documents::Problem),
     (status = 409, description = "The challenge has no labels yet, or the key belongs to another submission", body = documents::Problem),
+    (status = 408, description = "Less than 4 KiB a second arrived for a minute", body = documents::Problem),
     (status = 413, description = "The file is larger than the challenge allows", body = documents::Problem),
     (status = 415, description = "This is no form", body = documents::Problem),
     (status = 422, description = "The form or the file is not acceptable", body = documents::Problem),
@@ -160,6 +161,7 @@ fn rules(terms: &Terms) -> Rules {
     Rules {
         upload_mb: terms.upload_mb.unsigned_abs(),
         forbids_outside_data: terms.outside_data == OutsideData::Forbidden,
+        classes: usize::try_from(terms.classes).unwrap_or_default(),
         takes_models: terms.has_images,
     }
 }

@@ -65,6 +65,7 @@ async fn list(
     (status = 403, description = "Only its organizers may", body = documents::Problem),
     (status = 404, description = "There is no such challenge", body = documents::Problem),
     (status = 409, description = "The images changed meanwhile", body = documents::Problem),
+    (status = 408, description = "Less than 4 KiB a second arrived for a minute", body = documents::Problem),
     (status = 413, description = "The file is too long", body = documents::Problem),
     (status = 422, description = "The file is not what it should be; `errors` says where", body = documents::Problem),
     (status = 503, description = "Every upload slot is taken", body = documents::Problem)

@@ -8,6 +8,7 @@ use axum::http::{Method, StatusCode, header};
 use futures::{StreamExt, stream};
 use referee_scoring::npy;
 use referee_storage::inference;
+use referee_storage::presence::Presence;
 use serde_json::json;
 
 use crate::challenges::LABELS;
@@ -242,6 +243,23 @@ async fn a_draft_with_pictures_that_cannot_be_decoded_is_not_published() {
     let stored = server.put("/challenges/tiny/labels", &admin, labels).await;
     assert_eq!(stored.status, StatusCode::CREATED, "{}", stored.detail());
     server.scorer_looks(None).await;
+    let published = json!({"published": true});
+    let publish = async || {
+        server
+            .ask(Method::PATCH, "/challenges/tiny", &admin, &published)
+            .await
+    };
+    let unseen = publish().await;
+    assert_eq!(unseen.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(
+        unseen.detail().contains("referee serve --roles inference"),
+        "{}",
+        unseen.detail()
+    );
+    assert_eq!(
+        server.get("/challenges/tiny", &admin).await.json()["publishing"]["checking"],
+        true
+    );
 
     // As an inference worker does.
     let worker = &server.db.inference;
@@ -255,19 +273,23 @@ async fn a_draft_with_pictures_that_cannot_be_decoded_is_not_published() {
         queue["image_problems"],
         json!([format!("test images: {found}")])
     );
-    let published = json!({"published": true});
-    let publish = async || {
-        server
-            .ask(Method::PATCH, "/challenges/tiny", &admin, &published)
-            .await
-    };
     let refused = publish().await;
     assert_eq!(refused.status, StatusCode::CONFLICT);
     assert!(refused.detail().contains(found), "{}", refused.detail());
 
     server.put(images, &admin, tar(&picture)).await;
     server.scorer_looks(None).await;
-    let accepted = publish().await;
+    // It looks while the organizer publishes.
+    let (accepted, ()) = tokio::join!(publish(), async {
+        Presence::of_inference(worker, "cpu")
+            .renew()
+            .await
+            .expect("an answer");
+        let unchecked = inference::take_unchecked(worker).await.expect("an answer");
+        inference::finish_check(worker, &unchecked.expect("uploaded"), None)
+            .await
+            .expect("an answer");
+    });
     assert_eq!(accepted.status, StatusCode::OK, "{}", accepted.detail());
 }
 

@@ -1,5 +1,6 @@
 use axum::http::{Method, StatusCode};
-use serde_json::json;
+use chrono::{SubsecRound, TimeDelta, Utc};
+use serde_json::{Value, json};
 
 use crate::challenge_files::pixels;
 use crate::server::Server;
@@ -275,7 +276,11 @@ async fn a_draft_is_published_once_it_is_complete_and_gives_nothing_away() {
         ),
         (json!({"published": false}), StatusCode::CONFLICT),
         (
-            json!({"schedule": {"opens": "2026-01-02T00:00:00Z", "closes": "2026-01-01T00:00:00Z"}}),
+            json!({"schedule": {"opens": "2126-01-02T00:00:00Z", "closes": "2126-01-01T00:00:00Z"}}),
+            StatusCode::UNPROCESSABLE_ENTITY,
+        ),
+        (
+            json!({"schedule": {"closes": "2026-01-01T00:00:00Z"}}),
             StatusCode::UNPROCESSABLE_ENTITY,
         ),
         (
@@ -297,4 +302,52 @@ async fn a_draft_is_published_once_it_is_complete_and_gives_nothing_away() {
         .put("/challenges/tiny/images", &admin, pixels(5))
         .await;
     assert_eq!(other_images.status, StatusCode::CONFLICT);
+}
+
+/// A wrong year would end a challenge for good, and release its private scores.
+#[tokio::test]
+async fn a_close_that_is_over_is_refused_except_to_close_at_once() {
+    let server = Server::new().await;
+    let admin = server.person("ada").await;
+    let over = json!({
+        "slug": "over",
+        "title": "Over",
+        "classes": [{"name": "cat"}, {"name": "dog"}],
+        "schedule": {"closes": "2026-01-01T00:00:00Z"},
+    });
+    let refused = server.ask(Method::POST, "/challenges", &admin, &over).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(
+        refused.detail(),
+        "schedule.closes (2026-01-01 00:00:00 UTC) is over; give a time to come, or the present to close the challenge at once"
+    );
+
+    server.draft(&admin).await;
+    let change = async |settings: Value| {
+        server
+            .ask(Method::PATCH, "/challenges/tiny", &admin, &settings)
+            .await
+    };
+    let close = async |closes: Value| change(json!({"schedule": {"closes": closes}})).await.status;
+    let now = Utc::now();
+    assert_eq!(close(json!(now)).await, StatusCode::OK, "at once");
+    let long_ago = (now - TimeDelta::hours(1)).trunc_subsecs(0);
+    assert_eq!(
+        close(json!(long_ago)).await,
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "extended, but not far enough"
+    );
+
+    server.put("/challenges/tiny/labels", &admin, LABELS).await;
+    server.scorer_looks(None).await;
+    let closed = change(json!({"published": true})).await;
+    assert_eq!(closed.status, StatusCode::CONFLICT);
+    assert!(closed.detail().contains("is over"), "{}", closed.detail());
+    let opened = change(json!({"schedule": {"closes": null}, "published": true})).await;
+    assert_eq!(opened.json()["state"], "open");
+    // What is as it was is no question of time.
+    let as_it_was = format!("UPDATE challenges SET closes = '{long_ago}' WHERE slug = 'tiny'");
+    server.db.as_owner(&as_it_was).await;
+    let renamed = json!({"title": "Late", "schedule": {"closes": long_ago}});
+    assert_eq!(change(renamed).await.status, StatusCode::OK);
 }

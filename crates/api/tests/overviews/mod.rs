@@ -2,9 +2,11 @@
 
 use axum::http::StatusCode;
 use chrono::{DateTime, Datelike, Days, NaiveTime, Utc};
+use referee_storage::presence::Presence;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use crate::arena::Arena;
+use crate::arena::{Arena, FILE, upload};
 
 /// The start of a UTC day that many days from today, as JSON writes it.
 fn midnight_in(days: u64) -> DateTime<Utc> {
@@ -65,6 +67,73 @@ async fn a_quota_counts_what_intake_counts_and_says_when_it_renews() {
         arena.get(None, "/challenges/arena/quota").await.status,
         StatusCode::UNAUTHORIZED
     );
+}
+
+/// Failed and rejected ones do not count, withdrawn ones do; a week begins on Monday, 00:00 UTC.
+#[tokio::test]
+async fn a_week_and_the_whole_challenge_have_limits_of_their_own() {
+    let arena = Arena::open(|settings| {
+        settings.per_week = Some(2);
+        settings.total = Some(4);
+    })
+    .await;
+    arena.person("ada").await;
+    let set = async |id: Uuid, what: &str| {
+        let statement = format!("UPDATE submissions SET {what} WHERE id = '{id}'");
+        assert_eq!(arena.database.as_owner(&statement).await, 1);
+    };
+    let refused = async || {
+        let upload = upload("ada", &[("method", "m")], FILE.as_bytes());
+        let answer = arena.send(upload).await;
+        assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+        answer
+    };
+    let to_monday = 7 - Utc::now().weekday().num_days_from_monday();
+    let monday = midnight_in(to_monday.into()).format("%FT%TZ");
+    let week = format!(
+        "all 2 submissions that a team has per week (Monday to Sunday, UTC) are used; the next is allowed from {monday}"
+    );
+
+    let first = arena.submit("ada", "first").await;
+    let second = arena.submit("ada", "second").await;
+    let spent = refused().await;
+    assert_eq!(spent.detail(), week);
+    assert!(spent.headers.contains_key("retry-after"));
+    let begun = "date_trunc('week', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'";
+    set(first, &format!("received_at = {begun}")).await;
+    refused().await;
+    set(
+        first,
+        "received_at = received_at - interval '1 microsecond'",
+    )
+    .await;
+    let third = arena.submit("ada", "third").await;
+    arena.withdraw("ada", third).await;
+    assert_eq!(refused().await.detail(), week);
+    set(second, "status = 'failed'").await;
+    let fourth = arena.submit("ada", "fourth").await;
+    assert_eq!(refused().await.detail(), week);
+
+    for id in [third, fourth] {
+        set(id, "received_at = received_at - interval '1 month'").await;
+    }
+    arena.submit("ada", "fifth").await;
+    let spent = refused().await;
+    assert_eq!(
+        spent.detail(),
+        "all 4 submissions that a team has in this challenge are used"
+    );
+    assert!(!spent.headers.contains_key("retry-after"), "never again");
+    let quota = arena.get(Some("ada"), "/challenges/arena/quota").await;
+    let quota = quota.json();
+    assert_eq!(
+        quota["total"],
+        json!({"limit": 4, "used": 4, "renews_at": null})
+    );
+    assert_eq!(quota["week"]["used"], 1);
+    assert_eq!(quota["next_allowed_at"], json!(null));
+    set(fourth, "status = 'rejected'").await;
+    arena.submit("ada", "sixth").await;
 }
 
 #[tokio::test]
@@ -134,6 +203,55 @@ async fn organizers_see_the_queue_and_the_file_of_a_submission_and_others_do_not
         .get(Some("organizer"), "/challenges/arena/queue")
         .await;
     assert_eq!(queue.json()["submissions"], json!([]));
+}
+
+/// The pace is what the last ones cost: 4 s for the first, 6 s for the second, which was there before that was done.
+#[tokio::test]
+async fn who_waits_is_told_the_place_the_time_and_how_many_workers_live() {
+    let arena = Arena::open(|_| {}).await;
+    for (handle, scored_at) in [("ada", "00:00:04Z"), ("bob", "00:00:10Z")] {
+        arena.person(handle).await;
+        let id = arena.scored(handle, "done", (0, 0), (0, 0)).await;
+        let clock = format!(
+            "UPDATE submissions SET created_at = '2026-01-01Z', scored_at = '2026-01-01 {scored_at}' WHERE id = '{id}'"
+        );
+        assert_eq!(arena.database.as_owner(&clock).await, 1);
+    }
+    let first = arena.submit("ada", "first").await;
+    let second = arena.submit("bob", "second").await;
+    let queue = async |who, id: Uuid| {
+        let shown = arena.get(Some(who), &format!("/submissions/{id}")).await;
+        shown.json()["queue"].clone()
+    };
+    assert_eq!(
+        queue("ada", first).await,
+        json!({"position": 1, "eta_seconds": null, "workers_alive": 0}),
+        "without a worker nobody knows"
+    );
+
+    let scorers = [(); 2].map(|()| Presence::of_scorer(&arena.database.scorer));
+    for presence in &scorers {
+        presence.renew().await.expect("say that it lives");
+    }
+    // It runs models, which these are not.
+    let inference = Presence::of_inference(&arena.database.inference, "cpu");
+    inference.renew().await.expect("say that it lives");
+    assert_eq!(
+        queue("ada", first).await,
+        json!({"position": 1, "eta_seconds": 5.0, "workers_alive": 2})
+    );
+    assert_eq!(
+        queue("bob", second).await,
+        json!({"position": 2, "eta_seconds": 10.0, "workers_alive": 2})
+    );
+
+    let silence = "UPDATE workers SET seen_at = seen_at - interval '10 seconds'";
+    assert_eq!(arena.database.as_owner(silence).await, 3);
+    scorers[1].renew().await.expect("say that it lives");
+    assert_eq!(queue("bob", second).await["workers_alive"], 1);
+    arena.score(first, (0, 0), (0, 0)).await;
+    assert_eq!(queue("ada", first).await, json!(null), "it waits no more");
+    assert_eq!(queue("bob", second).await["position"], 1);
 }
 
 #[tokio::test]

@@ -139,8 +139,10 @@ pub struct StoredFile {
 pub struct Publishing {
     /// What has not been uploaded yet or was refused, a sentence each.
     pub missing: Vec<String>,
-    /// Whether the scorer is still looking at the labels.
+    /// Whether workers are still looking at the labels or at the pictures.
     pub checking: bool,
+    /// What is waited for where `checking`, a sentence each.
+    pub waits_for: Vec<String>,
     /// What public thing gives the labels away, and the remedy.
     pub leak: Option<String>,
     /// The organizers declared the labels public, so that `leak` does not matter.

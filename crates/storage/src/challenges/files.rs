@@ -105,6 +105,43 @@ pub async fn image_problems(
         .collect())
 }
 
+/// Whether there are pictures that no inference worker has looked at since they were uploaded.
+pub async fn has_unseen_pictures(db: &ApiDb, challenge: Uuid) -> Result<bool, StorageError> {
+    Ok(sqlx::query_scalar!(
+        r#"
+        SELECT EXISTS (
+            SELECT
+            FROM challenge_files
+            WHERE challenge = $1
+              AND purpose IN ('test-images', 'validation-images')
+              AND checked_at IS NULL
+        ) AS "any!"
+        "#,
+        challenge,
+    )
+    .fetch_one(db.pool())
+    .await?)
+}
+
+/// What a file holds, as far as looking at it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Files of images, each of which must be decoded to know that it can be.
+    Pictures,
+    /// Anything else: what is wrong with it shows when it is received.
+    Plain,
+}
+
+impl Content {
+    /// Of a set of images with these sizes, if they are files of a tar.
+    pub fn of_images(sizes: Option<&[i64]>) -> Self {
+        match sizes {
+            Some(_) => Self::Pictures,
+            None => Self::Plain,
+        }
+    }
+}
+
 /// Adds a file or puts it in the place of the one with the same purpose and key, whose object the sweep then removes.
 /// Whether it is new.
 pub async fn put_file(
@@ -114,9 +151,19 @@ pub async fn put_file(
     key: &str,
     filename: &str,
     stored: &Stored,
+    content: Content,
 ) -> Result<bool, StorageError> {
     let mut transaction = db.pool().begin().await?;
-    let is_new = upsert(&mut transaction, challenge, purpose, key, filename, stored).await?;
+    let is_new = upsert(
+        &mut transaction,
+        challenge,
+        purpose,
+        key,
+        filename,
+        stored,
+        content,
+    )
+    .await?;
     touch_board(&mut transaction, challenge).await?;
     transaction.commit().await?;
     Ok(is_new)
@@ -194,6 +241,7 @@ pub async fn put_test_images(
         "test-images",
         filename,
         stored,
+        Content::of_images(sizes),
     )
     .await?;
     touch_board(&mut transaction, challenge.id).await?;
@@ -209,20 +257,21 @@ async fn upsert(
     key: &str,
     filename: &str,
     stored: &Stored,
+    content: Content,
 ) -> Result<bool, StorageError> {
     let bytes = i64::try_from(stored.bytes)
         .map_err(|_| StorageError::Corrupt("a file longer than 2^63 bytes"))?;
     Ok(sqlx::query_scalar!(
         r#"
-        INSERT INTO challenge_files (challenge, purpose, key, filename, object_key, bytes, sha256)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        INSERT INTO challenge_files (challenge, purpose, key, filename, object_key, bytes, sha256, checked_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, CASE WHEN $8 THEN NULL ELSE now() END)
         ON CONFLICT (challenge, purpose, key) DO UPDATE
         SET filename = excluded.filename,
             object_key = excluded.object_key,
             bytes = excluded.bytes,
             sha256 = excluded.sha256,
             uploaded_at = now(),
-            checked_at = NULL,
+            checked_at = excluded.checked_at,
             check_leased_until = NULL,
             problem = NULL
         RETURNING xmax = 0 AS "is_new!"
@@ -234,6 +283,7 @@ async fn upsert(
         stored.key,
         bytes,
         stored.sha256.as_slice(),
+        content == Content::Pictures,
     )
     .fetch_one(connection)
     .await?)

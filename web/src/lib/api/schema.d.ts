@@ -1278,7 +1278,7 @@ export interface components {
         };
         /** @description What stands between a draft and its publication. */
         Publishing: {
-            /** @description Whether the scorer is still looking at the labels. */
+            /** @description Whether workers are still looking at the labels or at the pictures. */
             checking: boolean;
             /** @description The organizers declared the labels public, so that `leak` does not matter. */
             known_labels: boolean;
@@ -1286,6 +1286,8 @@ export interface components {
             leak?: string | null;
             /** @description What has not been uploaded yet or was refused, a sentence each. */
             missing: string[];
+            /** @description What is waited for where `checking`, a sentence each. */
+            waits_for: string[];
         };
         /** @description What a waiting submission waits for. */
         Queue: {
@@ -1899,7 +1901,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The scorer has not looked at the labels yet */
+            /** @description The workers have not looked at the labels and the pictures yet */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1932,6 +1934,15 @@ export interface operations {
             };
             /** @description There is no such challenge */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many streams are open from this address */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2064,6 +2075,15 @@ export interface operations {
             };
             /** @description There is no such challenge */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Less than 4 KiB a second arrived for a minute */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2211,6 +2231,15 @@ export interface operations {
             };
             /** @description There is no such challenge */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Less than 4 KiB a second arrived for a minute */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2389,6 +2418,15 @@ export interface operations {
             };
             /** @description There is no such challenge */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Less than 4 KiB a second arrived for a minute */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2881,6 +2919,15 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Less than 4 KiB a second arrived for a minute */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The challenge has no labels yet, or the key belongs to another submission */
             409: {
                 headers: {
@@ -3044,6 +3091,15 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Less than 4 KiB a second arrived for a minute */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The file is too long */
             413: {
                 headers: {
@@ -3157,6 +3213,15 @@ export interface operations {
             };
             /** @description There is no such challenge */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Less than 4 KiB a second arrived for a minute */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3597,6 +3662,15 @@ export interface operations {
             };
             /** @description There is no submission that the caller may see */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many streams are open from this address */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use chrono::Utc;
 use referee_client::documents;
 use referee_storage::challenges::labels::{self, LabelState, LabelVersion};
 use referee_storage::challenges::settings::{self, Change};
 use referee_storage::challenges::{self, Challenge, files};
+use referee_storage::presence;
+use referee_storage::submissions::Kind;
 use tokio::time::{Instant, sleep};
 
 use super::document::Files;
@@ -13,7 +16,7 @@ use crate::app::App;
 use crate::problem::Problem;
 use crate::routes::queue::image_problems;
 
-/// How long the scorer gets to look at labels that were uploaded just now.
+/// How long the workers get to look at what was uploaded just now.
 const PATIENCE: Duration = Duration::from_secs(5);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
@@ -42,6 +45,15 @@ pub async fn outlook(
         ),
         Some(_) => {}
     }
+    if let Some(closes) = challenge
+        .settings
+        .closes
+        .filter(|closes| *closes < Utc::now())
+    {
+        missing.push(format!(
+            "a close to come: schedule.closes ({closes}) is over"
+        ));
+    }
     for problem in image_problems(app, challenge.id).await? {
         missing.push(format!("images that models can be run on ({problem})"));
     }
@@ -55,9 +67,23 @@ pub async fn outlook(
     }
     let is_in_work = newest
         .is_some_and(|newest| matches!(newest.state, LabelState::Uploaded | LabelState::Sealed));
+    let mut waits_for = Vec::new();
+    if is_in_work || (newest.is_some() && !challenge.leak.is_checked) {
+        waits_for.push("the scorer is looking at the labels".to_owned());
+    }
+    if files::has_unseen_pictures(&app.db, challenge.id).await? {
+        let workers = presence::alive(&app.db).await?;
+        let looks = workers.iter().any(|worker| worker.kind == Kind::Model);
+        waits_for.push(if looks {
+            "an inference worker is looking whether every picture can be decoded".to_owned()
+        } else {
+            "an inference worker has to look whether every picture can be decoded, and none is there: start one with `referee serve --roles inference`".to_owned()
+        });
+    }
     Ok(documents::Publishing {
         missing,
-        checking: is_in_work || (newest.is_some() && !challenge.leak.is_checked),
+        checking: !waits_for.is_empty(),
+        waits_for,
         leak: challenge.leak.finding.clone(),
         known_labels: challenge.leak.known_labels,
     })
@@ -66,8 +92,8 @@ pub async fn outlook(
 /// Publishes a draft; a challenge that is published already stays so.
 ///
 /// # Errors
-/// 409 that lists what is missing, or says what gives the labels away; 503 where the scorer does not look at the labels
-/// within 5 seconds.
+/// 409 that lists what is missing, or says what gives the labels away; 503 where the workers have not looked at the labels and
+/// the pictures within 5 seconds.
 pub async fn publish(app: &App, slug: &str) -> Result<(), Problem> {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -95,7 +121,10 @@ pub async fn publish(app: &App, slug: &str) -> Result<(), Problem> {
             }
             return Err(Problem::unavailable(
                 5,
-                "the scorer has not finished looking at the labels; publish again in a few seconds, and see that a scorer runs",
+                format!(
+                    "this draft cannot be published yet, because {}; publish again in a few seconds",
+                    outlook.waits_for.join("; ")
+                ),
             ));
         }
         if let Some(finding) = outlook.leak.filter(|_| !outlook.known_labels) {

@@ -1,6 +1,6 @@
 //! An organizer's settings: as documents, as stored, and the rules by which they may change.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use referee_client::documents;
 use referee_scoring::classes::ClassEntry;
 use referee_storage::challenges::Challenge;
@@ -110,6 +110,20 @@ pub fn to_store(settings: documents::ChallengeSettings) -> Settings {
     }
 }
 
+/// A close so long ago is taken for "now": clocks differ.
+const JUST_NOW: TimeDelta = TimeDelta::minutes(5);
+
+/// # Errors
+/// 422 for a close that is over: a wrong year would end the challenge for good and release its private scores.
+pub fn is_to_come(closes: Option<DateTime<Utc>>) -> Result<(), Problem> {
+    match closes {
+        Some(closes) if closes + JUST_NOW < Utc::now() => Err(Problem::unprocessable(format!(
+            "schedule.closes ({closes}) is over; give a time to come, or the present to close the challenge at once"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// Changes what the patch says of the settings; its wish to publish is somebody else's.
 ///
 /// # Errors
@@ -124,6 +138,9 @@ pub async fn apply(app: &App, slug: &str, patch: documents::ChallengePatch) -> R
         let known_labels = patch.known_labels.unwrap_or(challenge.leak.known_labels);
         let settings = patched(challenge, patch);
         check(&settings)?;
+        if settings.schedule.closes != challenge.settings.closes {
+            is_to_come(settings.schedule.closes)?;
+        }
         let settings = to_store(settings);
         may_become(challenge, dependents, &settings)?;
         Ok(Change {

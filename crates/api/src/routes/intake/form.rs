@@ -1,5 +1,5 @@
 use referee_client::documents::Kind;
-use referee_scoring::model_form::{self, ClassOrder, ModelForm};
+use referee_scoring::model_form::{self, ClassOrder, ClassOrderError, ModelForm};
 use serde_json::json;
 
 use crate::routes::submissions::wording;
@@ -25,6 +25,8 @@ const FIELDS: [&str; 13] = [
 #[derive(Debug, Default)]
 pub struct Form {
     forbids_outside_data: bool,
+    /// Of the challenge.
+    classes: usize,
     seen: Vec<&'static str>,
     kind: Kind,
     method: String,
@@ -55,9 +57,10 @@ impl Form {
     /// The longest text that any field may have, in bytes.
     pub const LONGEST: usize = 4 * wording::DESCRIPTION_CHARACTERS;
 
-    pub fn new(forbids_outside_data: bool) -> Self {
+    pub fn new(forbids_outside_data: bool, classes: usize) -> Self {
         Self {
             forbids_outside_data,
+            classes,
             ..Self::default()
         }
     }
@@ -107,12 +110,27 @@ impl Form {
                     return Err("this challenge forbids data from elsewhere, and `outside_data` says that some was used".into());
                 }
             }
-            _ => self
-                .model
-                .set(name, &text)
-                .map_err(|error| error.to_string())?,
+            _ => {
+                self.model
+                    .set(name, &text)
+                    .map_err(|error| error.to_string())?;
+                self.check_class_count()?;
+            }
         }
         Ok(())
+    }
+
+    /// A list of another length is none of this challenge's classes; which they are is looked at when all is there.
+    fn check_class_count(&mut self) -> Result<(), String> {
+        match &self.model.class_order {
+            Some(ClassOrder::Listed(names)) if names.len() != self.classes => {
+                let (found, expected) = (names.len(), self.classes);
+                self.model.class_order = None;
+                let error = ClassOrderError::Count { found, expected };
+                Err(format!("`class_order`: {error}"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What the file is, once its form has said so.
@@ -305,10 +323,25 @@ mod tests {
     #[test]
     fn forbidden_data_is_refused_where_it_is_forbidden_only() {
         for (forbids, accepted) in [(false, true), (true, false)] {
-            let mut form = Form::new(forbids);
+            let mut form = Form::new(forbids, 10);
             form.add("outside_data", "true".to_owned());
             assert_eq!(form.so_far().is_ok(), accepted);
         }
+    }
+
+    #[test]
+    fn a_class_order_of_another_length_is_refused_before_the_file() {
+        for (lines, accepted) in [("b\na", true), ("b\na\nc", false)] {
+            let mut form = Form::new(false, 2);
+            form.add("class_order", lines.to_owned());
+            assert_eq!(form.so_far().is_ok(), accepted, "{lines}");
+        }
+        let mut form = Form::new(false, 2);
+        form.add("class_order", "a\nb\nc".to_owned());
+        assert_eq!(
+            form.so_far().expect_err("three"),
+            "`class_order`: 3 lines, but this challenge has 2 classes: name each on a line"
+        );
     }
 
     #[test]

@@ -37,6 +37,7 @@ pub struct Rules {
     /// Of all files together, in 2^20 bytes.
     pub upload_mb: u32,
     pub forbids_outside_data: bool,
+    pub classes: usize,
     /// Whether there are test images to run models on.
     pub takes_models: bool,
 }
@@ -128,7 +129,7 @@ impl Upload {
         rules: Rules,
         files: &mut Files,
     ) -> Result<Completed, Problem> {
-        let mut form = Form::new(rules.forbids_outside_data);
+        let mut form = Form::new(rules.forbids_outside_data, rules.classes);
         for _ in 0..MOST_PARTS {
             let Some(part) = patient(&mut self.pace, self.form.next_field()).await? else {
                 return finished(form, rules, files);

@@ -17,8 +17,8 @@ use crate::connection::Connection;
 use crate::manifest::ChallengeDirectory;
 use crate::{output, progress};
 
-/// How long the scorer's look at the labels is waited for.
-const CHECKING: Duration = Duration::from_mins(10);
+/// How long the workers' look at what was uploaded is waited for: 50,000 photographs take ten minutes.
+const CHECKING: Duration = Duration::from_hours(1);
 
 /// Upload a challenge's directory and publish it; run again, it uploads what changed
 ///
@@ -44,6 +44,9 @@ pub struct Create {
 impl Create {
     pub async fn run(self) -> anyhow::Result<()> {
         let directory = ChallengeDirectory::open(&self.dir)?;
+        if let Some(notice) = directory.notice() {
+            eprintln!("notice: {notice}");
+        }
         if !self.draft
             && !self.known_labels
             && let Some(leak) = directory.leak()
@@ -210,22 +213,21 @@ pub fn check_pictures(path: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("{} cannot be used", path.display()))
 }
 
-/// Waits until the scorer has looked at the labels of a draft.
+/// Waits until the workers have looked at the labels and the pictures of a draft.
 async fn wait_until_checked(client: &Client, slug: &str) -> anyhow::Result<()> {
-    let spinner = progress::spinner("the scorer looks whether anything gives the labels away");
+    let spinner = progress::spinner("");
     let until = Instant::now() + CHECKING;
     let mut pause = Duration::from_millis(50);
-    while client
-        .challenge(slug)
-        .await?
-        .publishing
-        .is_some_and(|publishing| publishing.checking)
+    while let Some(publishing) = client.challenge(slug).await?.publishing
+        && publishing.checking
     {
+        let waits_for = publishing.waits_for.join("; ");
         if Instant::now() > until {
             bail!(
-                "the scorer did not look at the labels; see that a scorer runs, then run this command again"
+                "the challenge is still a draft, because {waits_for}; then run this command again"
             );
         }
+        spinner.set_message(waits_for);
         sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(1));
     }

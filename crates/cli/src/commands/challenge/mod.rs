@@ -19,6 +19,9 @@ pub use create::publish_directory;
 
 /// Organize challenges, and look at them
 #[derive(clap::Args)]
+#[command(
+    after_help = "Example:\n  referee challenge create fashion-mnist/\n  referee challenge show fashion-mnist"
+)]
 pub struct Challenge {
     #[command(subcommand)]
     action: Action,
@@ -65,6 +68,9 @@ struct Check {
 impl Check {
     fn run(self) -> anyhow::Result<()> {
         let directory = ChallengeDirectory::open(&self.dir)?;
+        if let Some(notice) = directory.notice() {
+            eprintln!("notice: {notice}");
+        }
         if let Some(leak) = directory.leak().filter(|_| !self.known_labels) {
             anyhow::bail!("{leak}");
         }
