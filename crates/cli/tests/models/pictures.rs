@@ -95,7 +95,10 @@ async fn organizers_are_told_which_picture_is_broken_and_competitors_lose_nothin
         detail.contains("did not count against your quota"),
         "{detail}"
     );
-    assert!(!failed.to_string().contains("137"), "{failed}");
+    // Ids, digests and times may hold the number by chance.
+    for said in ["problem", "notices", "progress", "model"] {
+        assert!(!failed[said].to_string().contains("137"), "{failed}");
+    }
 
     let (status, body) = arena.ask("ann", "PUT", "challenges/arena/images", &tar(None));
     assert_eq!(status, 200, "{body}");
