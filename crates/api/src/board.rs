@@ -77,6 +77,21 @@ impl Boards {
             .await
     }
 
+    /// The board that counts: the private one once its scores are released.
+    ///
+    /// # Errors
+    /// 404 where there is no such challenge.
+    pub async fn deciding(&self, slug: &str) -> Result<Arc<EncodedBoard>, Problem> {
+        let standing = self.standing(slug).await?;
+        let is_released = standing.has_private && standing.private_released_at.is_some();
+        let split = if is_released {
+            Split::Private
+        } else {
+            Split::Public
+        };
+        self.board(slug, split).await
+    }
+
     async fn standing_of(&self, kept: &Kept, slug: &str) -> Result<Arc<Standing>, Problem> {
         kept.standing
             .get(&kept.watched, async || {

@@ -13,7 +13,7 @@ use axum::body::Body;
 use axum::http::StatusCode;
 use futures::future::join_all;
 use referee_storage::challenges::settings::{AfterClose, OutsideData, Ranking};
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn the_same_idempotency_key_is_one_submission_even_in_a_race() {
@@ -336,6 +336,15 @@ async fn the_private_board_shows_what_was_selected_never_the_best() {
         .get(None, "/challenges/arena/leaderboard?split=private")
         .await;
     assert_eq!(early.status, StatusCode::FORBIDDEN);
+    let leader = async || {
+        let list = arena.get(None, "/challenges").await.json();
+        let shown = arena.get(None, "/challenges/arena").await.json();
+        let best = &list["items"][0]["best"];
+        let facts = [&best["split"], &best["team"], &shown["private_released"]];
+        facts.map(Value::clone)
+    };
+    let before = [json!("public"), json!("ada"), json!(false)];
+    assert_eq!(leader().await, before);
     arena.close().await;
     arena
         .board(
@@ -343,6 +352,8 @@ async fn the_private_board_shows_what_was_selected_never_the_best() {
             &["1 bob selected", "2 ada public best", "3 cyd selected"],
         )
         .await;
+    let after = [json!("private"), json!("bob"), json!(true)];
+    assert_eq!(leader().await, after);
     assert_eq!(
         select("ada", private_best, true).await.status,
         StatusCode::CONFLICT

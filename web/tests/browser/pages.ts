@@ -2,7 +2,7 @@
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import type { Leaderboard } from '../../src/lib/api/schema';
 import type { Visitor } from './browser';
-import { eventually, Person, predictions, publishChallenge } from './people';
+import { closeChallenge, Person, predictions, publishChallenge } from './people';
 
 export interface PageAddress {
     /** For file names. */
@@ -27,8 +27,7 @@ export async function closedChallenge(): Promise<{ slug: string; competitor: Per
         await competitor.submit(SLUG, predictions(SIZE, 4), 'Every fourth wrong');
         await (await Person.registerOrSignIn('grace')).submit(SLUG, predictions(SIZE, 10), 'Every tenth wrong');
         await (await Person.registerOrSignIn('alan')).submit(SLUG, predictions(SIZE, 9), 'Every ninth wrong');
-        await organizer.ask('PATCH', `/challenges/${SLUG}`, JSON.stringify({ schedule: { closes: new Date(Date.now() + 100).toISOString() } }));
-        await eventually(async () => ((await organizer.exists(`/challenges/${SLUG}/leaderboard?split=private`)) ? true : undefined));
+        await closeChallenge(organizer, SLUG);
     }
     const { items } = (await (await competitor.ask('GET', `/challenges/${SLUG}/submissions`)).json()) as { items: { id: string }[] };
     const [submission] = items;

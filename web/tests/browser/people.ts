@@ -91,6 +91,12 @@ export async function publishChallenge(
     await organizer.ask('PATCH', `/challenges/${settings.slug}`, JSON.stringify({ known_labels: true, published: true }));
 }
 
+/** Closes a challenge, and waits until its private board is there. */
+export async function closeChallenge(organizer: Person, slug: string): Promise<void> {
+    await organizer.ask('PATCH', `/challenges/${slug}`, JSON.stringify({ schedule: { closes: new Date(Date.now() + 100).toISOString() } }));
+    await eventually(async () => ((await organizer.exists(`/challenges/${slug}/leaderboard?split=private`)) ? true : undefined));
+}
+
 /** Predictions as CSV for {@link publishChallenge}: right except for every `wrongEvery`-th image. */
 export function predictions({ images, classes }: { images: number; classes: number }, wrongEvery: number): string {
     const rows = Array.from({ length: images }, (_, index) => {

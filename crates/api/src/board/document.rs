@@ -76,6 +76,7 @@ impl EncodedBoard {
             .iter()
             .find(|entry| entry.rank == Some(1))?;
         Some(BestEntry {
+            split: self.leaderboard.split,
             team: first.team.clone(),
             method: first.method.clone(),
             submission: first.submission,

@@ -53,10 +53,7 @@ async fn list(
     let now = Utc::now();
     let mut items = Vec::with_capacity(found.len());
     for found in found {
-        let board = app
-            .boards
-            .board(&found.slug, documents::Split::Public)
-            .await?;
+        let board = app.boards.deciding(&found.slug).await?;
         items.push((found.id, document::summary(found, board.best(), now)));
     }
     Ok(Json(query.page(items)))

@@ -15,7 +15,7 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(show))
 }
 
-/// How much of the challenge's limits the team of whoever asks has used, when that renews, and how many submissions it has
+/// How much of the challenge's limits the team of whoever asks has used, when that renews, and which submissions it has
 /// selected for the private board.
 #[utoipa::path(get, operation_id = "show_quota", path = "/challenges/{slug}/quota", tag = "submissions", params(("slug" = String, Path)),
     security(("token" = []), ("session" = [])), responses(
@@ -41,8 +41,13 @@ async fn show(
         total: quota.total.map(allowance),
         next_allowed_at: quota.refusal.as_ref().and_then(Refusal::next),
         refusal: quota.refusal.map(|refusal| refusal.to_string()),
-        selected: u32::try_from(quota.selected).unwrap_or(u32::MAX),
+        selected: u32::try_from(quota.selected.len()).unwrap_or(u32::MAX),
         final_selections: challenge.settings.final_selections.unsigned_abs(),
+        selections: quota
+            .selected
+            .into_iter()
+            .map(|(submission, method)| documents::Selection { submission, method })
+            .collect(),
     }))
 }
 

@@ -64,6 +64,10 @@ async fn a_quota_counts_what_intake_counts_and_says_when_it_renews() {
         (&json!(1), &json!(3))
     );
     assert_eq!(
+        after["selections"],
+        json!([{"submission": first, "method": "one"}])
+    );
+    assert_eq!(
         arena.get(None, "/challenges/arena/quota").await.status,
         StatusCode::UNAUTHORIZED
     );
@@ -299,7 +303,7 @@ async fn a_list_of_challenges_shows_who_leads_and_the_reference_line() {
     arena.board("public", &["1 leads"]).await;
     assert_eq!(
         summary(None).await["best"],
-        json!({"team": "ada", "method": "leads", "submission": id, "top1_error": 0.2, "top5_error": 0.0})
+        json!({"split": "public", "team": "ada", "method": "leads", "submission": id, "top1_error": 0.2, "top5_error": 0.0})
     );
 
     let change = async |reference: Value| {

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Class, Kind, LeaderboardRules, Limits, Rules, Schedule, Submission, words};
+use super::{Class, Kind, LeaderboardRules, Limits, Rules, Schedule, Split, Submission, words};
 
 /// Where a challenge is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -45,6 +45,10 @@ pub struct ChallengeDocument {
     pub images: Option<u32>,
     /// The version of the labels that the board shows.
     pub label_version: Option<u32>,
+    /// Whether the private scores are released, which ends the challenge for good; where not all images are public, there is a
+    /// private board then.
+    #[serde(default)]
+    pub private_released: bool,
     /// Handles.
     pub organizers: Vec<String>,
     /// Teams with a submission.
@@ -75,7 +79,8 @@ pub struct ChallengeSummary {
     pub images: Option<u32>,
     pub teams: u64,
     pub submissions: u64,
-    /// Who is first on the public board; `null` while nobody is ranked.
+    /// Who is first on the board that counts: the private one once its scores are released, before that the public one;
+    /// `null` while nobody is ranked.
     #[serde(default)]
     pub best: Option<BestEntry>,
     /// Whether whoever asks runs it.
@@ -89,6 +94,9 @@ pub struct ChallengeSummary {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BestEntry {
+    /// The board.
+    #[serde(default)]
+    pub split: Split,
     pub team: String,
     pub method: String,
     pub submission: Uuid,
@@ -205,6 +213,17 @@ pub struct Quota {
     /// Submissions selected for the private board, of `final_selections` that may be.
     pub selected: u32,
     pub final_selections: u32,
+    /// The selected ones.
+    #[serde(default)]
+    pub selections: Vec<Selection>,
+}
+
+/// A submission that a team has selected for the private board.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Selection {
+    pub submission: Uuid,
+    pub method: String,
 }
 
 /// A limit and how much of it is used. Rejected and failed submissions are not counted, withdrawn ones are.

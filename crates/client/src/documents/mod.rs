@@ -19,8 +19,8 @@ pub use accounts::{
 };
 pub use challenge::{
     Allowance, BestEntry, ChallengeDocument, ChallengeEvent, ChallengeSummary, ImageNames,
-    LabelState, LabelVersion, Organizer, Publishing, Quota, State, StoredFile, TestDocument,
-    ValidationDocument, WorkQueue, Worker,
+    LabelState, LabelVersion, Organizer, Publishing, Quota, Selection, State, StoredFile,
+    TestDocument, ValidationDocument, WorkQueue, Worker,
 };
 pub use leaderboard::{Leaderboard, LeaderboardEntry, Split};
 pub use settings::{

@@ -147,7 +147,18 @@ async fn selection_refusal(
     if wanted.entry == Entry::Baseline || wanted.late || !wanted.stands {
         return Ok(Some(SelectionRefusal::NotEligible));
     }
-    let selected = sqlx::query!(
+    let selected = selected(connection, wanted.team).await?;
+    let limit = wanted.final_selections;
+    let full = i64::try_from(selected.len()).is_ok_and(|count| count >= i64::from(limit));
+    Ok(full.then_some(SelectionRefusal::Full { limit, selected }))
+}
+
+/// What a team has selected for the private board, with the methods.
+pub(super) async fn selected(
+    connection: &mut PgConnection,
+    team: Uuid,
+) -> Result<Vec<(Uuid, String)>, StorageError> {
+    let rows = sqlx::query!(
         r#"
         SELECT id, method
         FROM submissions
@@ -157,17 +168,9 @@ async fn selection_refusal(
           AND status NOT IN ('rejected', 'failed')
         ORDER BY id
         "#,
-        wanted.team,
+        team,
     )
     .fetch_all(connection)
     .await?;
-    let limit = wanted.final_selections;
-    let full = i64::try_from(selected.len()).is_ok_and(|count| count >= i64::from(limit));
-    Ok(full.then(|| SelectionRefusal::Full {
-        limit,
-        selected: selected
-            .into_iter()
-            .map(|row| (row.id, row.method))
-            .collect(),
-    }))
+    Ok(rows.into_iter().map(|row| (row.id, row.method)).collect())
 }

@@ -4,6 +4,7 @@ use chrono::{DateTime, Days, Utc};
 use uuid::Uuid;
 
 use super::intake::{Refusal, membership, midnight, monday, usage};
+use super::marks::selected;
 use crate::{ApiDb, StorageError};
 
 /// One of a challenge's limits and what the team has used of it.
@@ -24,8 +25,8 @@ pub struct Quota {
     pub total: Option<Allowance>,
     /// Why another submission would be refused now.
     pub refusal: Option<Refusal>,
-    /// Submissions that the team has selected for the private board.
-    pub selected: i64,
+    /// Submissions that the team has selected for the private board, with their methods.
+    pub selected: Vec<(Uuid, String)>,
 }
 
 /// The quota of this user's team at `at`.
@@ -38,20 +39,15 @@ pub async fn quota(
     let mut connection = db.pool().acquire().await?;
     let team = membership(&mut connection, challenge, user).await?;
     let usage = usage(&mut connection, challenge, team.unwrap_or_default(), at).await?;
-    let row = sqlx::query!(
-        r#"
-        SELECT (SELECT name FROM teams WHERE id = $1) AS team,
-               (SELECT count(*)
-                FROM submissions
-                WHERE team = $1
-                  AND selected
-                  AND withdrawn_at IS NULL
-                  AND status NOT IN ('rejected', 'failed')) AS "selected!"
-        "#,
-        team,
-    )
-    .fetch_one(&mut *connection)
-    .await?;
+    let (name, selected) = match team {
+        None => (None, Vec::new()),
+        Some(team) => {
+            let name = sqlx::query_scalar!("SELECT name FROM teams WHERE id = $1", team)
+                .fetch_one(&mut *connection)
+                .await?;
+            (Some(name), selected(&mut connection, team).await?)
+        }
+    };
     let day = at.date_naive();
     let allowance = |limit: Option<i32>, used, renews_at| {
         limit.map(|limit| Allowance {
@@ -61,8 +57,8 @@ pub async fn quota(
         })
     };
     Ok(Quota {
-        team: row.team,
-        selected: row.selected,
+        team: name,
+        selected,
         day: allowance(
             usage.per_day,
             usage.today,

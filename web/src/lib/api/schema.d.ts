@@ -242,7 +242,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * How much of the challenge's limits the team of whoever asks has used, when that renews, and how many submissions it has
+         * How much of the challenge's limits the team of whoever asks has used, when that renews, and which submissions it has
          *     selected for the private board.
          */
         get: operations["show_quota"];
@@ -635,6 +635,8 @@ export interface components {
         /** @description The first of a board, for lists of challenges. */
         BestEntry: {
             method: string;
+            /** @description The board. */
+            split?: components["schemas"]["Split"];
             /** Format: uuid */
             submission: string;
             team: string;
@@ -669,6 +671,11 @@ export interface components {
             limits: components["schemas"]["Limits"];
             /** @description Handles. */
             organizers: string[];
+            /**
+             * @description Whether the private scores are released, which ends the challenge for good; where not all images are public, there is a
+             *     private board then.
+             */
+            private_released?: boolean;
             /** Format: date-time */
             published_at?: string | null;
             publishing?: components["schemas"]["Publishing"] | null;
@@ -1324,6 +1331,8 @@ export interface components {
              * @description Submissions selected for the private board, of `final_selections` that may be.
              */
             selected: number;
+            /** @description The selected ones. */
+            selections?: components["schemas"]["Selection"][];
             /** @description `null` before the first submission, which makes the team. */
             team?: string | null;
             total?: components["schemas"]["Allowance"] | null;
@@ -1391,6 +1400,12 @@ export interface components {
         Scores: {
             private?: components["schemas"]["SplitScore"] | null;
             public: components["schemas"]["SplitScore"];
+        };
+        /** @description A submission that a team has selected for the private board. */
+        Selection: {
+            method: string;
+            /** Format: uuid */
+            submission: string;
         };
         /**
          * @description A part of the test images.
@@ -1674,6 +1689,7 @@ export type RulesPatch = components['schemas']['RulesPatch'];
 export type Schedule = components['schemas']['Schedule'];
 export type SchedulePatch = components['schemas']['SchedulePatch'];
 export type Scores = components['schemas']['Scores'];
+export type Selection = components['schemas']['Selection'];
 export type Split = components['schemas']['Split'];
 export type SplitScore = components['schemas']['SplitScore'];
 export type State = components['schemas']['State'];

@@ -2,7 +2,7 @@
 import { createContext } from 'svelte';
 import { listen } from '$lib/api/events';
 import { Pace } from '$lib/api/pace';
-import type { ChallengeEvent } from '$lib/api/schema';
+import type { ChallengeDocument, ChallengeEvent } from '$lib/api/schema';
 import { refresh } from '$lib/refresh';
 
 /** What a page that shows the challenge passes to `depends`, to be loaded again when its state changes. */
@@ -21,19 +21,21 @@ export class LiveChallenge {
     /** `false` while the stream is interrupted. */
     connected = $state(true);
 
-    /** Follows the challenge until the returned function is called. */
-    follow(slug: string): () => void {
+    /**
+     * Follows the challenge until the returned function is called.
+     *
+     * @param shown The challenge as the page shows it, which may have changed before the first event.
+     */
+    follow(slug: string, shown: () => Pick<ChallengeDocument, 'state' | 'private_released'>): () => void {
         this.event = null;
         const board = new Pace(() => void refresh(boardKey(slug)));
         const stop = listen<ChallengeEvent>(`/api/v1/challenges/${encodeURIComponent(slug)}/events`, {
             onState: (event) => {
-                const before = this.event;
+                const isFirst = this.event === null;
                 this.event = event;
-                if (before === null) return;
-                if (before.state !== event.state || before.private_released !== event.private_released) {
-                    void refresh(challengeKey(slug));
-                }
-                board.changed();
+                const { state, private_released } = shown();
+                if (state !== event.state || private_released !== event.private_released) void refresh(challengeKey(slug));
+                if (!isFirst) board.changed();
             },
             onConnection: (connected) => (this.connected = connected),
         });

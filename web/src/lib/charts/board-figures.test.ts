@@ -5,7 +5,7 @@ import { countTicks, errorScale, percentTicks, timeScale, wholeTicks } from './p
 
 const publicBoard = board([MLP, NEAREST, BASELINE]);
 const figures = (changes: object = {}): ReturnType<typeof figuresOf> =>
-    figuresOf({ slug: 'fashion-mnist', primary: 'top1', reference: null, publicBoard, privateBoard: null, ...changes });
+    figuresOf({ slug: 'fashion-mnist', primary: 'top1', reference: null, publicBoard, privateBoard: null, shown: 'public', ...changes });
 
 test('the frontier is what was better than all before it', () => {
     const at = (day: number, error: number): { time: Date; error: number } => ({ time: new Date(2026, 0, day), error });
@@ -71,6 +71,6 @@ test('one entry alone lies on scales of some length', () => {
     expect(errorScale([0.15], 'error').domain).toEqual([expect.closeTo(0.1), expect.closeTo(0.2)]);
     expect(errorScale([0, 0], 'error').domain).toEqual([0, 0.05]);
     const noon = new Date('2026-11-25T12:00:00Z');
-    expect(timeScale([noon], null).domain).toEqual([new Date('2026-11-25T11:00:00Z'), new Date('2026-11-25T13:00:00Z')]);
-    expect(timeScale([noon, new Date('2026-11-26T12:00:00Z')], null).domain).toBeUndefined();
+    expect(timeScale([noon], null, 800).domain).toEqual([new Date('2026-11-25T11:00:00Z'), new Date('2026-11-25T13:00:00Z')]);
+    expect(timeScale([noon, new Date('2026-11-26T12:00:00Z')], null, 800).domain).toBeUndefined();
 });

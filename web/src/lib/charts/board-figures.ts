@@ -1,5 +1,5 @@
 /** The pictures of a board: what each draws, says in words and lists. */
-import type { Leaderboard, LeaderboardEntry, LeaderboardRules, Primary } from '$lib/api/schema';
+import type { Leaderboard, LeaderboardEntry, LeaderboardRules, Primary, Split } from '$lib/api/schema';
 import { count, counted, percent, percentInterval, scaledText } from '$lib/format/numbers';
 import { date } from '$lib/format/time';
 import { errorOf, isRanked } from '$lib/leaderboard/rows';
@@ -32,6 +32,8 @@ export interface BoardPicture {
     publicBoard: Leaderboard;
     /** `null` before the close. */
     privateBoard: Leaderboard | null;
+    /** The board of all pictures but the one that compares the two. */
+    shown: Split;
 }
 
 interface Point {
@@ -53,9 +55,18 @@ function colours(points: readonly Point[]): { domain: string[]; range: string[];
 
 /** The five pictures, in their order. */
 export function figuresOf(picture: BoardPicture): (BoardFigure | MissingFigure)[] {
-    const points = picture.publicBoard.entries.map((entry) => pointOf(entry, picture.primary));
-    return [errorByTime(points, picture), errorAgainst('macs', points, picture), errorAgainst('depth', points, picture), publicAgainstPrivate(picture), intervals(picture)];
+    const points = boardOf(picture).entries.map((entry) => pointOf(entry, picture.primary));
+    return [errorByTime(points, picture), errorAgainst('macs', points, picture), errorAgainst('depth', points, picture), publicAgainstPrivate(picture), intervals(points, picture)];
 }
+
+function boardOf({ publicBoard, privateBoard, shown }: BoardPicture): Leaderboard {
+    return shown === 'private' && privateBoard ? privateBoard : publicBoard;
+}
+
+/** What titles and summaries say where there are two boards: they are read without the page around them, in files too. */
+const where = ({ privateBoard, shown }: BoardPicture): string => (privateBoard ? ` on the ${shown} images` : '');
+/** The beginning of a file's name, which tells the two boards apart. */
+const fileOf = ({ slug, privateBoard, shown }: BoardPicture): string => (privateBoard ? `${slug}-${shown}` : slug);
 
 /** The entries that were better than everything before them, in the order of time. */
 export function frontierByTime<T extends { error: number; time: Date }>(points: readonly T[]): T[] {
@@ -93,8 +104,9 @@ const link = (entry: LeaderboardEntry): Cell => ({ text: entry.team, href: addre
 const addressOf = (datum: unknown): string => address((datum as Point).entry);
 const tip = ({ entry, error, interval }: Point): string => `${entry.team}\n${entry.method}\n${percent(error)} (${percentInterval(interval)})`;
 
-function errorByTime(points: readonly Point[], { slug, primary, reference }: BoardPicture): BoardFigure | MissingFigure {
-    const title = 'Error by time';
+function errorByTime(points: readonly Point[], picture: BoardPicture): BoardFigure | MissingFigure {
+    const { primary, reference } = picture;
+    const title = `Error by time${where(picture)}`;
     if (points.length === 0) return { title, missing: 'Nobody is on the board yet.' };
     const frontier = frontierByTime(points.filter(({ entry }) => isRanked(entry)));
     const last = frontier.at(-1);
@@ -104,8 +116,8 @@ function errorByTime(points: readonly Point[], { slug, primary, reference }: Boa
     return {
         title,
         addressOf,
-        filename: `${slug}-error-by-time`,
-        summary: `${counted(points.length, 'entry', 'entries')} by ${errorName(primary)} and time of submission. ${
+        filename: `${fileOf(picture)}-error-by-time`,
+        summary: `${counted(points.length, 'entry', 'entries')} by ${errorName(primary)}${where(picture)} and time of submission. ${
             last ? `The best so far is ${percent(last.error)}, by ${last.label} on ${date(last.entry.submitted_at)}; the lead changed ${counted(frontier.length - 1, 'time')}.` : ''
         }${reference ? ` For comparison, ${reference.label}: ${percent(reference.error)}.` : ''}`,
         note: `Each entry that stands on the board. The line is the best ${errorName(primary)} so far.`,
@@ -113,7 +125,7 @@ function errorByTime(points: readonly Point[], { slug, primary, reference }: Boa
             const y = errorScale([...points.map(({ error }) => error), ...lines.map(({ error }) => error)], errorName(primary));
             return Plot.plot({
                 ...frame(width),
-                x: timeScale(points.map(({ time }) => time), spanOf(points)),
+                x: timeScale(points.map(({ time }) => time), spanOf(points), width),
                 y,
                 color: colours(points),
                 marks: [
@@ -161,8 +173,9 @@ function extended(frontier: readonly Point[], points: readonly Point[]): { time:
 }
 
 /** Error against what a model costs; its area is its parameters (after Canziani, Paszke and Culurciello 2016). */
-function errorAgainst(what: 'macs' | 'depth', points: readonly Point[], { slug, primary }: BoardPicture): BoardFigure | MissingFigure {
-    const title = what === 'macs' ? 'Error against operations' : 'Error against depth';
+function errorAgainst(what: 'macs' | 'depth', points: readonly Point[], picture: BoardPicture): BoardFigure | MissingFigure {
+    const { primary } = picture;
+    const title = `Error against ${what === 'macs' ? 'operations' : 'depth'}${where(picture)}`;
     const models = points.flatMap((point) => {
         const value = point.entry.model?.[what];
         return typeof value === 'number' ? [{ ...point, value, parameters: point.entry.model?.parameters ?? 0 }] : [];
@@ -187,8 +200,8 @@ function errorAgainst(what: 'macs' | 'depth', points: readonly Point[], { slug, 
     return {
         title,
         addressOf,
-        filename: `${slug}-error-against-${what === 'macs' ? 'operations' : 'depth'}`,
-        summary: `${counted(models.length, 'model')} by ${axis} and ${errorName(primary)}. The lowest error, ${percent(best.error)}, is that of ${best.label} with ${shown(best.value)}.`,
+        filename: `${fileOf(picture)}-error-against-${what === 'macs' ? 'operations' : 'depth'}`,
+        summary: `${counted(models.length, 'model')} by ${axis} and ${errorName(primary)}${where(picture)}. The lowest error, ${percent(best.error)}, is that of ${best.label} with ${shown(best.value)}.`,
         note: `The dotted line joins the models that no other beats in both. Area = parameters${what === 'macs' ? ', after Canziani, Paszke and Culurciello (2016); convolutions and matrix products only, at batch 1' : ''}.`,
         draw: (Plot, width) => {
             const x = { ...costScale(values), inset: room(width) };
@@ -263,10 +276,9 @@ function publicAgainstPrivate({ slug, primary, publicBoard, privateBoard }: Boar
     };
 }
 
-/** Of the board that decides: the private one once there is one. */
-function intervals({ slug, primary, reference, publicBoard, privateBoard }: BoardPicture): BoardFigure | MissingFigure {
-    const title = privateBoard ? 'Intervals of the first twenty on the private images' : 'Intervals of the first twenty';
-    const points = (privateBoard ?? publicBoard).entries.map((entry) => pointOf(entry, primary));
+function intervals(points: readonly Point[], picture: BoardPicture): BoardFigure | MissingFigure {
+    const { primary, reference } = picture;
+    const title = `Intervals of the first twenty${where(picture)}`;
     const first = points.filter(({ entry }) => isRanked(entry)).slice(0, 20);
     if (first.length === 0) return { title, missing: 'Nobody is ranked yet.' };
     const lines = reference ? [reference] : [];
@@ -279,8 +291,8 @@ function intervals({ slug, primary, reference, publicBoard, privateBoard }: Boar
     return {
         title,
         addressOf,
-        filename: `${slug}-intervals`,
-        summary: `${errorName(primary)} of the first ${first.length}${privateBoard ? ' on the private images' : ''} with 95 % intervals: ${first.slice(0, 3).map((point) => `${point.label} ${percent(point.error)} (${percentInterval(point.interval)})`).join('; ')}.`,
+        filename: `${fileOf(picture)}-intervals`,
+        summary: `${errorName(primary)} of the first ${first.length}${where(picture)} with 95 % intervals: ${first.slice(0, 3).map((point) => `${point.label} ${percent(point.error)} (${percentInterval(point.interval)})`).join('; ')}.`,
         note: '95 % Wilson intervals. Intervals that overlap may still belong to different ranks: ranks are compared image by image (McNemar).',
         draw: (Plot, width) => {
             const x = errorScale(errors, errorName(primary), { ticks: (width - room(width)) / 50 });

@@ -84,13 +84,26 @@ export function timeTick(time: Date): string {
     return time.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' });
 }
 
-/** An axis of times; around one alone it is two hours long. */
-export function timeScale(times: readonly Date[], label: string | null): Plot.ScaleOptions {
+/** An axis of times, `width` pixels wide; around one alone it is two hours long. */
+export function timeScale(times: readonly Date[], label: string | null, width: number): Plot.ScaleOptions {
     const [first, last] = [Math.min(...times.map(Number)), Math.max(...times.map(Number))];
-    const around = first === last ? { domain: [new Date(first - HOUR_MS), new Date(last + HOUR_MS)] } : { nice: true };
+    const around =
+        first === last ? { domain: [new Date(first - HOUR_MS), new Date(last + HOUR_MS)] }
+        : last - first < SECONDS_UP_TO_MS ? wholeSeconds(first, last, width / 90)
+        : { nice: true };
     return { type: 'time', label, grid: false, inset: 8, tickFormat: timeTick, ...around };
 }
 const HOUR_MS = 3_600_000;
+/** Up to here, ticks that are chosen by their number alone fall between whole seconds, and two would read the same. */
+const SECONDS_UP_TO_MS = 30_000;
+
+/** From one whole second to another, with at most `most` ticks. */
+function wholeSeconds(first: number, last: number, most: number): { domain: Date[]; ticks: Date[] } {
+    const [from, to] = [Math.floor(first / 1_000), Math.ceil(last / 1_000)];
+    const step = [1, 2, 5, 10].find((seconds) => (to - from) / seconds < most) ?? 15;
+    const ticks = Array.from({ length: Math.floor((to - from) / step) + 1 }, (_, index) => new Date(1_000 * (from + step * index)));
+    return { domain: [new Date(1_000 * from), new Date(1_000 * to)], ticks };
+}
 
 /** Keeps words legible on what they lie over. */
 export const HALO = { stroke: 'var(--surface)', strokeWidth: 4 };

@@ -60,6 +60,7 @@ pub async fn challenge(
         state: state_document(challenge.state_at(Utc::now())),
         images: challenge.images.map(i32::unsigned_abs),
         label_version: challenge.label_version.map(i32::unsigned_abs),
+        private_released: challenge.private_released_at.is_some(),
         organizers: organizers
             .into_iter()
             .map(|organizer| organizer.handle)

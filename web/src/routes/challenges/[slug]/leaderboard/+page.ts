@@ -1,4 +1,4 @@
-import { publicBoard } from '$lib/leaderboard/public-board';
+import { boardsOf } from '$lib/leaderboard/boards';
 import type { PageLoad } from './$types';
 
-export const load: PageLoad = async (event) => ({ board: await publicBoard(event.params.slug, event) });
+export const load: PageLoad = async (event) => boardsOf(event.params.slug, event.parent().then(({ challenge }) => challenge), event);
