@@ -8,6 +8,8 @@ declare global {
             /** The request never reached the server. */
             offline?: boolean;
             errors?: readonly ProblemLine[];
+            /** The address cannot be that of anything, whoever asks. */
+            malformed?: boolean;
         }
     }
 }

@@ -147,6 +147,52 @@ describe('a competitor', () => {
         await eve.leave();
     });
 
+    test('is asked before an upload ends with the page', async () => {
+        const ida = await visitor();
+        const { page } = ida;
+        await signIn(ida, await Person.register('ida'), `/challenges/${SLUG}/submit`);
+        await choose(ida, 'predictions.csv', predictions(SIZE, 4));
+        await page.getByLabel('Method').fill('On its way');
+        await page.route('**/api/v1/challenges/*/submissions', () => {});
+        await page.getByRole('button', { name: 'Submit' }).click();
+        await page.getByRole('button', { name: 'Cancel the upload' }).waitFor();
+        // Another page of this site.
+        await page.getByRole('link', { name: 'Challenges', exact: true }).click();
+        await page.getByRole('dialog').getByText('The upload ends with this page').waitFor();
+        await expectAccessible(page);
+        await page.getByRole('button', { name: 'Stay here' }).click();
+        await page.getByRole('button', { name: 'Cancel the upload' }).waitFor();
+        expect(page.url()).toContain(`/challenges/${SLUG}/submit`);
+        // The whole tab: the browser asks.
+        const asked = page.waitForEvent('dialog');
+        await page.close({ runBeforeUnload: true });
+        const question = await asked;
+        expect(question.type()).toBe('beforeunload');
+        await question.dismiss();
+        await page.getByRole('link', { name: 'Challenges', exact: true }).click();
+        await page.getByRole('button', { name: 'Stop the upload and leave' }).click();
+        await page.waitForURL('/');
+        await page.getByRole('heading', { name: 'Open' }).waitFor();
+        await ida.leave();
+    });
+
+    test('reads notices beside the submission', async () => {
+        const [slug, size] = ['with-ids', { images: 40, classes: 2 }];
+        const classes = [{ name: 'a cat', id: 'n02121808' }, { name: 'a dog', id: 'n02084071' }];
+        await publishChallenge(await Person.organizer(), { slug, title: 'With ids', classes }, size);
+        const person = await Person.register('kay');
+        // Kaggle's format with a box for each class, which are ignored (CONTRACT section 2).
+        const rows = Array.from({ length: size.images }, (_, index) => `${index},${classes[index % 2]?.id} 1 2 30 40`);
+        const id = await person.submit(slug, `ImageId,PredictionString\n${rows.join('\n')}\n`, 'With boxes');
+        const kay = await visitor();
+        await kay.signIn(person);
+        await kay.goto(`/submissions/${id}`);
+        const notices = kay.page.getByRole('region', { name: 'Notices' });
+        await notices.getByText('only their classes are scored').waitFor();
+        await expectAccessible(kay.page);
+        await kay.leave();
+    });
+
     test('whose session has ended is told so, and goes on after signing in', async () => {
         const joe = await visitor();
         const { page } = joe;

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
+import type { Leaderboard, Submission } from '../../src/lib/api/schema';
 import { expectAccessible } from './accessible';
 import { useBrowser } from './browser';
 import { npy, safetensors } from './files';
-import { Person, publishChallenge } from './people';
+import { eventually, Person, publishChallenge } from './people';
 
 const { visitor } = useBrowser();
 
@@ -20,8 +21,8 @@ function weights(...shape: number[]): { shape: number[]; values: Float32Array } 
     return { shape, values };
 }
 
-/** LeNet-5, untrained, for 28 × 28 grey images. */
-const LENET = safetensors({
+/** LeNet-5, untrained, for 28 × 28 grey images, as a checkpoint of `torch.nn.DataParallel` names it. */
+const LENET_TENSORS = {
     'conv1.weight': weights(6, 1, 5, 5),
     'conv1.bias': weights(6),
     'conv2.weight': weights(16, 6, 5, 5),
@@ -32,7 +33,8 @@ const LENET = safetensors({
     'fc2.bias': weights(84),
     'fc3.weight': weights(SIZE.classes, 84),
     'fc3.bias': weights(SIZE.classes),
-});
+};
+const LENET = safetensors(Object.fromEntries(Object.entries(LENET_TENSORS).map(([name, tensor]) => [`module.${name}`, tensor])));
 
 test('a competitor submits a model and sees it run, its profile, its layers and its filters', async () => {
     const slug = 'models';
@@ -54,6 +56,7 @@ test('a competitor submits a model and sees it run, its profile, its layers and 
     await page.waitForURL('**/submissions/*-*');
 
     await page.getByRole('heading', { name: 'Scores' }).waitFor({ timeout: 60_000 });
+    await page.getByRole('region', { name: 'Notices' }).getByText('module.').waitFor();
     await page.getByRole('heading', { name: 'Layers' }).waitFor();
     await page.getByRole('img', { name: 'The 6 filters of the first convolution, each 5 by 5 pixels' }).waitFor();
     // LeCun et al. 1998, section II.B: C1 has 156 trainable parameters, C5 48,120 and F6 10,164.
@@ -67,4 +70,38 @@ test('a competitor submits a model and sees it run, its profile, its layers and 
     }
     await expectAccessible(page);
     await yann.leave();
+});
+
+test('while a model runs, the page tells images done, speed and time left, and then its scores, without a reload', async () => {
+    const board = await (await Person.organizer()).ask('GET', '/challenges/fashion-mnist/leaderboard');
+    const id = ((await board.json()) as Leaderboard).entries.find(({ team }) => team === 'lenet5')?.submission;
+    const lea = await visitor();
+    const { page } = lea;
+    // How fast a model runs is the machine's affair: what the server says meanwhile is played back.
+    const running = (done: number, speed: number, left: number): Partial<Submission> => ({
+        status: 'running',
+        scores: null,
+        progress: { stage: 'running', done, total: 10_000, images_per_second: speed, eta_seconds: left },
+    });
+    let now: Partial<Submission> = running(2_500, 1_234.5, 65);
+    await page.route(`**/api/v1/submissions/${id}`, async (route) => {
+        const answer = await route.fetch();
+        await route.fulfill({ response: answer, json: { ...((await answer.json()) as Submission), ...now } });
+    });
+    await page.route(`**/api/v1/submissions/${id}/events`, async (route) => {
+        const answer = await page.request.get(`/api/v1/submissions/${id}`);
+        const state = { ...((await answer.json()) as Submission), ...now };
+        await route.fulfill({ contentType: 'text/event-stream', body: `retry: 100\ndata: ${JSON.stringify(state)}\n\n` });
+    });
+    await lea.goto(`/submissions/${id}`);
+    await page.getByText('2,500 of 10,000 images, 1,235 images/s, 1 min 5 s left').waitFor();
+    expect(await page.getByRole('progressbar').getAttribute('value')).toBe('0.25');
+    now = running(7_500, 1_000, 3);
+    await page.getByText('7,500 of 10,000 images, 1,000 images/s, 3 s left').waitFor();
+    await eventually(async () => ((await page.getByRole('progressbar').getAttribute('value')) === '0.75' ? true : undefined));
+    expect(await page.getByRole('heading', { name: 'Scores' }).count()).toBe(0);
+    now = {};
+    await page.getByRole('heading', { name: 'Scores' }).waitFor();
+    expect(await page.getByRole('progressbar').count()).toBe(0);
+    await lea.leave();
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { expectAccessible } from './accessible';
 import { useBrowser, type Visitor } from './browser';
-import { Person, predictions } from './people';
+import { Person, predictions, publishChallenge } from './people';
 
 const { visitor } = useBrowser();
 
@@ -55,10 +55,15 @@ describe('an organizer', () => {
         // Labels that repeat a, b, c, d follow the order of the images.
         await page.getByText('Something public gives the labels away').waitFor();
         await expectAccessible(page);
+        // In the words of the pages, not of the command line.
+        await page.getByText('Put the images into random order').waitFor();
+        expect(await page.getByText('--known-labels').count()).toBe(0);
         await page.getByLabel('The labels of this benchmark are public anyway').check();
         await page.getByRole('button', { name: 'Publish' }).click();
         await page.getByRole('dialog').getByRole('button', { name: 'Publish' }).click();
         await page.locator('.eyebrow').getByText('Open').waitFor();
+        await page.getByText('Everybody sees it at').waitFor();
+        await expectAccessible(page);
 
         const team = await Person.register('hand-team');
         const id = await team.submit('made-by-hand', predictions(SIZE, 4), 'A quarter wrong');
@@ -134,6 +139,95 @@ describe('an organizer', () => {
         await page.getByText('Scorers').waitFor();
         await expectAccessible(page);
         await olga.leave();
+    });
+
+    test('moves the close, and is told where that cannot be', async () => {
+        const slug = 'extended';
+        const closes = new Date(Date.now() + 3_600_000).toISOString();
+        const organizer = await Person.organizer();
+        await publishChallenge(organizer, { slug, title: 'Extended', schedule: { closes } }, SIZE);
+        const olga = await signedIn(`/organize/${slug}`);
+        const { page } = olga;
+        await page.getByRole('button', { name: 'Move the close' }).click();
+        const dialog = page.getByRole('dialog');
+        await dialog.getByLabel('Closes').fill('2020-05-01T12:00');
+        await dialog.getByRole('button', { name: 'Move it' }).click();
+        await dialog.getByText('This is over.').waitFor();
+        // Berlin is two hours ahead of UTC in summer.
+        await dialog.getByLabel('Closes').fill('2040-05-01T12:00');
+        await dialog.getByText('2040-05-01 10:00 UTC').waitFor();
+        await expectAccessible(page);
+        await dialog.getByRole('button', { name: 'Move it' }).click();
+        await page.getByRole('region', { name: 'Schedule' }).getByText('1 May 2040, 12:00').waitFor();
+        const { schedule } = (await (await organizer.ask('GET', `/challenges/${slug}`)).json()) as { schedule: { closes: string } };
+        expect(schedule.closes).toBe('2040-05-01T10:00:00Z');
+        await olga.leave();
+    });
+
+    test('rescores everything, and the board is that of the new version', async () => {
+        const slug = 'rescored';
+        const organizer = await Person.organizer();
+        await publishChallenge(organizer, { slug, title: 'Rescored' }, SIZE);
+        await (await Person.register('scored-twice')).submit(slug, predictions(SIZE, 4), 'A quarter wrong');
+        const olga = await signedIn(`/organize/${slug}`);
+        const { page } = olga;
+        await page.getByRole('button', { name: 'Rescore everything' }).click();
+        await page.getByRole('dialog').getByText('All 1 submission').waitFor();
+        await page.getByRole('dialog').getByRole('button', { name: 'Rescore' }).click();
+        const versions = page.getByRole('region', { name: 'Versions of the labels' }).getByRole('row');
+        await versions.filter({ hasText: 'rescore of 1' }).getByText('In use').waitFor();
+        await versions.filter({ hasNotText: 'rescore' }).getByText('Before').waitFor();
+        const board = (await (await organizer.ask('GET', `/challenges/${slug}/leaderboard`)).json()) as { label_version: number; entries: unknown[] };
+        expect([board.label_version, board.entries.length]).toEqual([2, 1]);
+        await olga.leave();
+    });
+
+    test('enters a baseline, which stands on the board without a rank', async () => {
+        const slug = 'with-baseline';
+        await publishChallenge(await Person.organizer(), { slug, title: 'With a baseline' }, SIZE);
+        await (await Person.register('beats-it')).submit(slug, predictions(SIZE, 4), 'A quarter wrong');
+        const olga = await signedIn(`/organize/${slug}/submissions`);
+        const { page } = olga;
+        await page.getByRole('link', { name: 'Enter a baseline' }).click();
+        await page.getByText('What you submit is a baseline').waitFor();
+        await page.locator('form input[type=file]').first().setInputFiles(file('coin.csv', predictions(SIZE, 2)));
+        await page.getByLabel('Method').fill('A coin');
+        await page.getByRole('button', { name: 'Submit' }).click();
+        await page.waitForURL('**/submissions/*-*');
+        await page.getByRole('heading', { name: 'Scores' }).waitFor();
+        await page.locator('.marks').getByText('Baseline').waitFor();
+        await page.getByText('Listed without a rank').waitFor();
+        await page.getByRole('link', { name: 'Leaderboard' }).first().click();
+        const row = page.locator('tr[data-row]', { hasText: 'A coin' });
+        await row.getByText('baseline').waitFor();
+        expect(await row.locator('.rank').innerText()).toBe('–');
+        await page.getByText('1 team and 1 unranked').waitFor();
+        await olga.leave();
+    });
+
+    test('adds an organizer, who may then do the same, and takes them away', async () => {
+        const slug = 'shared';
+        await publishChallenge(await Person.organizer(), { slug, title: 'Shared' }, SIZE);
+        const ines = await Person.register('ines');
+        const [olga, other] = [await signedIn(`/organize/${slug}`), await visitor()];
+        await other.signIn(ines);
+        other.expectTrouble(/403/);
+        olga.expectTrouble(/404/);
+        const organizers = olga.page.getByRole('region', { name: 'Organizers' });
+        await organizers.getByLabel('Add somebody by handle').fill('nobody-here');
+        await organizers.getByRole('button', { name: 'Add' }).click();
+        await organizers.getByRole('alert').getByText('nobody-here').waitFor();
+        await organizers.getByLabel('Add somebody by handle').fill('ines');
+        await organizers.getByRole('button', { name: 'Add' }).click();
+        await organizers.getByRole('listitem').filter({ hasText: 'ines' }).waitFor();
+        await other.goto(`/organize/${slug}`);
+        await other.page.getByRole('button', { name: 'Close now' }).waitFor();
+        await organizers.getByRole('button', { name: 'Take ines away' }).click();
+        await organizers.getByRole('listitem').filter({ hasText: 'ines' }).waitFor({ state: 'detached' });
+        await other.goto(`/organize/${slug}`);
+        await other.page.getByRole('heading', { name: 'Not for this account' }).waitFor();
+        await olga.leave();
+        await other.leave();
     });
 
     test('is the only one who sees these pages', async () => {

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import type { Leaderboard } from '../../src/lib/api/schema';
+import { expectAccessible } from './accessible';
 import { useBrowser } from './browser';
 import { png, tar } from './files';
 import { closedChallenge } from './pages';
@@ -94,6 +95,31 @@ describe('a visitor', () => {
         await grace.goto(`/challenges/fashion-mnist/leaderboard${hash}`);
         expect(await grace.page.locator('tr.linked th a').first().textContent()).toBe(team);
         await grace.leave();
+    });
+
+    test('takes the board away as JSON, whole and as it is ranked', async () => {
+        const ada = await visitor();
+        await ada.goto('/challenges/fashion-mnist/leaderboard');
+        const [download] = await Promise.all([ada.page.waitForEvent('download'), ada.page.getByRole('link', { name: 'JSON' }).click()]);
+        expect(download.suggestedFilename()).toBe('fashion-mnist-public.json');
+        const board = JSON.parse(await readFile(await download.path(), 'utf8')) as Leaderboard;
+        expect([board.challenge, board.split, board.primary]).toEqual(['fashion-mnist', 'public', 'top1']);
+        const shown = await ada.page.locator('tr[data-row] th .team').allTextContents();
+        expect(board.entries.map(({ team }) => team)).toEqual(shown);
+        await ada.leave();
+    });
+
+    test('reaches on a phone what only wide screens have columns for', async () => {
+        const ada = await visitor({ viewport: { width: 360, height: 740 } });
+        await ada.goto('/challenges/fashion-mnist/leaderboard');
+        await ada.page.getByRole('button', { name: 'Details of lenet5' }).click();
+        const facts = await ada.page.getByRole('dialog').innerText();
+        // As LeNet-5 is built here for 28 × 28 images and ten classes: 61,706 parameters, five weight layers.
+        for (const fact of [/Parameters\s+61\.7\sk/, /Depth\s+5/, /MACs\s+[\d.]+\s[kM]/, /Images\/s\s+[\d.,]+/]) expect(facts).toMatch(fact);
+        await expectAccessible(ada.page);
+        await ada.page.keyboard.press('Escape');
+        await ada.page.getByRole('dialog').waitFor({ state: 'hidden' });
+        await ada.leave();
     });
 
     test.each([1280, 360])('sees the networks named in the pictures, %d pixels wide, and no name over another', async (width) => {
@@ -209,8 +235,9 @@ describe('a visitor', () => {
         await ada.page.getByText('You are offline.').waitFor();
         await ada.page.getByRole('link', { name: 'Challenges', exact: true }).click();
         await ada.page.getByRole('heading', { name: 'The server cannot be reached' }).waitFor();
-        await ada.page.context().setOffline(false);
         await ada.page.getByRole('button', { name: 'Try again' }).click();
+        await ada.page.context().setOffline(false);
+        // Nothing has to be pressed.
         await ada.page.getByRole('heading', { name: 'Open' }).waitFor();
         await ada.leave();
     });
@@ -339,6 +366,11 @@ describe('a board', () => {
         expect(await ada.page.getByRole('columnheader', { name: 'Shift' }).count()).toBe(0);
         await ada.page.getByRole('link', { name: 'Pictures' }).click();
         await ada.page.getByRole('img', { name: /on the public and on the private images/ }).waitFor();
+        // What a picture shows is said, and the other part is one click away.
+        await ada.page.getByRole('heading', { name: 'Error by time on the private images' }).waitFor();
+        await ada.page.locator('label', { hasText: 'Public' }).first().click();
+        await ada.page.getByRole('heading', { name: 'Error by time on the public images' }).waitFor();
+        expect(new URL(ada.page.url()).search).toBe('?split=public');
         await ada.leave();
     });
 });

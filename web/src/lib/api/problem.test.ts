@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { accepted, answer } from './client';
-import { explain, place, Refusal, refusalOf } from './problem';
+import { explain, grouped, place, Refusal, refusalOf } from './problem';
 
 const refused = (status: number, body: unknown): Refusal => refusalOf(new Response(null, { status, statusText: 'Bad Gateway' }), body);
 
@@ -17,6 +17,23 @@ describe('a refusal', () => {
     test('has words where a proxy answered instead', () => {
         expect(refused(502, '<html>').message).toBe('The server answered 502 Bad Gateway.');
     });
+});
+
+test('faults that repeat are said once, with all their places', () => {
+    const lines = [
+        { line: 3, detail: 'class 0' },
+        { line: 7, detail: 'a blank line' },
+        { line: 8, detail: 'class 0' },
+        { line: 9, detail: 'class 0' },
+        { row: 3, detail: 'class 0' },
+        { detail: 'too short' },
+    ];
+    expect(grouped(lines).map(({ places, detail }) => `${places}: ${detail}`)).toEqual([
+        'lines 3, 8 and 9: class 0',
+        'line 7: a blank line',
+        'row 3: class 0',
+        ': too short',
+    ]);
 });
 
 describe('an answer', () => {

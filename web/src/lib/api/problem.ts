@@ -1,6 +1,6 @@
 /** What a server's refusal says to a person. */
 import { error } from '@sveltejs/kit';
-import { asSentence } from '$lib/format/prose';
+import { asSentence, listed } from '$lib/format/prose';
 import type { Problem, ProblemLine } from './schema';
 
 /** The server said no, or could not be reached. `message` is a sentence that can be shown as it is. */
@@ -55,6 +55,27 @@ export function place(line: ProblemLine): string {
     if (line.line !== undefined && line.line !== null) return `line ${line.line}`;
     if (line.row !== undefined && line.row !== null) return `row ${line.row}`;
     return '';
+}
+
+export interface SameFault {
+    /** `lines 3, 4 and 9`; empty where the fault has no place. */
+    places: string;
+    detail: string;
+}
+
+/** Places with the same fault as one, in the order of the first of each. */
+export function grouped(lines: readonly ProblemLine[]): SameFault[] {
+    const numbers = new Map<string, { unit: 'line' | 'row' | ''; detail: string; at: number[] }>();
+    for (const { line, row, detail } of lines) {
+        const at = line ?? row ?? null;
+        const unit = at === null ? '' : typeof line === 'number' ? 'line' : 'row';
+        const same = numbers.get(unit + detail) ?? { unit, detail, at: [] };
+        numbers.set(unit + detail, { ...same, at: at === null ? same.at : [...same.at, at] });
+    }
+    return [...numbers.values()].map(({ unit, detail, at }) => ({
+        places: at.length === 0 ? '' : `${unit}${at.length > 1 ? 's' : ''} ${listed(at.map(String))}`,
+        detail,
+    }));
 }
 
 /** Whether `sentence` says no more than one of the places does: `line 3: class 0`. */

@@ -16,6 +16,13 @@ export interface Sent {
     total: number;
 }
 
+let underWay = 0;
+
+/** Whether something is on its way that ends when the page is left. */
+export function isUploading(): boolean {
+    return underWay > 0;
+}
+
 /** Sends `body`, and tells `onProgress` how far it is. `path` begins after `/api/v1`. */
 export function upload<T>(
     method: 'POST' | 'PUT',
@@ -37,6 +44,8 @@ export function upload<T>(
         request.onabort = () => reject(new Cancelled());
         request.open(method, `/api/v1${path}`);
         for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
+        request.onloadend = () => (underWay -= 1);
+        underWay += 1;
         request.send(body);
     });
     return { finished, cancel: () => request.abort() };

@@ -24,6 +24,11 @@ export function downloadsOf({ slug, files, test, validation }: ChallengeDocument
     return downloads;
 }
 
+/** Addresses of the organizers' files by the names that the description may call them by: where it shows one as an image. */
+export function imagesOf({ slug, files }: Pick<ChallengeDocument, 'slug' | 'files'>): Map<string, string> {
+    return new Map(Object.entries(files).map(([key, { filename }]) => [filename, `/api/v1/challenges/${slug}/files/${key}`]));
+}
+
 /** `train-images` is `Train images`. */
 function words(key: string): string {
     const spaced = key.replace(/[-_]+/g, ' ');

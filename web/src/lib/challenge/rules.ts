@@ -1,6 +1,7 @@
 /** A challenge's settings as sentences. */
 import type { ChallengeDocument, Limits } from '$lib/api/schema';
 import { count, counted, percent } from '$lib/format/numbers';
+import { listed } from '$lib/format/prose';
 
 export interface Rule {
     title: string;
@@ -73,7 +74,7 @@ function limits({ per_day, per_week, total, upload_mb }: Limits, publicImages: b
         per_week === null ? '' : `${count(per_week)} a week (Monday to Sunday, UTC)`,
         total === null ? '' : `${count(total)} in all`,
     ].filter(Boolean);
-    const often = parts.length > 0 ? `A team may submit ${joined(parts)}. ${publicImages ? 'Rejected files do not count.' : 'What is rejected does not count, unless a model had run on the hidden images.'}` : 'As often as you like.';
+    const often = parts.length > 0 ? `A team may submit ${listed(parts)}. ${publicImages ? 'Rejected files do not count.' : 'What is rejected does not count, unless a model had run on the hidden images.'}` : 'As often as you like.';
     return `${often} A file may have up to ${count(upload_mb)} MiB.`;
 }
 
@@ -89,11 +90,6 @@ function afterClose({ schedule, leaderboard }: ChallengeDocument): string {
             ? 'Submissions are still scored, marked late and never ranked.'
             : 'Nothing is accepted any more. What counts is when the first byte arrives.';
     return leaderboard.public_fraction < 1 ? `${late} The private board is published.` : late;
-}
-
-/** `a, b and c`. */
-function joined(parts: readonly string[]): string {
-    return parts.length < 2 ? (parts[0] ?? '') : `${parts.slice(0, -1).join(', ')} and ${parts.at(-1)}`;
 }
 
 /** `10,000 images`, `10 classes`: the facts in one line. */

@@ -35,6 +35,11 @@ interface Sample {
     image: () => Promise<RawImage>;
 }
 
+/** Whether images are shown by class, known before any is there. */
+export function hasSamplesByClass(challenge: ChallengeDocument): boolean {
+    return typeof sourceOf(challenge)?.labels === 'string';
+}
+
 /** Sample images, or `null` where the challenge has none that are public. */
 export async function samplesOf(challenge: ChallengeDocument): Promise<Samples | null> {
     const source = sourceOf(challenge);

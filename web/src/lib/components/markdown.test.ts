@@ -1,9 +1,11 @@
 // @vitest-environment jsdom
 import { expect, test } from 'vitest';
-import { untrustedMarkdown } from './markdown';
+import { loadMarkdown } from './markdown';
 
-test('Markdown becomes HTML, with headings below those of the page', async () => {
-    const html = await untrustedMarkdown('# Data\n\n- **train**: `x`\n\n[paper](https://arxiv.org/abs/1708.07747)');
+const render = await loadMarkdown();
+
+test('Markdown becomes HTML, with headings below those of the page', () => {
+    const html = render('# Data\n\n- **train**: `x`\n\n[paper](https://arxiv.org/abs/1708.07747)');
     expect(html).toContain('<h2>Data</h2>');
     expect(html).toContain('<li><strong>train</strong>: <code>x</code></li>');
     expect(html).toContain('<a href="https://arxiv.org/abs/1708.07747" rel="nofollow noopener">paper</a>');
@@ -21,8 +23,8 @@ test.each([
     '<style>@import "http://evil.example/x.css"</style>',
     '<form action="/api/v1/session"><input name="password"></form>',
     '<div style="position:fixed;inset:0" id="main" class="app">x</div>',
-])('%s does nothing', async (attack) => {
-    const html = await untrustedMarkdown(attack);
+])('%s does nothing', (attack) => {
+    const html = render(attack);
     const holder = document.createElement('div');
     holder.innerHTML = html;
     expect(holder.querySelector('script, iframe, style, form, input, img')).toBeNull();
@@ -30,6 +32,13 @@ test.each([
     expect(attributes.filter((attribute) => !/^(rel=|href=https?:)/.test(attribute))).toEqual([]);
 });
 
-test('images from elsewhere become links, since the page may load nothing from there', async () => {
-    expect(await untrustedMarkdown('![A cat](https://example.org/cat.jpg)')).toContain('<a href="https://example.org/cat.jpg" rel="nofollow noopener">A cat</a>');
+test('images from elsewhere become links, since the page may load nothing from there', () => {
+    expect(render('![A cat](https://example.org/cat.jpg)')).toContain('<a href="https://example.org/cat.jpg" rel="nofollow noopener">A cat</a>');
+});
+
+test('images that the page knows are shown, whatever they would like to be', () => {
+    const images = new Map([['figure.png', '/api/v1/challenges/x/files/figure']]);
+    expect(render('![Ten kinds](figure.png)', images)).toContain('<img src="/api/v1/challenges/x/files/figure" alt="Ten kinds">');
+    expect(render('<img src="figure.png" srcset="https://example.org/cat.jpg 2x" onload="alert(1)" alt="x">', images)).toBe('<img src="/api/v1/challenges/x/files/figure" alt="x">\n'.trim());
+    expect(render('![Another](constructor)', images)).not.toContain('<img');
 });

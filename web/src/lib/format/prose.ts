@@ -13,3 +13,8 @@ export function asSentence(text: string): string {
     const capitalised = /^[a-z]+[ ,]/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
     return /[.!?…]$/.test(capitalised) ? capitalised : `${capitalised}.`;
 }
+
+/** `a, b and c`. */
+export function listed(parts: readonly string[]): string {
+    return parts.length < 2 ? (parts[0] ?? '') : `${parts.slice(0, -1).join(', ')} and ${parts.at(-1)}`;
+}
