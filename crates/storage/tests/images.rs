@@ -7,7 +7,9 @@ use referee_scoring::ImageList;
 use referee_storage::challenges::files::{
     Content, Purpose, TestImages, has_unseen_pictures, image_problems, put_file, put_test_images,
 };
-use referee_storage::inference::{finish_check, leave_check, report_picture, take_unchecked};
+use referee_storage::inference::{
+    finish_check, has_overdue_look, leave_check, report_picture, take_unchecked,
+};
 use referee_storage::objects::Stored;
 
 use arena::Arena;
@@ -64,12 +66,18 @@ async fn images_are_looked_at_once_and_anew_when_they_are_replaced() {
             .expect("ask")
     };
 
+    let is_overdue = async || has_overdue_look(worker).await.expect("ask");
+    assert!(!is_overdue().await, "they have just come");
+    let earlier = "UPDATE challenge_files SET uploaded_at = uploaded_at - interval '1 minute'";
+    arena.database.as_owner(earlier).await;
+    assert!(is_overdue().await);
     let take = async || take_unchecked(worker).await.expect("take");
     let first = take().await.expect("the oldest");
     assert_eq!(first.object_key, "one");
     let second = take().await.expect("another");
     assert_eq!(second.object_key, "validation");
     assert!(take().await.is_none(), "both are in work; labels are none");
+    assert!(!is_overdue().await);
     leave_check(worker, &first).await.expect("leave");
     let again = take().await.expect("left off");
     assert_eq!(again.object_key, "one");

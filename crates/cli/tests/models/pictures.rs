@@ -107,3 +107,28 @@ async fn organizers_are_told_which_picture_is_broken_and_competitors_lose_nothin
     assert_eq!(scored["status"], "scored", "{scored}");
     assert_eq!(scored["scores"]["public"]["top1_error"], 0.0);
 }
+
+/// Their challenge cannot be published before, and on a busy server there may be no moment without a model.
+#[tokio::test(flavor = "multi_thread")]
+async fn pictures_that_wait_long_are_looked_at_before_the_next_model() {
+    let arena = Arena::open(Rules::default()).await;
+    let (status, body) = arena.ask("ann", "PUT", "challenges/arena/images", &tar(None));
+    assert_eq!(status, 200, "{body}");
+    let earlier = "UPDATE challenge_files SET uploaded_at = uploaded_at - interval '1 minute'";
+    arena.database.as_owner(earlier).await;
+    write_perceptron(&arena.path("net.safetensors"), json!({}), IN_ORDER, 1.0);
+    let submit = || arena.submit("net.safetensors", &["--architecture", "perceptron"]);
+    for _ in 1..20 {
+        submit();
+    }
+    let last = submit();
+
+    let _worker = arena.worker(&[]);
+    let looked =
+        "SELECT FROM challenge_files WHERE purpose = 'test-images' AND checked_at IS NOT NULL";
+    eventually("a worker has looked", async || {
+        arena.database.as_owner(looked).await == 1
+    })
+    .await;
+    assert_eq!(arena.show(&last)["status"], "queued", "models still wait");
+}

@@ -26,6 +26,22 @@ pub async fn take_unchecked(db: &InferenceDb) -> Result<Option<StoredImages>, St
     .await?)
 }
 
+/// Whether a set of images has waited a minute for a worker without other work.
+pub async fn has_overdue_look(db: &InferenceDb) -> Result<bool, StorageError> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT EXISTS (
+               SELECT
+               FROM challenge_files
+               WHERE purpose IN ('test-images', 'validation-images')
+                 AND checked_at IS NULL
+                 AND (check_leased_until IS NULL OR check_leased_until < clock_timestamp())
+                 AND uploaded_at < clock_timestamp() - interval '1 minute'
+           ) AS "any!""#,
+    )
+    .fetch_one(db.pool())
+    .await?)
+}
+
 /// Writes down what a look at all pictures has found: the sentence that names those that cannot be decoded, or nothing. Images that
 /// have been replaced meanwhile are not meant.
 pub async fn finish_check(

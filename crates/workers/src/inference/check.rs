@@ -10,13 +10,14 @@ use super::test_set::Uploaded;
 
 impl Inference {
     /// Decodes the pictures of one set that nobody has looked at, where there is one, and tells its organizers which cannot be
-    /// decoded. Leaves off when a model comes.
-    pub(super) async fn look_at_images(&self) -> Result<(), Unfinished> {
+    /// decoded. Unless it goes on `to_the_end`, it leaves off when a model comes.
+    pub(super) async fn look_at_images(&self, to_the_end: bool) -> Result<(), Unfinished> {
         let Some(images) = inference::take_unchecked(&self.db).await? else {
             return Ok(());
         };
         let worker = self.clone();
-        let go_on = move || !worker.turns.is_wanted() && !worker.shutdown.is_cancelled();
+        let go_on =
+            move || (to_the_end || !worker.turns.is_wanted()) && !worker.shutdown.is_cancelled();
         let looked = async {
             let uploaded = Uploaded::open(self, &images).await?;
             uploaded.undecodable(go_on).await

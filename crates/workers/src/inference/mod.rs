@@ -147,7 +147,8 @@ impl Inference {
     }
 
     /// Looks every second whether another worker's submission has ranges left, and takes some while no job waits here; where there
-    /// are none, whether pictures were uploaded that nobody has looked at.
+    /// are none, whether pictures were uploaded that nobody has looked at. Those wait a minute at most for a moment without a
+    /// model: their challenge cannot be published before.
     async fn help(self) {
         let mut tick = interval(Duration::from_secs(1));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -156,13 +157,23 @@ impl Inference {
                 () = self.shutdown.cancelled() => return,
                 _ = tick.tick() => {}
             }
-            let Some(_turn) = self.turns.idle() else {
+            let is_overdue = inference::has_overdue_look(&self.db).await.unwrap_or(false);
+            let turn = if is_overdue {
+                self.turns.next().await
+            } else {
+                self.turns.idle()
+            };
+            let Some(_turn) = turn else {
                 continue;
             };
-            let helped = match inference::joinable(&self.db).await {
-                Ok(Some(submission)) => self.take_part(submission, false).await,
-                Ok(None) => self.look_at_images().await,
-                Err(error) => Err(error.into()),
+            let helped = if is_overdue {
+                self.look_at_images(true).await
+            } else {
+                match inference::joinable(&self.db).await {
+                    Ok(Some(submission)) => self.take_part(submission, false).await,
+                    Ok(None) => self.look_at_images(false).await,
+                    Err(error) => Err(error.into()),
+                }
             };
             if let Err(error) = helped {
                 tracing::warn!(%error, "this worker could not do what it does without a job of its own");
