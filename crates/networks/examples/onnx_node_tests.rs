@@ -24,7 +24,7 @@ const LISTED: &str = "Conv BatchNormalization Relu LeakyRelu PRelu Clip Sigmoid 
     Max Abs Neg Reciprocal ReduceMean ReduceSum ReduceMax ReduceL2 CumSum ArgMax TopK Concat Split Slice Gather GatherND \
     Reshape Flatten Squeeze Unsqueeze Transpose Expand Tile Pad Resize Col2Im Shape Size Constant ConstantOfShape Range \
     Cast Where Equal Less LessOrEqual Greater GreaterOrEqual Identity Dropout DepthToSpace SpaceToDepth QuantizeLinear \
-    DequantizeLinear RMSNormalization";
+    DequantizeLinear RMSNormalization RotaryEmbedding";
 
 /// Tests of listed operators that are not to pass, each with its reason.
 const EXCEPTIONS: &[(&str, &str)] = &[

@@ -8,6 +8,7 @@ mod emit;
 mod followed;
 mod layers;
 mod reduce;
+mod rotary;
 mod values;
 
 use std::{

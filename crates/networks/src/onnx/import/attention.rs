@@ -14,11 +14,12 @@ impl Importer<'_> {
         match apply.operator {
             "Attention" => self.attention(apply),
             "RMSNormalization" => self.rms_norm(apply),
+            "RotaryEmbedding" => self.rotary(apply),
             _ => Ok(None),
         }
     }
 
-    /// softmax(scale·Q·Kᵀ + mask)·V for each head; Y, then the keys and values that it used.
+    /// softmax(scale·Q·Kᵀ + mask)·V for each head; Y, then the keys and values that it used, then what became of Q·Kᵀ by then.
     fn attention(&mut self, apply: &Apply<'_>) -> Result<Option<Vec<Value>>> {
         if apply.optional(6).is_some() {
             return Err(apply.fault("nonpad_kv_seqlen is not supported"));
@@ -58,10 +59,12 @@ impl Importer<'_> {
         let permutation = TRANSPOSED.to_vec();
         let transposed = self.emit(apply, Op::Transpose { permutation }, &[keys]);
         let mut scores = self.emit(apply, Op::MatMul, &[scaled, transposed]);
+        let products = scores;
         let softcap = apply.float("softcap", 0.0);
         if softcap != 0.0 {
             scores = self.capped(apply, scores, softcap);
         }
+        let capped = scores;
         if let Some(mask) = self.optional(apply, 3) {
             scores = self.masked(apply, scores, mask);
         }
@@ -76,7 +79,12 @@ impl Importer<'_> {
             let shape = self.integers(apply, "joined", &[0, 0, -1]);
             output = self.emit(apply, Op::Reshape { allow_zero: false }, &[output, shape]);
         }
-        flows([&[output], present.as_slice()].concat())
+        let stages = [products, capped, scores, weights];
+        let mode = apply.size("qk_matmul_output_mode", 0)?;
+        let stage = stages.get(mode).ok_or_else(|| {
+            apply.fault(format!("qk_matmul_output_mode is {mode}; expected 0 to 3"))
+        })?;
+        flows([&[output], present.as_slice(), &[*stage]].concat())
     }
 
     /// Input `index` as `[batch, heads, length, size]`: it is that, or `[batch, length, heads·size]` with `count` heads.
@@ -92,7 +100,7 @@ impl Importer<'_> {
     }
 
     /// The length of a dimension that is the same for every batch.
-    fn length(&mut self, apply: &Apply<'_>, x: ValueId, dimension: i64) -> Result<i64> {
+    pub(super) fn length(&mut self, apply: &Apply<'_>, x: ValueId, dimension: i64) -> Result<i64> {
         let length = self.dimension(apply, x, dimension);
         self.condition(&Value::Flow(length))
             .ok_or_else(|| apply.fault("its heads depend on the image"))

@@ -46,6 +46,11 @@ impl Importer<'_> {
                 self.unary(apply, Op::Cast { to })
             }
             "CastLike" => {
+                // Every float is stored as one type when the network runs: what a constant is says the file alone.
+                let like = apply.optional(1).and_then(Value::stored);
+                if let Some(to) = like.map(|like| like.element) {
+                    return self.unary(apply, Op::Cast { to });
+                }
                 let (x, like) = (self.first(apply)?, self.operand(apply, 1)?);
                 flow(self.emit(apply, Op::CastLike, &[x, like]))
             }
