@@ -86,6 +86,15 @@ pub fn count(number: u64) -> String {
     grouped
 }
 
+/// Images a second, with a decimal where there are few: `5000`, `4.7`.
+pub fn speed(images_per_second: f64) -> String {
+    if images_per_second < 9.95 {
+        format!("{images_per_second:.1}")
+    } else {
+        format!("{images_per_second:.0}")
+    }
+}
+
 /// Says on stderr what is no error but should not be missed.
 pub fn warn(sentence: &str) {
     let _ = writeln!(io::stderr().lock(), "referee: warning: {sentence}");
@@ -175,6 +184,12 @@ mod tests {
     fn thousands_are_set_apart() {
         let numbers = [0, 999, 1000, 25_557_032, 138_357_544].map(count);
         assert_eq!(numbers, ["0", "999", "1,000", "25,557,032", "138,357,544"]);
+    }
+
+    #[test]
+    fn slow_speeds_have_a_decimal() {
+        let speeds = [0.04, 0.52, 9.94, 9.96, 11.4, 5000.4].map(speed);
+        assert_eq!(speeds, ["0.0", "0.5", "9.9", "10", "11", "5000"]);
     }
 
     #[test]

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, ProgressBar, ProgressState, ProgressStyle};
 use referee_client::documents::{Kind, Submission};
 use referee_client::http::{Upload, Watch};
+
+use crate::output;
 
 /// A bar over `total` bytes.
 pub fn transfer(label: &str, total: u64) -> ProgressBar {
@@ -62,7 +64,7 @@ pub fn stage(submission: &Submission) -> String {
         Some(progress) => {
             let speed = progress
                 .images_per_second
-                .map(|speed| format!(", {speed:.0} images/s"))
+                .map(|speed| format!(", {} images/s", output::speed(speed)))
                 .unwrap_or_default();
             let (done, total) = (progress.done, progress.total);
             let how_far = match submission.kind {
@@ -86,8 +88,16 @@ pub fn counter(label: &str, total: usize) -> ProgressBar {
 /// A bar over images, with the speed.
 pub fn images(total: usize) -> ProgressBar {
     let style =
-        ProgressStyle::with_template("{wide_bar} {pos}/{len} images  {per_sec:.0}  {eta} left");
+        ProgressStyle::with_template("{wide_bar} {pos}/{len} images  {speed}/s  {eta} left");
+    let speed = |state: &ProgressState, text: &mut dyn std::fmt::Write| {
+        // A bar that cannot be written to is not drawn.
+        let _ = text.write_str(&output::speed(state.per_sec()));
+    };
     let bar = ProgressBar::new(total as u64);
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_style(
+        style
+            .unwrap_or_else(|_| ProgressStyle::default_bar())
+            .with_key("speed", speed),
+    );
     bar
 }

@@ -43,7 +43,7 @@ impl WeightsFile {
         let matching = Matching::new(self.tensors(), network);
         matching
             .check(network, classes)
-            .map_err(|error| self.suggesting(error))?;
+            .map_err(|error| self.suggesting(error, network))?;
         let mut weights = Weights::default();
         let mut stored_as = Vec::new();
         for (parameter, tensor) in matching.found() {
@@ -67,7 +67,8 @@ impl WeightsFile {
 
     /// What stands between the file and the network with as many classes as its own head has: nothing where it fits.
     pub fn misfit(&self, network: &Network) -> Option<WeightsError> {
-        self.differs(network).map(|error| self.suggesting(error))
+        self.differs(network)
+            .map(|error| self.suggesting(error, network))
     }
 
     fn differs(&self, network: &Network) -> Option<WeightsError> {
@@ -75,8 +76,8 @@ impl WeightsFile {
         matching.check(network, matching::classes(network)).err()
     }
 
-    /// Where the tensors are those of another network here, says which.
-    fn suggesting(&self, error: WeightsError) -> WeightsError {
+    /// Where the tensors are those of another network here, or of this one behind a wrapper's prefix, says so.
+    fn suggesting(&self, error: WeightsError, wanted: &Network) -> WeightsError {
         match error {
             WeightsError::Mismatch {
                 network,
@@ -84,11 +85,18 @@ impl WeightsFile {
                 remark,
             } => {
                 let fits = self.architecture();
-                let remark = fits.map_or(remark, |fits| format!(". They are those of {fits}"));
+                let fits = fits.map(|fits| format!(". They are those of {fits}"));
+                let behind_prefix = || {
+                    let prefix = matching::unknown_prefix(self.tensors(), wanted)?;
+                    Some(format!(
+                        ". Without `{prefix}` before the names they are: save {{k.removeprefix(\"{prefix}\"): v for k, v in \
+                         state_dict.items()}}"
+                    ))
+                };
                 WeightsError::Mismatch {
                     network,
                     differences,
-                    remark,
+                    remark: fits.or_else(behind_prefix).unwrap_or(remark),
                 }
             }
             other => other,

@@ -233,6 +233,27 @@ fn a_prefix_that_only_some_names_have_leaves_the_others_unknown() {
     );
 }
 
+/// What stands before all names, and is no wrapper's that is known, is named as what to cut.
+#[test]
+fn an_unknown_common_prefix_is_named() {
+    for prefix in ["backbone.", "net.", "module.encoder."] {
+        let file = File::new()
+            .renamed(|name| format!("{prefix}{name}"))
+            .with("n_averaged", &[]);
+        let sentence = file.sentence();
+        let remedy = format!(
+            ". Without `{prefix}` before the names they are: save {{k.removeprefix(\"{prefix}\"): v for k, v in state_dict.items()}}"
+        );
+        assert!(sentence.ends_with(&remedy), "{sentence}");
+    }
+    // Not where something else is wrong too.
+    let incomplete = File::new()
+        .without("conv1.bias")
+        .renamed(|name| format!("backbone.{name}"));
+    let sentence = incomplete.sentence();
+    assert!(!sentence.contains("removeprefix"), "{sentence}");
+}
+
 #[test]
 fn auxiliary_heads_and_training_state_are_ignored_with_a_notice() {
     let file = File::new()

@@ -104,7 +104,7 @@ fn characteristics(entry: &LeaderboardEntry) -> [String; 4] {
         text(
             model
                 .and_then(|model| model.images_per_second)
-                .map(|pace| format!("{pace:.0}")),
+                .map(output::speed),
         ),
     ]
 }

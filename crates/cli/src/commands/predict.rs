@@ -118,7 +118,8 @@ impl Predict {
         }
         let speed = npy.finish()?;
         output::print_line(&format!(
-            "{images} images, {speed:.0} a second: {}",
+            "{images} images, {} a second: {}",
+            output::speed(speed),
             self.out.display()
         ))
     }

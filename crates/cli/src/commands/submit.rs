@@ -184,17 +184,10 @@ fn side_files(file: &Path) -> anyhow::Result<Vec<Upload>> {
     let Ok(model) = OnnxFile::open(file, SideFiles::default()) else {
         return Ok(Vec::new());
     };
-    let beside = model.locations().into_iter().map(|location| {
-        let path = file.with_file_name(&location);
-        let is_bare = Path::new(&location).file_name() == Some(location.as_ref());
-        anyhow::ensure!(
-            is_bare && path.is_file(),
-            "{} keeps tensors in `{location}`, which is not beside it: put that file into the same folder",
-            file.display()
-        );
-        Ok(Upload::file(&path))
-    });
-    beside.collect()
+    let beside = model
+        .beside(file)
+        .with_context(|| format!("{} cannot be sent", file.display()))?;
+    Ok(beside.iter().map(|(_, path)| Upload::file(path)).collect())
 }
 
 fn extension(file: &Path) -> Option<String> {

@@ -39,6 +39,19 @@ pub enum ModelError {
         classes: usize,
     },
     #[error(
+        "output {name} is [{columns}] for one image; expected [1,{columns}]: {}", without_batch(*.unbatched_input)
+    )]
+    NoBatch {
+        name: String,
+        columns: usize,
+        /// Whether the input has no batch either.
+        unbatched_input: bool,
+    },
+    #[error(
+        "input {name} is {dims:?}, one image without a batch: export with torch.onnx.export(model, (image.unsqueeze(0),), …)"
+    )]
+    OneImage { name: String, dims: Vec<usize> },
+    #[error(
         "{columns} columns for {classes} classes; TensorFlow puts 'background' first: resubmit with class_offset=1"
     )]
     Background { columns: usize, classes: usize },
@@ -69,6 +82,16 @@ fn constant_inputs(names: &[String]) -> &'static str {
         "export a SavedModel (`model.export('d')`) and run `python -m tf2onnx.convert --saved-model d --output model.onnx`"
     } else {
         "make the others constants before exporting"
+    }
+}
+
+/// How the network's answer gets a dimension for the images.
+fn without_batch(unbatched_input: bool) -> &'static str {
+    if unbatched_input {
+        "the input is an image without a batch; export with torch.onnx.export(model, (image.unsqueeze(0),), …)"
+    } else {
+        "the network drops the dimension of the images, as x.squeeze() does for one; write x.flatten(1), or x.squeeze((2, 3)), and export \
+         again"
     }
 }
 

@@ -92,6 +92,13 @@ impl Input {
                 (Layout::ChannelsLast, channels, height, width)
             }
             [_, channels, height, width] => (Layout::ChannelsFirst, channels, height, width),
+            // Three images of one channel each would be rare; one image of three channels is not.
+            [Some(3), Some(height), Some(width)] => {
+                return Err(ModelError::OneImage {
+                    name: image.name.clone(),
+                    dims: vec![3, height, width],
+                });
+            }
             [_, height, width] => (Layout::NoChannels, Some(1), height, width),
             [_, length] => (Layout::Flat { length }, None, None, None),
             _ => return Err(refuse(format!("{dims:?}"))),

@@ -108,7 +108,15 @@ pub(super) fn reading(
         classes: expected.classes,
     };
     if dims.first() != Some(&batch) {
-        return Err(refuse());
+        return Err(match *dims.as_slice() {
+            [columns] if batch == 1 => ModelError::NoBatch {
+                name: name(),
+                columns,
+                // Height and width: what looks like one image without channels is an image without a batch.
+                unbatched_input: network.input().dims.len() == 2,
+            },
+            _ => refuse(),
+        });
     }
     let columns: usize = dims[1..].iter().product();
     let offset = expected.class_offset.unwrap_or(0);

@@ -40,6 +40,12 @@ pub enum OnnxError {
         "tensor {tensor}: its data lies in a file {location:?} that was not sent; send it as a further part named `data` with that file name"
     )]
     SideFile { tensor: String, location: String },
+    /// On the machine of the person who made it.
+    #[error("it keeps tensors in `{location}`, which is not beside it: {remedy}")]
+    Beside {
+        location: String,
+        remedy: &'static str,
+    },
     #[error("node {node}: operator {operator} is not supported{}", instead_of(.operator))]
     Operator { node: String, operator: String },
     #[error("node {node} ({operator}): {detail}")]

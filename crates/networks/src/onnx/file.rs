@@ -1,6 +1,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use bytes::Bytes;
@@ -82,14 +82,33 @@ impl OnnxFile {
     /// The same, with the side files that lie beside it.
     pub fn open_beside(path: &Path) -> Result<Self> {
         let mut file = Self::open(path, SideFiles::default())?;
-        for location in file.locations() {
-            let beside = path.with_file_name(&location);
-            // One that is missing, or no bare name, is reported with the tensor that needs it.
-            if is_bare(&location) && beside.exists() {
-                file.side_files.add(&location, &beside)?;
-            }
+        for (name, beside) in file.beside(path)? {
+            file.side_files.add(&name, &beside)?;
         }
         Ok(file)
+    }
+
+    /// The files that hold its external data, by name, as they lie beside `path`.
+    ///
+    /// # Errors
+    /// [`OnnxError::Beside`] where one is missing, or is called by more than a name.
+    pub fn beside(&self, path: &Path) -> Result<Vec<(String, PathBuf)>> {
+        let mut found = Vec::new();
+        for location in self.locations() {
+            let beside = path.with_file_name(&location);
+            if !is_bare(&location) || !beside.is_file() {
+                return Err(OnnxError::Beside {
+                    remedy: if is_bare(&location) {
+                        "put that file into the same folder"
+                    } else {
+                        "save the model again with its data in the same folder, under a name without a path"
+                    },
+                    location: shown(&location),
+                });
+            }
+            found.push((location, beside));
+        }
+        Ok(found)
     }
 
     /// Decodes a file's bytes, and checks all that can be checked without following the graph.
@@ -159,7 +178,7 @@ impl OnnxFile {
         self.graph().output.iter().map(declared).collect()
     }
 
-    /// How the file stores its floating-point weights, most of them first: `float16`, for example.
+    /// How the file stores its weights, most of them first: `float16`, for example, or `int8` where they are quantised.
     pub fn stored_types(&self) -> Vec<String> {
         let mut bytes: BTreeMap<&str, i64> = BTreeMap::new();
         for tensor in &self.graph().initializer {
@@ -168,6 +187,8 @@ impl OnnxFile {
                 Ok(ElementType::BF16) => "bfloat16",
                 Ok(ElementType::F32) => "float32",
                 Ok(ElementType::F64) => "float64",
+                Ok(ElementType::I8) => "int8",
+                Ok(ElementType::U8) => "uint8",
                 _ => continue,
             };
             let elements = tensor
@@ -187,7 +208,7 @@ impl OnnxFile {
     }
 
     /// The names of the files that the model's external data lies in.
-    pub fn locations(&self) -> BTreeSet<String> {
+    fn locations(&self) -> BTreeSet<String> {
         let mut locations = BTreeSet::new();
         locations_of(self.graph(), &mut locations);
         locations

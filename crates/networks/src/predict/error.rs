@@ -30,10 +30,9 @@ pub enum PredictError {
         "neither the network nor a recipe says how large its images are, and the challenge's are of several sizes: add preprocess={{\"resize\":…,\"crop\":…}}"
     )]
     NoSize,
-    #[error(
-        "the file does not declare how many columns its output has: say how many classes there are"
-    )]
-    NoClasses,
+    /// Offline only: the worker knows the challenge's classes.
+    #[error("the file {0}: give the challenge's class list with --classes FILE")]
+    NoClasses(&'static str),
     #[error(transparent)]
     Onnx(#[from] OnnxError),
     #[error(transparent)]

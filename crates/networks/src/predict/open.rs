@@ -1,6 +1,5 @@
 //! A model file becomes what it says it is, with the help of its form.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -60,12 +59,8 @@ impl ModelFile {
         file.refuse()?;
         if !file.is_safetensors() {
             let onnx = OnnxFile::decode(file.model.clone(), SideFiles::default())?;
-            // What is missing, or no bare name, is reported with the tensor that needs it.
-            for location in onnx.locations() {
-                let beside = path.with_file_name(&location);
-                if beside.file_name() == Some(OsStr::new(&location)) && beside.is_file() {
-                    file.data.add(&location, &beside)?;
-                }
+            for (name, beside) in onnx.beside(path)? {
+                file.data.add(&name, &beside)?;
             }
         }
         Ok(file)
@@ -237,10 +232,24 @@ fn inputs(
 /// The columns of the output that answers, where the file declares them.
 fn columns(file: &OnnxFile, form: &ModelForm) -> Result<usize, PredictError> {
     let outputs = file.outputs()?;
-    let chosen = match &form.output {
-        Some(name) => outputs.iter().find(|output| output.name == *name),
-        None => outputs.iter().find(|output| output.element.is_float()),
+    let chosen = match (&form.output, outputs.as_slice()) {
+        (Some(name), _) => outputs.iter().find(|output| output.name == *name),
+        (None, [only]) => Some(only),
+        (None, _) => {
+            return Err(PredictError::NoClasses(
+                "has several outputs, which its number of columns tells apart",
+            ));
+        }
     };
-    let declared = chosen.and_then(|output| output.dims.as_ref()?.get(1).copied().flatten());
-    declared.ok_or(PredictError::NoClasses)
+    if chosen.is_some_and(|output| !output.element.is_float()) {
+        return Err(PredictError::NoClasses(
+            "ranks classes and does not say how many there are",
+        ));
+    }
+    let dims = chosen.and_then(|output| output.dims.as_deref());
+    // One dimension is refused later, with what mends it.
+    let declared = dims.and_then(|dims| *dims.get(1).or(dims.first())?);
+    declared.ok_or(PredictError::NoClasses(
+        "does not declare how many columns its output has",
+    ))
 }

@@ -45,11 +45,7 @@ enum Naming {
 impl<'a> Matching<'a> {
     /// Takes the reading of the names by which the most parameters are found, the plainest of equals.
     pub(super) fn new(tensors: &'a [TensorInfo], network: &'a Network) -> Self {
-        let parameters: HashMap<_, _> = network
-            .parameters()
-            .iter()
-            .map(|parameter| (parameter.name.as_str(), parameter))
-            .collect();
+        let parameters = by_name(network);
         let mut best: Option<Self> = None;
         for reading in readings(tensors) {
             for naming in [Naming::Torchvision, Naming::Timm] {
@@ -239,6 +235,36 @@ impl<'a> Matching<'a> {
         );
         [prefix, auxiliary, state].into_iter().flatten().collect()
     }
+}
+
+/// What a wrapper that is not known put before every name, such as `backbone.`, where without it the tensors are those of `network`.
+pub(super) fn unknown_prefix(tensors: &[TensorInfo], network: &Network) -> Option<String> {
+    let reading = readings(tensors).pop()?;
+    let first = reading.names.iter().find_map(|(name, _)| {
+        let is_other = is_auxiliary(name) || is_training_state(name);
+        name.split_once('.').filter(|_| !is_other)
+    });
+    let prefix = format!("{}.", first?.0);
+    let names = reading.names.iter();
+    let cut = Reading {
+        names: names
+            .map(|(name, tensor)| (name.strip_prefix(&prefix).unwrap_or(name), *tensor))
+            .collect(),
+        prefix: format!("{}{prefix}", reading.prefix),
+    };
+    let parameters = by_name(network);
+    [Naming::Torchvision, Naming::Timm]
+        .map(|naming| Matching::by(&cut, naming, network, &parameters))
+        .into_iter()
+        .find(|matching| matching.missing.is_empty() && matching.surplus.is_empty())
+        .map(|_| cut.prefix)
+}
+
+fn by_name(network: &Network) -> HashMap<&str, &Parameter> {
+    let parameters = network.parameters().iter();
+    parameters
+        .map(|parameter| (parameter.name.as_str(), parameter))
+        .collect()
 }
 
 /// The names as they are, and without one, two… prefixes. A name that does not have the prefix stays.

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { bytes, counted, percent, percentInterval, rankRange, scaled } from './numbers';
+import { bytes, counted, percent, percentInterval, rankRange, scaled, speed } from './numbers';
 
 describe('percentages', () => {
     // 546 wrong of 5,000 and its 95 % Wilson interval, as the README shows them.
@@ -27,6 +27,10 @@ describe('large counts', () => {
         expect(counted(1, 'team')).toBe('1 team');
         expect(counted(10_000, 'class', 'classes')).toBe('10,000 classes');
     });
+});
+
+test('slow speeds have a decimal', () => {
+    expect([0.52, 9.94, 9.96, 5000.4].map(speed)).toEqual(['0.5', '9.9', '10', '5,000']);
 });
 
 test('bytes are counted in powers of 1024', () => {

@@ -7,6 +7,11 @@ export function count(value: number): string {
     return integer.format(value);
 }
 
+/** Images a second, with a decimal where there are few: `5,000`, `4.7`. */
+export function speed(imagesPerSecond: number): string {
+    return imagesPerSecond < 9.95 ? imagesPerSecond.toFixed(1) : count(imagesPerSecond);
+}
+
 /** `1 team`, `3 teams`. */
 export function counted(value: number, one: string, many = `${one}s`): string {
     return `${count(value)} ${value === 1 ? one : many}`;
