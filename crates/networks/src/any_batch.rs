@@ -12,15 +12,26 @@ use crate::{
     shapes::{Value, infer_among},
 };
 
+/// How many nodes are rewritten at most, for each that the network has, before the search is given up.
+const MOST_STEPS: usize = 8;
+
 /// The network for batches of any size, or `None` where that is not possible by these rules.
+///
+/// Where a `Reshape` merges the batch with another dimension, one image does not show with which: then the likelier is tried,
+/// and the other where a later node or the output does not fit.
 pub(crate) fn with_any_batch(network: &Network, batch: usize) -> Option<Network> {
     let mut rewriting = Rewriting::start(network, batch)?;
-    for node in network.nodes() {
-        rewriting.take(node.clone())?;
+    let nodes = network.nodes();
+    let mut at = 0;
+    for _ in 0..nodes.len() * MOST_STEPS {
+        let Some(node) = nodes.get(at) else { break };
+        let fits = rewriting.take(at, node.clone()).is_some()
+            && (at + 1 < nodes.len() || rewriting.answers_for_each_image());
+        at = if fits { at + 1 } else { rewriting.back()? };
     }
     let mut any = rewriting.network;
     any.input.fixed_batch = None;
-    Some(any)
+    (at == nodes.len()).then_some(any)
 }
 
 struct Rewriting {
@@ -30,6 +41,19 @@ struct Rewriting {
     /// Every value at `batch` images, and at twice as many.
     once: Vec<Option<Value>>,
     twice: Vec<Option<Value>>,
+    /// Where the batch could have gone elsewhere too, the latest last.
+    choices: Vec<Choice>,
+}
+
+/// A node with several dimensions that the batch may have gone into.
+struct Choice {
+    /// Its place among the original network's.
+    node: usize,
+    /// How many nodes and values there were before it.
+    before: (usize, usize),
+    /// Which of the dimensions is taken: the first is the likeliest.
+    taken: usize,
+    among: usize,
 }
 
 impl Rewriting {
@@ -53,14 +77,15 @@ impl Rewriting {
             batch,
             once: given(batch),
             twice: given(batch.checked_mul(2)?),
+            choices: Vec::new(),
         })
     }
 
-    /// Adds a node of the original network, changed where it does not fit twice the batch.
-    fn take(&mut self, mut node: Node) -> Option<()> {
+    /// Adds node `place` of the original network, changed where it does not fit twice the batch.
+    fn take(&mut self, place: usize, mut node: Node) -> Option<()> {
         let once = infer(&node, &self.once)?;
         match node.op {
-            Op::Reshape { .. } => self.reshape(&mut node, &once)?,
+            Op::Reshape { .. } => self.reshape(place, &mut node, &once)?,
             Op::Expand => self.expand(&mut node)?,
             Op::Resize(_) => self.resize(&mut node)?,
             Op::Concat { axis } => self.concat(&mut node, axis)?,
@@ -72,6 +97,47 @@ impl Rewriting {
         let twice = infer(&node, &self.twice)?;
         self.put(node, once, twice);
         Some(())
+    }
+
+    /// Goes back to the latest choice that leaves another, and says which node that is.
+    fn back(&mut self) -> Option<usize> {
+        while self
+            .choices
+            .last()
+            .is_some_and(|choice| choice.taken + 1 == choice.among)
+        {
+            self.choices.pop();
+        }
+        let choice = self.choices.last_mut()?;
+        choice.taken += 1;
+        let (nodes, values) = choice.before;
+        self.network.nodes.truncate(nodes);
+        self.network.value_names.truncate(values);
+        self.once.truncate(values);
+        self.twice.truncate(values);
+        Some(choice.node)
+    }
+
+    /// One of `among` at node `place` of the original network: the first, and after [`Self::back`] the next.
+    fn choose(&mut self, place: usize, among: usize) -> usize {
+        match self.choices.last() {
+            Some(choice) if choice.node == place => choice.taken,
+            _ if among > 1 => {
+                self.choices.push(Choice {
+                    node: place,
+                    before: (self.network.nodes.len(), self.once.len()),
+                    taken: 0,
+                    among,
+                });
+                0
+            }
+            _ => 0,
+        }
+    }
+
+    fn answers_for_each_image(&self) -> bool {
+        let answers = self.batch_axis(self.network.output());
+        answers.is_some_and(|(axis, length)| axis == 0 && length == self.batch)
     }
 
     fn put(&mut self, node: Node, once: Vec<Value>, twice: Vec<Value>) {
@@ -98,24 +164,34 @@ impl Rewriting {
         infer(node, &self.twice).is_some()
     }
 
-    /// A shape that is no constant, or leaves a dimension open, may fit already. Else the dimension that begins where the
-    /// batch begins in memory is left open.
-    fn reshape(&mut self, node: &mut Node, once: &[Value]) -> Option<()> {
-        let Some((axis, _)) = self.batch_axis(node.inputs[0]?) else {
+    /// A shape that is no constant, or leaves a dimension open, may fit already. Else the dimension that the batch went into
+    /// is left open.
+    fn reshape(&mut self, place: usize, node: &mut Node, once: &[Value]) -> Option<()> {
+        let data = node.inputs[0]?;
+        let Some((axis, length)) = self.batch_axis(data) else {
             return Some(());
         };
         let target = &once.first()?.dims;
         let scaled = infer(node, &self.twice).map(|twice| twice[0].dims.clone());
-        let before: usize = self.once[node.inputs[0]?.index()].as_ref()?.dims[..axis]
-            .iter()
-            .product();
-        let begins = |at: &usize| {
-            target[..*at].iter().product::<usize>() == before && target[*at] % self.batch == 0
-        };
-        let open = (0..target.len()).find(begins)?;
-        if scaled
-            .is_some_and(|dims| (0..dims.len()).all(|at| (dims[at] != target[at]) == (at == open)))
-        {
+        let grows = scaled.and_then(|dims| {
+            let mut grown = (0..target.len()).filter(|&at| dims.get(at) != target.get(at));
+            grown.next().filter(|_| grown.next().is_none())
+        });
+        let operand = &self.once[data.index()].as_ref()?.dims;
+        let mut likeliest = holding(operand, axis, target, self.batch);
+        let before: usize = operand[..axis].iter().product();
+        let begins = |at: usize| target[..at].iter().product::<usize>() == before;
+        likeliest.sort_by_key(|&at| {
+            // Its own dimension still; what is open already; where the batch begins in memory; what precedes it.
+            match (begins(at), target[at] == length) {
+                (true, true) => 0,
+                _ if grows == Some(at) => 1,
+                (true, false) => 2,
+                (false, _) => 3,
+            }
+        });
+        let open = *likeliest.get(self.choose(place, likeliest.len()))?;
+        if grows == Some(open) {
             return Some(());
         }
         let mut shape: Vec<i64> = target
@@ -339,6 +415,20 @@ impl Rewriting {
         self.put(node, once, twice);
         Some(output)
     }
+}
+
+/// The dimensions of `target` that the batch may have gone into: those that reach over some of the memory that dimension `axis`
+/// of `operand` reaches over.
+fn holding(operand: &[usize], axis: usize, target: &[usize], batch: usize) -> Vec<usize> {
+    let step = |dims: &[usize], at: usize| dims[at + 1..].iter().product::<usize>();
+    let (low, high) = (step(operand, axis), step(operand, axis) * operand[axis]);
+    (0..target.len())
+        .filter(|&at| {
+            let (own_low, own_high) = (step(target, at), step(target, at) * target[at]);
+            // A dimension of length 1 reaches over no memory, but has a place in it.
+            target[at].is_multiple_of(batch) && own_low <= high && low <= own_high
+        })
+        .collect()
 }
 
 fn infer(node: &Node, values: &[Option<Value>]) -> Option<Vec<Value>> {

@@ -195,9 +195,11 @@ impl OnnxFile {
                 .dims
                 .iter()
                 .fold(1, |product: i64, &dim| product.saturating_mul(dim));
-            *bytes.entry(name).or_default() += elements;
+            // A scale or a bound of another type says nothing about the weights, nor does a small tensor.
+            if elements > 1 {
+                *bytes.entry(name).or_default() += elements;
+            }
         }
-        // A scale or a bound of another type says nothing about the weights.
         let all: i64 = bytes.values().sum();
         let mut named: Vec<(&str, i64)> = bytes
             .into_iter()

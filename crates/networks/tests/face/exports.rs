@@ -1,13 +1,17 @@
-//! Files as exporters write them, in `tests/onnx` (see `make.py` there), and what is counted in them.
+//! Files as exporters write them, in `tests/onnx` (see `make.py` and `make_keras.py` there), and what is counted in them.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
+use referee_networks::model::{Expected, Model, ModelError, Opened};
 use referee_networks::onnx::proto::tensor_proto::DataType;
-use referee_networks::onnx::{Feed, OnnxFile};
-use referee_networks::{ElementType, Executor, Network};
+use referee_networks::onnx::{Feed, OnnxFile, SideFiles};
+use referee_networks::predict::{self, ModelFile, Predictor, Task};
+use referee_networks::{ElementType, Network};
+use referee_scoring::model_form::{Interpolation, ModelForm};
 
-use crate::onnx_files::{Draft, ints, some};
+use crate::onnx_files::{Draft, codes, ints, some};
 
 /// `image` of `make.py`.
 #[expect(clippy::cast_precision_loss, reason = "below 31")]
@@ -16,44 +20,199 @@ fn images(batch: usize) -> Tensor {
     Tensor::from_vec(pixels.collect::<Vec<_>>(), (batch, 3, 8, 8), &Device::Cpu).expect("as many")
 }
 
-/// Opset 23 made attention and RMS normalisation operators; PyTorch 2.15 writes them. The numbers are ONNX Runtime 1.32's.
+fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/onnx")
+        .join(name)
+}
+
+fn prepare(name: &str) -> Result<Model, ModelError> {
+    let expected = Expected {
+        classes: 5,
+        ..Expected::default()
+    };
+    Opened::onnx(OnnxFile::open_beside(&path(name))?, expected)?.prepare([8, 8], 3, &Device::Cpu)
+}
+
+/// What the libraries answer to two images is what the model does, whatever the batch that the file was exported for.
+fn assert_answers(name: &str, tolerance: f32) -> Model {
+    let answers = std::fs::read(path("answers.json")).expect("there");
+    let mut answers: BTreeMap<String, Vec<Vec<f32>>> =
+        serde_json::from_slice(&answers).expect("JSON");
+    let expected = answers.remove(name).expect(name).concat();
+    let model = prepare(name).unwrap_or_else(|refused| panic!("{name}: {refused}"));
+    let mut images = images(2);
+    if model.takes_pixels() {
+        let pixels = (images * 31.0).and_then(|pixels| pixels.round()?.to_dtype(DType::U8));
+        images = pixels.expect("pixels");
+    }
+    let logits = model
+        .logits(&images)
+        .and_then(|l| Ok(l.flatten_all()?.to_vec1::<f32>()?));
+    let logits = logits.unwrap_or_else(|failed| panic!("{name}: {failed}"));
+    assert_eq!(logits.len(), expected.len(), "{name}");
+    for (logit, expected) in logits.iter().zip(&expected) {
+        assert!((logit - expected).abs() < tolerance, "{name}: {logits:?}");
+    }
+    model
+}
+
+/// The files of PyTorch and of Keras, as they export by default, run without a word but what the contract asks for.
+#[test]
+fn what_the_libraries_export_answers_as_they_do() {
+    for (name, notices, precision) in [
+        // One image, weights in a file beside it; the exporter that was the default until 2.9.
+        ("default.onnx", &[][..], "float32"),
+        ("legacy.onnx", &[], "float32"),
+        // torchvision's vision transformer, exported for one image.
+        ("transformer.onnx", &[], "float32"),
+        ("training.onnx", &["training_mode"], "float32"),
+        ("float16.onnx", &[], "float32 (stored as float16)"),
+        // The exporter's product of convolution and batch normalisation is float32.
+        ("bfloat16.onnx", &[], "float32 (stored as bfloat16+float32)"),
+        ("float64.onnx", &[], "float32 (stored as float64)"),
+        // uint8, channels last.
+        ("pixels.onnx", &["channels_last"], "float32"),
+        ("int8.onnx", &[], "float32 (stored as int8)"),
+        ("keras.onnx", &["channels_last"], "float32"),
+        ("tf2onnx.onnx", &["channels_last"], "float32"),
+    ] {
+        // The exporter multiplies the batch normalisation into the convolution in the file's own precision.
+        let tolerance = if name == "float16.onnx" { 1e-4 } else { 2e-6 };
+        let model = assert_answers(name, tolerance);
+        assert_eq!(
+            codes(model.notices()),
+            notices.iter().copied().collect(),
+            "{name}"
+        );
+        assert_eq!(model.precision(), precision, "{name}");
+    }
+}
+
+/// A batch of one that the network loses, and an image without a batch: each with what mends it.
+#[test]
+fn a_network_without_a_batch_is_told_how_to_get_one() {
+    let squeezed = prepare("squeeze.onnx").expect_err("refused").to_string();
+    assert!(
+        squeezed.contains("is [5] for one image; expected [1,5]")
+            && squeezed.contains("x.flatten(1)"),
+        "{squeezed}"
+    );
+    let unbatched = prepare("unbatched.onnx").expect_err("refused").to_string();
+    assert!(
+        unbatched.contains("[3, 8, 8], one image without a batch")
+            && unbatched.contains("image.unsqueeze(0)"),
+        "{unbatched}"
+    );
+    // One channel, which looks like a batch of one without channels.
+    let gray = Draft::new(17)
+        .input("x", DataType::Float, &[1, 8, 8])
+        .integers("row", &[-1])
+        .floats("weight", &[64, 5], &some(320))
+        .node("Reshape", &["x", "row"], &["pixels"], &[])
+        .node("MatMul", &["pixels", "weight"], &["y"], &[])
+        .output("y", DataType::Float, &[5]);
+    let expected = Expected {
+        classes: 5,
+        ..Expected::default()
+    };
+    let gray = Opened::onnx(gray.open().expect("a file"), expected)
+        .and_then(|opened| opened.prepare([8, 8], 1, &Device::Cpu))
+        .expect_err("refused")
+        .to_string();
+    assert!(
+        gray.contains("the input is an image without a batch"),
+        "{gray}"
+    );
+}
+
+/// The metadata that `onnx.helper.set_model_props` writes count as the form does.
+#[test]
+fn a_recipe_in_the_files_metadata_is_used() {
+    let file = ModelFile::beside(&path("recipe.onnx")).expect("a file");
+    let task = Task {
+        classes: Some(5),
+        image: None,
+    };
+    let (opened, form) = predict::open(file, &ModelForm::default(), task).expect("opened");
+    assert_eq!(form.class_order, Some("wnid".parse().expect("an order")));
+    let predictor = Predictor::new(opened, &form, task, &Device::Cpu).expect("runs");
+    let recipe = predictor.preprocessing();
+    assert_eq!(
+        (&recipe.mean[..], &recipe.std[..]),
+        (&[0.5, 0.4, 0.3][..], &[0.2, 0.3, 0.4][..])
+    );
+    assert_eq!(recipe.interpolation, Interpolation::Bicubic);
+}
+
+/// What lies in a second file that was left behind, in the words of someone who has no server.
+#[test]
+fn a_missing_side_file_is_named() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let alone = directory.path().join("default.onnx");
+    std::fs::copy(path("default.onnx"), &alone).expect("copied");
+    let sentence = "it keeps tensors in `default.onnx.data`, which is not beside it: put that file into the same folder";
+    let opened = OnnxFile::open_beside(&alone).expect_err("refused");
+    assert_eq!(opened.to_string(), sentence);
+    let opened = ModelFile::beside(&alone).err().expect("refused");
+    assert_eq!(opened.to_string(), sentence);
+}
+
+/// Without a class list the file has to say how many classes there are; what does not is told to give one.
+#[test]
+fn a_file_that_does_not_show_its_classes_needs_them() {
+    let open = |draft: &Draft| {
+        let file = ModelFile {
+            filename: "model.onnx".into(),
+            model: draft.bytes().into(),
+            data: SideFiles::default(),
+        };
+        let task = Task {
+            classes: None,
+            image: None,
+        };
+        predict::open(file, &ModelForm::default(), task)
+            .expect_err("refused")
+            .to_string()
+    };
+    let plain = || {
+        Draft::new(17)
+            .input("x", DataType::Float, &[0, 3, 6, 6])
+            .node("GlobalAveragePool", &["x"], &["pooled"], &[])
+            .node("Flatten", &["pooled"], &["y"], &[])
+            .node("ArgMax", &["y"], &["class"], &[])
+    };
+    for (draft, why) in [
+        (
+            plain().output("y", DataType::Float, &[0, 0]),
+            "columns its output has",
+        ),
+        (
+            plain().output("class", DataType::Int64, &[0, 1]),
+            "ranks classes",
+        ),
+        (
+            plain()
+                .output("pooled", DataType::Float, &[0, 3, 1, 1])
+                .output("y", DataType::Float, &[0, 3]),
+            "several outputs",
+        ),
+    ] {
+        let sentence = open(&draft);
+        assert!(
+            sentence.contains(why) && sentence.ends_with("--classes FILE"),
+            "{sentence}"
+        );
+    }
+}
+
+/// Opset 23 made attention and RMS normalisation operators; PyTorch 2.15 writes them.
 #[test]
 fn a_transformer_of_opset_23_answers_as_onnx_runtime() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/onnx/attention.onnx");
-    let file = OnnxFile::open_beside(&path).expect("a file");
-    let image = Feed::Image {
-        dims: vec![3, 8, 8],
-        element: ElementType::F32,
-        fixed_batch: None,
-    };
-    let output = &file.outputs().expect("declared")[0].name;
-    let imported = file.network("block", vec![("x".into(), image)], output);
-    let imported = imported.expect("supported");
-    let executor = Executor::new(&imported.network, &imported.weights, &Device::Cpu);
-    let logits = executor.and_then(|executor| executor.infer(&images(2)));
-    let logits: Vec<f32> = logits
-        .and_then(|logits| Ok(logits.flatten_all()?.to_vec1()?))
-        .expect("runs");
-    let expected = [
-        0.002_440_214,
-        0.293_975_74,
-        -0.456_705_2,
-        -0.287_213_4,
-        0.202_533_25, //
-        -0.160_824_94,
-        0.127_664_77,
-        0.140_964_8,
-        -0.235_863_4,
-        -0.630_269_65,
-    ];
-    assert_eq!(logits.len(), expected.len());
-    for (logit, expected) in logits.iter().zip(expected) {
-        assert!((logit - expected).abs() < 2e-6, "{logits:?}");
-    }
+    let model = assert_answers("attention.onnx", 2e-6);
     // Conv 3·8·4·4 + 8, RMSNorm 8, qkv 8·24, head 8·5 + 5: the bias of qkv is an Add's, which the contract does not count.
-    let profile = imported.network.profile().expect("known shapes");
-    assert_eq!(profile.parameters, 392 + 8 + 192 + 45);
-    assert_eq!(profile.depth, 3);
+    assert_eq!(model.profile().parameters, 392 + 8 + 192 + 45);
+    assert_eq!(model.profile().depth, 3);
 }
 
 fn network(draft: &Draft) -> Network {

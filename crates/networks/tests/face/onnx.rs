@@ -1,6 +1,6 @@
 //! ONNX files that are whole, and files that are not.
 
-use std::io::Write;
+use std::io::{Seek as _, SeekFrom, Write as _};
 
 use candle_core::{Device, Tensor};
 use proptest::prelude::*;
@@ -156,14 +156,39 @@ fn side_files_are_found_beside_the_model() {
         run(&OnnxFile::open_beside(&model).expect("whole")).expect("runs")[..3],
         [1.0, -2.0, 3.0]
     );
-    assert_eq!(
-        draft
-            .open()
-            .expect("a file")
-            .locations()
-            .into_iter()
-            .collect::<Vec<_>>(),
-        ["weights.bin"]
+}
+
+/// Weights over 2 GiB: in a side file they are read from where they lie, in the ONNX file itself refused.
+#[test]
+fn more_than_two_gib_is_read_from_a_side_file_only() {
+    const TWO_GIB: u64 = 2 << 30;
+    let directory = tempfile::tempdir().expect("a directory");
+    // Holes, which take no place on the disk.
+    let with_hole = |name: &str, begin: &[u8], end: &[u8]| {
+        let path = directory.path().join(name);
+        let mut file = std::fs::File::create(&path).expect("created");
+        file.write_all(begin).expect("writes");
+        file.seek(SeekFrom::Start(TWO_GIB)).expect("a hole");
+        file.write_all(end).expect("writes");
+        path
+    };
+    let numbers = [10f32, 20.0, 30.0].map(f32::to_le_bytes).concat();
+    with_hole("model.onnx.data", b"", &numbers);
+    let offset = TWO_GIB.to_string();
+    let small = external(&[("location", "model.onnx.data"), ("offset", &offset)]);
+    let model = directory.path().join("model.onnx");
+    std::fs::write(&model, small.bytes()).expect("writes");
+    let file = OnnxFile::open_beside(&model).expect("whole");
+    assert_eq!(run(&file).expect("runs")[..3], [11.0, 18.0, 33.0]);
+
+    let large = with_hole("large.onnx", &small.bytes(), &[0]);
+    let refused = OnnxFile::open(&large, SideFiles::default());
+    let refused = refused.expect_err("too large").to_string();
+    assert!(
+        refused.starts_with(
+            "2147483649 bytes in one ONNX file; the limit is 2 GiB. Send the weights as safetensors"
+        ),
+        "{refused}"
     );
 }
 

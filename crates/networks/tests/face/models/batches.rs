@@ -58,6 +58,50 @@ fn a_batch_size_baked_into_constants_is_taken_out() {
     }
 }
 
+/// As PyTorch exports `nn.MultiheadAttention` for one image: patches first, then `view(patches * batch, channels)`, whose
+/// first dimension looks as if the batch were in the second.
+fn patches_first(batch: i64) -> Draft {
+    Draft::new(18)
+        .input("image", DataType::Float, &[batch, 3, 6, 6])
+        .floats("head", &[3, 4], &HEAD)
+        .integers("as_channels", &[batch, 3, 36])
+        .integers("as_rows", &[36 * batch, 3])
+        .integers("as_patches", &[36, batch, 4])
+        .integers("zero", &[0])
+        .node("Reshape", &["image", "as_channels"], &["channels"], &[])
+        .node(
+            "Transpose",
+            &["channels"],
+            &["patches"],
+            &[ints("perm", &[2, 0, 1])],
+        )
+        .node("Reshape", &["patches", "as_rows"], &["rows"], &[])
+        .node("MatMul", &["rows", "head"], &["scores"], &[])
+        .node("Reshape", &["scores", "as_patches"], &["of_patches"], &[])
+        .node(
+            "ReduceMean",
+            &["of_patches", "zero"],
+            &["logits"],
+            &[int("keepdims", 0)],
+        )
+        .output("logits", DataType::Float, &[batch, 4])
+}
+
+#[test]
+fn a_batch_merged_with_what_precedes_it_is_taken_out_too() {
+    for fixed in [1, 2] {
+        let model = prepare(&patches_first(fixed), expected()).expect("made dynamic");
+        assert!(
+            !codes(model.notices()).contains("fixed_batch"),
+            "{:?}",
+            model.notices()
+        );
+        for batch in [1, 3, 7] {
+            assert_scores(&model, batch);
+        }
+    }
+}
+
 #[test]
 fn a_batch_size_that_cannot_be_taken_out_runs_so_many_at_a_time() {
     // Each pair of images is centred on its own mean: what it says of an image depends on the pair.
