@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import type { Page } from 'playwright-core';
 import { describe, expect, test } from 'vitest';
 import type { Leaderboard } from '../../src/lib/api/schema';
 import { expectAccessible } from './accessible';
@@ -16,6 +17,17 @@ function overlapping(boxes: readonly DOMRect[]): [number, number][] {
             first < second && a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom ? [[first, second]] : [],
         ),
     );
+}
+
+/** Requests that get no answer until they fail. */
+async function holdBack(page: Page, address: string): Promise<{ fail: () => void }> {
+    let fail = (): void => {};
+    const failed = new Promise<void>((resolve) => (fail = resolve));
+    await page.route(address, async (route) => {
+        await failed;
+        await route.abort();
+    });
+    return { fail };
 }
 
 describe('a visitor', () => {
@@ -190,7 +202,9 @@ describe('a visitor', () => {
         if (!(await organizer.exists(`/challenges/${slug}`))) {
             const image = (index: number): readonly [string, Buffer] => [`image-${String(index).padStart(3, '0')}.png`, png(40, 30, [20 * (index % 4), 80, 160])];
             const images = tar(Array.from({ length: 40 }, (_, index) => image(index)));
-            await publishChallenge(organizer, { slug, title: 'Photographs' }, { images: 40, classes: 4 }, images);
+            const description = '![Two of them](figure.png) ![Elsewhere](https://example.org/figure.png)';
+            await publishChallenge(organizer, { slug, title: 'Photographs', description }, { images: 40, classes: 4 }, images);
+            await organizer.ask('PUT', `/challenges/${slug}/files/figure.png`, new Blob([new Uint8Array(png(80, 30, [200, 80, 160]))]));
             await organizer.ask('PUT', `/challenges/${slug}/validation/images`, new Blob([tar([image(0), image(1), image(6)])]));
             await organizer.ask('PUT', `/challenges/${slug}/validation/labels`, 'image,label\nimage-000.png,0\nimage-001.png,1\nimage-006,class c\n');
         }
@@ -202,8 +216,25 @@ describe('a visitor', () => {
             const { width, height } = canvas as HTMLCanvasElement;
             return [width, height, ...((canvas as HTMLCanvasElement).getContext('2d')?.getImageData(width / 2, height / 2, 1, 1).data ?? [])];
         });
+        // A description shows the challenge's own files; what is elsewhere is a link.
+        const figure = ada.page.getByRole('img', { name: 'Two of them' });
+        expect(await figure.evaluate((image) => (image as HTMLImageElement).decode().then(() => (image as HTMLImageElement).naturalWidth))).toBe(80);
+        expect(await ada.page.getByRole('link', { name: 'Elsewhere' }).getAttribute('href')).toBe('https://example.org/figure.png');
         // The largest square of 40 × 30 pixels, and the colour that it was made of.
         expect(middle).toEqual([30, 30, 40, 80, 160, 255]);
+        await ada.leave();
+    });
+
+    test('reads the names of the classes before their images are there, and without them', async () => {
+        const ada = await visitor();
+        const images = await holdBack(ada.page, '**/files/train-images');
+        await ada.goto('/challenges/fashion-mnist');
+        await ada.page.getByText('Ankle boot').waitFor();
+        await ada.page.getByText('Examples are being loaded').waitFor();
+        ada.expectTrouble(/ERR_FAILED/);
+        images.fail();
+        await ada.page.getByText('The example images could not be loaded').waitFor();
+        expect(await ada.page.getByText('Ankle boot').count()).toBe(1);
         await ada.leave();
     });
 
