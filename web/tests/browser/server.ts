@@ -77,6 +77,9 @@ async function startDemo(data: string, server: string): Promise<ChildProcess> {
             child.once('error', (cause) => reject(new Error(`${binary} cannot be started: cargo build, or set REFEREE_BINARY`, { cause })));
             child.once('exit', (code) => reject(new Error(`${binary} ended with ${code}:\n${output}`)));
         });
+    } catch (failure) {
+        child.kill('SIGTERM');
+        throw failure;
     } finally {
         clearTimeout(timer);
     }
