@@ -25,7 +25,7 @@ async function faults(width: number): Promise<string[]> {
 
 test.each([360, 1280, 3840])('axe finds no violation on any page in either theme, %d pixels wide, and none needs more room', async (width) => {
     expect(await faults(width)).toEqual([]);
-}, 300_000);
+}, 600_000);
 
 test('the content is one key away, and the focus is seen', async () => {
     const who = await visitor();
