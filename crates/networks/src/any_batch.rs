@@ -182,12 +182,13 @@ impl Rewriting {
         let before: usize = operand[..axis].iter().product();
         let begins = |at: usize| target[..at].iter().product::<usize>() == before;
         likeliest.sort_by_key(|&at| {
-            // Its own dimension still; what is open already; where the batch begins in memory; what precedes it.
+            // Its own dimension again; the same as before; what is open already; where the batch begins in memory; what precedes it.
             match (begins(at), target[at] == length) {
-                (true, true) => 0,
-                _ if grows == Some(at) => 1,
-                (true, false) => 2,
-                (false, _) => 3,
+                _ if target[at] == self.batch && length != self.batch => 0,
+                (true, true) => 1,
+                _ if grows == Some(at) => 2,
+                (true, false) => 3,
+                (false, _) => 4,
             }
         });
         let open = *likeliest.get(self.choose(place, likeliest.len()))?;
