@@ -11,7 +11,7 @@ use referee_networks::DeviceChoice;
 use referee_storage::cluster::{self, PrivateCluster};
 use referee_storage::objects::ObjectStore;
 use referee_storage::{ApiDb, InferenceDb, ScorerDb, StorageError, sweep_objects};
-use referee_workers::{ScorerConfig, run_inference, run_scorer};
+use referee_workers::{ScorerConfig, keep_working, run_inference, run_scorer};
 use tokio::net::TcpListener;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
@@ -124,17 +124,20 @@ impl Server {
         if options.roles.contains(&Role::Scorer) {
             let db = connect("SCORER", databases.scorer.as_ref(), ScorerDb::connect).await?;
             let (objects, stop) = (objects.clone(), self.stop_workers.clone());
-            self.workers.spawn(async move {
-                Ok(run_scorer(db, objects, ScorerConfig::default(), stop).await?)
-            });
+            let scorer =
+                move |stop| run_scorer(db.clone(), objects.clone(), ScorerConfig::default(), stop);
+            self.workers
+                .spawn(async move { Ok(keep_working(stop, scorer).await?) });
         }
         if options.roles.contains(&Role::Inference) {
             let inference = databases.inference.as_ref();
             let db = connect("INFERENCE", inference, InferenceDb::connect).await?;
             let config = options.models.config(options.device, &options.data)?;
             let (objects, stop) = (objects.clone(), self.stop_workers.clone());
+            let inference =
+                move |stop| run_inference(db.clone(), objects.clone(), config.clone(), stop);
             self.workers
-                .spawn(async move { Ok(run_inference(db, objects, config, stop).await?) });
+                .spawn(async move { Ok(keep_working(stop, inference).await?) });
         }
         if let Some(listener) = listener {
             let db = connect("API", databases.api.as_ref(), ApiDb::connect).await?;

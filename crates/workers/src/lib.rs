@@ -4,9 +4,11 @@
 //! released scores and keeps challenges in order (labels, rescoring, the close, ranks).
 
 mod inference;
+mod restarts;
 mod scorer;
 
 pub use inference::{Attempts, INFER_CHILD, InferenceConfig, probe, run_child, run_inference};
+pub use restarts::keep_working;
 pub use scorer::{ScorerConfig, run_scorer};
 
 /// Why a worker could not start or had to stop.

@@ -49,7 +49,7 @@ impl Process {
 fn each_part_of_the_compose_file_works_with_its_own_role_only() {
     let files = data_dir();
     let mut compose = Compose::read(files.path());
-    let postgres = Postgres::start(&files.path().join("postgres"), &compose);
+    let mut postgres = Postgres::start(&files.path().join("postgres"), &compose);
     compose.database_at(postgres.port);
 
     let migrate = Run::of(&mut compose.command("migrate"));
@@ -127,6 +127,9 @@ fn each_part_of_the_compose_file_works_with_its_own_role_only() {
     let scorer = losses::what_has_lost_its_job_is_queued_again_and_counted(
         scorer, &compose, &postgres, &ada, port,
     );
+    postgres.restart();
+    losses::who_lost_the_database_works_on_when_it_is_back(&ada);
+    postgres.is_used_by(&all);
     for process in [api, scorer].into_iter().chain(inference) {
         process.stop();
     }

@@ -1,4 +1,4 @@
-//! Scorers that end while there is work, each followed by another.
+//! Scorers that end while there is work, each followed by another, and a database that goes away under all of them.
 
 use std::time::{Duration, Instant};
 
@@ -102,4 +102,9 @@ pub fn what_has_lost_its_job_is_queued_again_and_counted(
     until("scored", ada, &waiting);
     assert_eq!(actions(), [requeued + 1, failed]);
     next
+}
+
+pub fn who_lost_the_database_works_on_when_it_is_back(ada: &Person) {
+    let submitted = submit(ada);
+    until("scored", ada, &submitted);
 }

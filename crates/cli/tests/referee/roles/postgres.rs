@@ -15,6 +15,7 @@ pub struct Postgres {
     pub port: u16,
     process: Child,
     programs: PathBuf,
+    directory: PathBuf,
     owner: String,
     password: String,
 }
@@ -45,24 +46,11 @@ impl Postgres {
             .and_then(|listener| listener.local_addr())
             .expect("a free port")
             .port();
-        let process = as_postgres(&programs.join("postgres"))
-            .arg("-D")
-            .arg(&data)
-            .args(["-p", &port.to_string()])
-            .args([
-                "-c",
-                "listen_addresses=127.0.0.1",
-                "-c",
-                "unix_socket_directories=",
-            ])
-            .args(["-c", "fsync=off"])
-            .stderr(fs::File::create(directory.join("log")).expect("a log"))
-            .spawn()
-            .expect("start postgres");
         let postgres = Self {
             port,
-            process,
+            process: spawn(&programs, directory, port),
             programs,
+            directory: directory.to_owned(),
             owner,
             password: compose.secret("owner_password"),
         };
@@ -74,6 +62,16 @@ impl Postgres {
             .run("postgres", &format!("CREATE DATABASE {name}"))
             .expect("create it");
         postgres
+    }
+
+    /// As an update of its package does it: every connection is cut.
+    pub fn restart(&mut self) {
+        signal(&self.process, Signal::INT);
+        self.process.wait().expect("it ends");
+        self.process = spawn(&self.programs, &self.directory, self.port);
+        eventually("PostgreSQL answers", || {
+            self.run("postgres", "SELECT 1").ok()
+        });
     }
 
     /// Waits until exactly these roles have connections, in the order of their names.
@@ -178,6 +176,18 @@ impl Drop for Postgres {
         signal(&self.process, Signal::INT);
         let _ = self.process.wait();
     }
+}
+
+fn spawn(programs: &Path, directory: &Path, port: u16) -> Child {
+    as_postgres(&programs.join("postgres"))
+        .arg("-D")
+        .arg(directory.join("data"))
+        .args(["-p", &port.to_string()])
+        .args(["-c", "listen_addresses=127.0.0.1"])
+        .args(["-c", "unix_socket_directories=", "-c", "fsync=off"])
+        .stderr(fs::File::create(directory.join("log")).expect("a log"))
+        .spawn()
+        .expect("start postgres")
 }
 
 /// The newest PostgreSQL of Debian's packages, or the one that `REFEREE_POSTGRES_BIN` names.
