@@ -67,8 +67,28 @@ pub(crate) fn matmul(a: &Tensor, b: &Tensor) -> Result<Tensor> {
             let product = a.reshape((rows, a.dim(rank - 1)?))?.matmul(&laid_out(b)?)?;
             product.reshape([&a.dims()[..rank - 1], &[columns]].concat())
         }
-        _ => laid_out(a)?.broadcast_matmul(&laid_out(b)?),
+        (..=4, ..=4) => laid_out(a)?.broadcast_matmul(&laid_out(b)?),
+        _ => stacked(a, b),
     }
+}
+
+/// candle multiplies along two leading dimensions at most: more become one.
+fn stacked(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    let rank = a.rank().max(b.rank());
+    let dim = |x: &Tensor, at: usize| {
+        (at + x.rank())
+            .checked_sub(rank)
+            .map_or(1, |at| x.dims()[at])
+    };
+    let leading: Vec<usize> = (0..rank - 2).map(|at| dim(a, at).max(dim(b, at))).collect();
+    let stack = |x: &Tensor| {
+        let matrix = &x.dims()[x.rank() - 2..];
+        let all = x.broadcast_as([leading.as_slice(), matrix].concat())?;
+        all.reshape(((), matrix[0], matrix[1]))
+    };
+    let product = stack(a)?.matmul(&stack(b)?)?;
+    let (_, rows, columns) = product.dims3()?;
+    product.reshape([leading.as_slice(), &[rows, columns]].concat())
 }
 
 /// As candle multiplies it: in rows or in columns, one matrix after the other.

@@ -167,3 +167,25 @@ proptest! {
         prop_assert!(difference(&y, &expected) < 1e-5);
     }
 }
+
+/// Outlook attention (VOLO) multiplies `[batch, heads, places, 9, 9]` by as many matrices: numpy's rule holds for any rank.
+#[test]
+fn matrices_in_many_dimensions_are_multiplied_one_by_one() {
+    let (a, b) = (random(&[2, 3, 2, 4, 5], 1), random(&[3, 1, 5, 6], 2));
+    let product = run(Op::MatMul, &a, Some(&b));
+    assert_eq!(product.dims(), [2, 3, 2, 4, 6]);
+    for image in 0..2 {
+        for head in 0..3 {
+            for place in 0..2 {
+                let single = |x: &Tensor, path: &[usize]| {
+                    path.iter().fold(x.clone(), |x, &at| x.get(at).unwrap())
+                };
+                let expected = single(&a, &[image, head, place])
+                    .matmul(&single(&b, &[head, 0]))
+                    .unwrap();
+                let found = single(&product, &[image, head, place]);
+                assert!(difference(&found, &expected) < 1e-6);
+            }
+        }
+    }
+}
