@@ -16,13 +16,14 @@ type Table = Record<string, unknown>;
 
 /** Every key of challenge.toml, by section; `files` may have any. */
 const KEYS: Readonly<Record<string, readonly string[]>> = {
-    '': ['slug', 'title', 'series', 'description', 'classes', 'test', 'validation', 'files', 'schedule', 'limits', 'leaderboard', 'rules'],
+    '': ['slug', 'title', 'series', 'description', 'classes', 'test', 'validation', 'files', 'schedule', 'limits', 'leaderboard', 'rules', 'access'],
     test: ['images', 'labels', 'public_images'],
     validation: ['images', 'labels'],
     schedule: ['opens', 'closes', 'after_close'],
     limits: ['per_day', 'per_week', 'total', 'upload_mb'],
     leaderboard: ['primary', 'public_fraction', 'feedback', 'ranking', 'final_selections', 'reference'],
     rules: ['outside_data'],
+    access: ['visibility'],
 };
 
 /**
@@ -31,7 +32,8 @@ const KEYS: Readonly<Record<string, readonly string[]>> = {
  * A file dropped with its folder is known by its path. One chosen without is known by its name alone, which will do where
  * challenge.toml names no other file of that name.
  *
- * @throws {Error} with a sentence where there is no challenge.toml, it cannot be read, or a file could be one of several.
+ * @throws {Error} with a sentence where there is no challenge.toml, it cannot be read, a file could be one of several, or not
+ * everyone is to see the challenge.
  */
 export async function readDirectory(files: readonly File[]): Promise<Directory> {
     const manifest = files.find(({ name }) => name === 'challenge.toml') ?? files.find(({ name }) => name.endsWith('.toml'));
@@ -42,6 +44,10 @@ export async function readDirectory(files: readonly File[]): Promise<Directory> 
         toml = parse(await manifest.text()) as Table;
     } catch (error) {
         throw new Error(`challenge.toml: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    }
+    const { visibility = 'public' } = (toml.access ?? {}) as Table;
+    if (visibility !== 'public') {
+        throw new Error(`challenge.toml: access.visibility is ${JSON.stringify(visibility)}, but every challenge is public here. Leave it out.`);
     }
     const root = folderOf(pathOf(manifest));
     const paths = namedPaths(toml);

@@ -111,9 +111,16 @@ test('a file without its folder is refused where it could be two', async () => {
     expect(uploads.map(({ slot }) => slot)).toEqual(['labels']);
 });
 
+test('a public challenge may say so, and terms are left aside', async () => {
+    const { unknown } = await readDirectory([file('challenge.toml', '[access]\nvisibility = "public"\nterms = "terms.md"')]);
+    expect(unknown).toEqual(['access.terms']);
+});
+
 test('what is wrong with a challenge.toml is said', async () => {
     await expect(readDirectory([file('notes.txt')])).rejects.toThrow('There is no challenge.toml');
     await expect(readDirectory([file('challenge.toml', 'slug = ')])).rejects.toThrow('challenge.toml: ');
+    const invited = file('challenge.toml', '[access]\nvisibility = "invited"');
+    await expect(readDirectory([invited])).rejects.toThrow('access.visibility is "invited", but every challenge is public here');
 });
 
 test('each field says what it takes', () => {
