@@ -356,6 +356,14 @@ terms = "terms.md"                  # accepted before the first submission
     }
 
     #[test]
+    fn a_reference_line_is_read() {
+        let reference = "[leaderboard]\nreference = { label = \"human\", error = 0.051 }\n";
+        let manifest = Manifest::parse(&EXAMPLE.replace("[leaderboard]\n", reference)).unwrap();
+        let reference = manifest.leaderboard.reference.unwrap();
+        assert_eq!(reference.error.to_string(), "0.051");
+    }
+
+    #[test]
     fn dates_need_no_quotation_marks_but_a_time_and_an_offset() {
         let closes = |date: &str| {
             let text = EXAMPLE.replace("\"2027-01-01T00:00:00Z\"", date);

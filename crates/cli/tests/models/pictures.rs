@@ -95,10 +95,12 @@ async fn organizers_are_told_which_picture_is_broken_and_competitors_lose_nothin
         detail.contains("did not count against your quota"),
         "{detail}"
     );
-    // Ids, digests and times may hold the number by chance.
-    for said in ["problem", "notices", "progress", "model"] {
-        assert!(!failed[said].to_string().contains("137"), "{failed}");
+    let mut said = failed.clone();
+    // The id, the digest and the times may hold the number by chance.
+    for by_chance in ["id", "file", "created_at", "scored_at"] {
+        said.as_object_mut().expect("an object").remove(by_chance);
     }
+    assert!(!said.to_string().contains("137"), "{said}");
 
     let (status, body) = arena.ask("ann", "PUT", "challenges/arena/images", &tar(None));
     assert_eq!(status, 200, "{body}");
