@@ -12,7 +12,6 @@ mod downloads;
 mod extract;
 mod health;
 mod hub;
-mod image_files;
 mod openapi;
 mod pace;
 mod page;

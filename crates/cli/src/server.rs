@@ -1,9 +1,10 @@
 //! A server: the roles that one process plays, started in order and stopped in the reverse one.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use referee_api::{ApiConfig, App, ServerKey};
@@ -14,7 +15,7 @@ use referee_storage::{ApiDb, InferenceDb, ScorerDb, StorageError, sweep_objects}
 use referee_workers::{ScorerConfig, keep_working, run_inference, run_scorer};
 use tokio::net::TcpListener;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::databases::{Databases, secret, variable};
@@ -24,6 +25,9 @@ use crate::models::ModelOptions;
 const HANDLERS_FINISH: Duration = Duration::from_secs(10);
 /// The workers give the jobs under way five seconds.
 const WORKERS_FINISH: Duration = Duration::from_secs(8);
+/// How long an address that is in use is waited for: a server that was killed keeps it until the kernel has taken the process
+/// apart, which takes a moment on a busy machine.
+const ADDRESS_FREED: Duration = Duration::from_secs(5);
 /// Each holds at most one part of 8 MiB.
 const MAX_UPLOAD_SLOTS: usize = 64;
 
@@ -260,8 +264,15 @@ fn why(ended: Result<anyhow::Result<()>, JoinError>) -> anyhow::Error {
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
+    let begun = Instant::now();
+    let mut attempt = TcpListener::bind(address).await;
+    while matches!(&attempt, Err(error) if error.kind() == io::ErrorKind::AddrInUse)
+        && begun.elapsed() < ADDRESS_FREED
+    {
+        sleep(Duration::from_millis(20)).await;
+        attempt = TcpListener::bind(address).await;
+    }
+    attempt
         .with_context(|| format!("cannot listen on {address}; choose another address with --listen, such as 127.0.0.1:8081"))
 }
 

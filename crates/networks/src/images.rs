@@ -23,4 +23,4 @@ pub use error::ImageError;
 pub use geometry::Geometry;
 pub use normalization::Normalization;
 pub use pixels::{DecodedOnDemand, PixelArray, Pixels};
-pub use test_set::{PictureFile, TestSet};
+pub use test_set::TestSet;

@@ -10,6 +10,7 @@
 pub mod classes;
 mod csv;
 pub mod format_error;
+pub mod image_files;
 pub mod images;
 pub mod labels;
 pub mod ladder;
@@ -25,6 +26,7 @@ mod stream;
 
 pub use classes::{Class, ClassEntry, ClassList, ClassListError};
 pub use format_error::{At, FormatError, LineError};
+pub use image_files::{ImageFile, PictureFile};
 pub use images::{ImageList, ImageListError};
 pub use labels::Labels;
 pub use ladder::Ladder;

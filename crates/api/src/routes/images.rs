@@ -5,8 +5,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use referee_client::documents;
-use referee_scoring::images::ImageList;
-use referee_scoring::labels::Labels;
+use referee_scoring::{ImageFile, ImageList, Labels};
 use referee_storage::challenges::files::{self, Content, Purpose, TestImages};
 use referee_storage::challenges::{self, Challenge};
 use referee_storage::objects::Stored;
@@ -16,7 +15,6 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::auth::{MaybeSignedIn, SignedIn, hexadecimal};
 use crate::extract::{Json, Path};
-use crate::image_files::{self, ImageSet};
 use crate::problem::Problem;
 use crate::routes::files::{answer, stored_status};
 use crate::uploads::{self, LARGEST_FILE, store_problem};
@@ -68,9 +66,15 @@ async fn upload_test(
         read_images(&app, &stored.key, stored.bytes).await,
     )
     .await?;
-    let sizes = images.sizes.as_deref();
-    let put =
-        files::put_test_images(&app.db, &slug, &filename, &stored, &images.list, sizes).await?;
+    let put = files::put_test_images(
+        &app.db,
+        &slug,
+        &filename,
+        &stored,
+        &images.list,
+        images.sizes.as_deref(),
+    )
+    .await?;
     let refusal = match put {
         TestImages::Stored { is_new } => {
             return Ok((
@@ -289,14 +293,38 @@ fn stored_document(filename: String, stored: &Stored) -> documents::StoredFile {
     }
 }
 
-/// What a stored set of images holds, read off the async threads.
+/// Images in the order of their ordinals.
+struct ImageSet {
+    list: ImageList,
+    /// Encoded bytes of each image, where they are files.
+    sizes: Option<Vec<i64>>,
+}
+
+/// What a stored set of images holds, read off the async threads: at most as many as PostgreSQL counts in an int4.
 async fn read_images(app: &App, object_key: &str, bytes: u64) -> Result<ImageSet, Problem> {
     let file = app
         .objects
         .reader(object_key)
         .await
         .map_err(store_problem)?;
-    let reading = tokio::task::spawn_blocking(move || image_files::read(file, bytes));
+    let reading = tokio::task::spawn_blocking(move || {
+        let images = ImageFile::read(file, bytes)?;
+        if i32::try_from(images.len()).is_err() {
+            return Err(Problem::unprocessable(format!(
+                "{} images; a test set has 1 to {}",
+                images.len(),
+                i32::MAX
+            )));
+        }
+        // PostgreSQL has no unsigned numbers; no file comes near the difference.
+        let signed = |size: u64| i64::try_from(size).unwrap_or(i64::MAX);
+        Ok(ImageSet {
+            list: images.list()?,
+            sizes: images
+                .sizes()
+                .map(|sizes| sizes.into_iter().map(signed).collect()),
+        })
+    });
     reading.await.map_err(|error| Problem::internal(&error))?
 }
 

@@ -1,9 +1,11 @@
 use std::io::Write as _;
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
 
 use crate::challenge::{Directory, predictions};
-use crate::person::Person;
+use crate::person::{Person, REFEREE};
 use crate::server::{Server, data_dir, eventually};
 
 const SUBMISSIONS: usize = 12;
@@ -117,6 +119,36 @@ fn a_kill_in_the_middle_of_an_upload_leaves_nothing() {
     });
     ada.write("whole.txt", predictions(5));
     assert_eq!(ada.submit("whole.txt", "clothes")["status"], "scored");
+}
+
+#[test]
+fn an_address_that_a_dying_server_still_holds_is_waited_for() {
+    let data = data_dir();
+    let held = TcpListener::bind("127.0.0.1:0").expect("listen");
+    let address = held.local_addr().expect("its address");
+    let server = std::thread::scope(|scope| {
+        scope.spawn(move || {
+            std::thread::sleep(Duration::from_secs(1));
+            drop(held);
+        });
+        Server::start_at(data.path(), &address.to_string())
+    });
+    assert_eq!(server.address, format!("http://{address}"));
+
+    let second = Command::new(REFEREE)
+        .args(["serve", "--listen", &address.to_string(), "--data"])
+        .arg(data.path().join("another"))
+        .output()
+        .expect("run it");
+    let said = String::from_utf8_lossy(&second.stderr);
+    assert_eq!(second.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains(&format!(
+            "cannot listen on {address}; choose another address"
+        )),
+        "{said}"
+    );
+    assert!(server.stop());
 }
 
 /// The files below a directory.

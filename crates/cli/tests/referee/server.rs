@@ -64,9 +64,14 @@ pub struct Server {
 
 impl Server {
     pub fn start(data: &Path) -> Self {
+        Self::start_at(data, "127.0.0.1:0")
+    }
+
+    /// `listen`: the address, or port 0 for a free one.
+    pub fn start_at(data: &Path, listen: &str) -> Self {
         let mut command = Command::new(REFEREE);
         command
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .args(["serve", "--listen", listen, "--data"])
             .arg(data);
         let (process, address) = until_ready(command);
         Self { process, address }

@@ -103,22 +103,22 @@ fn files_that_are_refused() {
     std::fs::write(&path, "hello").expect("a file");
     assert_eq!(
         refusal(&path),
-        "FILE cannot be used: it is neither an .npy array of uint8 nor a .tar of JPEG and PNG files"
+        "FILE cannot be used: it is neither an NPY array nor a tar; give uint8 [N,H,W] or [N,H,W,C] written by np.save, or an uncompressed tar of JPEG and PNG files"
     );
     save_npy(&path, &[2, 3], &[0; 6]);
     assert_eq!(
         refusal(&path),
-        "FILE cannot be used: the shape is [2, 3]; expected [N, H, W] or [N, H, W, C]"
+        "FILE cannot be used: the array has shape [2, 3]; images are [N,H,W], or [N,H,W,C] with 1 to 4 channels last"
     );
     save_npy(&path, &[2, 3, 4], &[0; 23]);
     assert_eq!(
         refusal(&path),
-        "FILE cannot be used: its 151 bytes are not what shape [2, 3, 4] takes; save the array again"
+        "FILE cannot be used: an array of shape [2, 3, 4] and its header do not fill 151 bytes; the file is cut off or damaged: save it again"
     );
     save_tar(&path, &[("a.txt", b"text".to_vec())]);
     assert_eq!(
         refusal(&path),
-        "FILE cannot be used: a.txt is neither JPEG nor PNG; take it out or convert it"
+        "FILE cannot be used: `a.txt` in the tar is neither JPEG nor PNG; put only pictures in it"
     );
 
     let mut cut = png(&[7; 300], 10, 10, C::Rgb8);
