@@ -8,7 +8,7 @@ use referee_storage::challenges::files::{
     Content, Purpose, TestImages, has_unseen_pictures, image_problems, put_file, put_test_images,
 };
 use referee_storage::inference::{
-    finish_check, has_overdue_look, leave_check, report_picture, take_unchecked,
+    finish_check, has_overdue_look, hold_check, leave_check, report_picture, take_unchecked,
 };
 use referee_storage::objects::Stored;
 
@@ -81,6 +81,15 @@ async fn images_are_looked_at_once_and_anew_when_they_are_replaced() {
     leave_check(worker, &first).await.expect("leave");
     let again = take().await.expect("left off");
     assert_eq!(again.object_key, "one");
+
+    let half_a_minute = "UPDATE challenge_files
+        SET check_leased_until = check_leased_until - interval '30 seconds'
+        WHERE purpose IN ('test-images', 'validation-images')";
+    arena.database.as_owner(half_a_minute).await;
+    hold_check(worker, &first).await.expect("hold");
+    let after_a_death = take().await.expect("whoever took it has died");
+    assert_eq!(after_a_death.object_key, "validation");
+    assert!(take().await.is_none(), "the other's worker lives");
 
     finish_check(worker, &second, None).await.expect("finish");
     assert!(is_unseen().await, "one of two");

@@ -3,13 +3,13 @@
 use super::StoredImages;
 use crate::{InferenceDb, StorageError};
 
-/// Takes an uploaded set of images that nobody has looked at, the oldest first. If it is not finished within ten minutes, another
-/// worker begins anew.
+/// Takes an uploaded set of images that nobody has looked at, the oldest first, for 30 seconds; where [`hold_check`] does not make
+/// them longer, another worker begins anew.
 pub async fn take_unchecked(db: &InferenceDb) -> Result<Option<StoredImages>, StorageError> {
     Ok(sqlx::query_as!(
         StoredImages,
         "UPDATE challenge_files
-         SET check_leased_until = clock_timestamp() + interval '10 minutes'
+         SET check_leased_until = clock_timestamp() + interval '30 seconds'
          WHERE object_key = (
              SELECT object_key
              FROM challenge_files
@@ -24,6 +24,19 @@ pub async fn take_unchecked(db: &InferenceDb) -> Result<Option<StoredImages>, St
     )
     .fetch_optional(db.pool())
     .await?)
+}
+
+/// Says that the worker which took these images is still at them, for 30 seconds from now.
+pub async fn hold_check(db: &InferenceDb, images: &StoredImages) -> Result<(), StorageError> {
+    sqlx::query!(
+        "UPDATE challenge_files
+         SET check_leased_until = clock_timestamp() + interval '30 seconds'
+         WHERE object_key = $1 AND checked_at IS NULL",
+        images.object_key,
+    )
+    .execute(db.pool())
+    .await?;
+    Ok(())
 }
 
 /// Whether a set of images has waited a minute for a worker without other work.

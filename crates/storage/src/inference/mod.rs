@@ -16,7 +16,9 @@ pub use claim::{
     take_part,
 };
 pub use facts::{Challenge, StoredImages, ValidationSet, challenge};
-pub use images::{finish_check, has_overdue_look, leave_check, report_picture, take_unchecked};
+pub use images::{
+    finish_check, has_overdue_look, hold_check, leave_check, report_picture, take_unchecked,
+};
 pub use shards::{
     Findings, Shard, complete, finish, forget_ended, give_back, plan, progress, records, take_shard,
 };

@@ -1,8 +1,11 @@
 //! A look at uploaded pictures before a model needs them: one that cannot be decoded would stop every model of its challenge.
 
+use std::convert::Infallible;
 use std::ops::ControlFlow;
+use std::time::Duration;
 
-use referee_storage::inference;
+use referee_storage::inference::{self, StoredImages};
+use tokio::time::sleep;
 
 use super::Inference;
 use super::run::{Stop, Unfinished};
@@ -22,7 +25,11 @@ impl Inference {
             let uploaded = Uploaded::open(self, &images).await?;
             uploaded.undecodable(go_on).await
         };
-        match looked.await {
+        let looked = tokio::select! {
+            looked = looked => looked,
+            never = self.hold(&images) => match never {},
+        };
+        match looked {
             Ok(ControlFlow::Continue(problem)) => {
                 if let Some(problem) = &problem {
                     tracing::error!(
@@ -38,6 +45,16 @@ impl Inference {
             // The lease runs out, then the next one tries.
             Err(Stop::Trouble { cause, .. }) => Err(Unfinished::Trouble(cause)),
             Err(Stop::Over | Stop::Killed | Stop::Ended(_)) => Ok(()),
+        }
+    }
+
+    /// Keeps other workers from what this one is looking at, for as long as it lives.
+    async fn hold(&self, images: &StoredImages) -> Infallible {
+        loop {
+            sleep(Duration::from_secs(10)).await;
+            if let Err(error) = inference::hold_check(&self.db, images).await {
+                tracing::warn!(%error, "another worker may begin with the pictures that this one looks at");
+            }
         }
     }
 }
