@@ -135,6 +135,24 @@ fn everybody_can_download_what_is_public() {
 }
 
 #[test]
+fn files_of_the_same_name_are_kept_apart() {
+    let directory = Directory::new("clothes-namesakes", "again = \"more/description.md\"\n");
+    std::fs::create_dir(directory.path().join("more")).expect("a directory");
+    directory.write("more/description.md", "And which colour has it?\n");
+    let create = ["challenge", "create", directory.argument()];
+    shared().organizer.run(create).done();
+    let ada = Person::new(&shared().address, "ada");
+    let download = ["challenge", "download", "clothes-namesakes"];
+    insta::assert_snapshot!(ada.run(download).done(), @r"
+    clothes-namesakes/test-images.npy
+    clothes-namesakes/again-description.md
+    clothes-namesakes/words-description.md
+    ");
+    let again = ada.read("clothes-namesakes/again-description.md");
+    assert_eq!(again, b"And which colour has it?\n");
+}
+
+#[test]
 fn corrected_labels_and_a_rescore_change_the_board() {
     let directory = open("clothes-corrected", "");
     let organizer = &shared().organizer;

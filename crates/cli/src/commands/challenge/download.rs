@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
@@ -54,12 +55,12 @@ impl Download {
             .files
             .iter()
             .map(|(key, file)| (Asset::File(key), file));
-        let wanted = own.chain(keyed).filter(|(asset, _)| {
+        let mut wanted = named(own.chain(keyed))?;
+        wanted.retain(|(asset, ..)| {
             self.key
                 .as_deref()
                 .is_none_or(|key| *asset == Asset::File(key))
         });
-        let wanted: Vec<_> = wanted.collect();
         if let Some(key) = &self.key {
             ensure!(
                 !wanted.is_empty(),
@@ -73,10 +74,52 @@ impl Download {
             .unwrap_or_else(|| PathBuf::from(&self.challenge));
         std::fs::create_dir_all(&directory)
             .with_context(|| format!("{} cannot be made", directory.display()))?;
-        for (asset, stored) in wanted {
-            download(&client, &self.challenge, asset, stored, &directory).await?;
+        for (asset, stored, name) in wanted {
+            let to = directory.join(name);
+            download(&client, &self.challenge, asset, stored, &to).await?;
         }
         Ok(())
+    }
+}
+
+type Named<'a> = (Asset<'a>, &'a StoredFile, String);
+
+/// The name that each file is kept under: its own, after what it is (`validation-images-images.npy`) where several have that.
+///
+/// # Errors
+/// Names that no file can have.
+fn named<'a>(
+    files: impl Iterator<Item = (Asset<'a>, &'a StoredFile)>,
+) -> anyhow::Result<Vec<Named<'a>>> {
+    let mut files = files
+        .map(|(asset, stored)| Ok((asset, stored, bare_name(&stored.filename)?)))
+        .collect::<anyhow::Result<Vec<Named<'_>>>>()?;
+    let mut uses: HashMap<String, usize> = HashMap::new();
+    for (.., name) in &files {
+        *uses.entry(name.clone()).or_default() += 1;
+    }
+    for (asset, _, name) in &mut files {
+        if uses[name] > 1 {
+            *name = format!("{}-{name}", kind_of(*asset));
+        }
+    }
+    Ok(files)
+}
+
+/// A name from the server may not lead out of the directory.
+fn bare_name(filename: &str) -> anyhow::Result<String> {
+    let name = Path::new(filename).file_name().with_context(|| {
+        format!("the server calls a file `{filename}`, which no file can be called")
+    })?;
+    Ok(name.to_string_lossy().into_owned())
+}
+
+fn kind_of(asset: Asset<'_>) -> &str {
+    match asset {
+        Asset::TestImages => "test-images",
+        Asset::ValidationImages => "validation-images",
+        Asset::ValidationLabels => "validation-labels",
+        Asset::File(key) => key,
     }
 }
 
@@ -85,22 +128,14 @@ async fn download(
     slug: &str,
     asset: Asset<'_>,
     stored: &StoredFile,
-    directory: &Path,
+    to: &Path,
 ) -> anyhow::Result<()> {
-    // A name from the server may not lead out of the directory.
-    let name = Path::new(&stored.filename).file_name().with_context(|| {
-        format!(
-            "the server calls a file `{}`, which no file can be called",
-            stored.filename
-        )
-    })?;
-    let to = directory.join(name);
-    if to.exists() && sha256_of(&to).await? == stored.sha256 {
+    if to.exists() && sha256_of(to).await? == stored.sha256 {
         return output::print_line(&format!("{} is there already.", to.display()));
     }
     let bar = progress::transfer(&stored.filename, stored.bytes);
     let result = client
-        .download_asset(slug, asset, stored, &to, Some(&progress::watch(&bar)))
+        .download_asset(slug, asset, stored, to, Some(&progress::watch(&bar)))
         .await;
     bar.finish_and_clear();
     result?;
