@@ -11,9 +11,12 @@ use std::io;
 use arena::{Arena, FILE, form, request, upload, upload_of, yesterday};
 use axum::body::Body;
 use axum::http::StatusCode;
+use futures::StreamExt as _;
 use futures::future::join_all;
+use futures::stream;
 use referee_storage::challenges::settings::{AfterClose, OutsideData, Ranking};
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 
 #[tokio::test]
 async fn the_same_idempotency_key_is_one_submission_even_in_a_race() {
@@ -110,6 +113,47 @@ async fn the_close_refuses_or_marks_late() {
         .await;
     assert_eq!(answer.json()["late"], true);
     arena.board("public", &["- late"]).await;
+}
+
+/// Whoever holds an upload open across the close has seen the private scores before its last byte.
+#[tokio::test]
+async fn an_upload_that_ends_after_the_private_scores_are_out_does_not_count() {
+    for after_close in [AfterClose::Reject, AfterClose::Score] {
+        let arena = Arena::open(|settings| settings.after_close = after_close).await;
+        arena.person("ada").await;
+        arena.scored("ada", "seen", (1, 1), (1, 1)).await;
+        let (start, end) = form(&[("method", "held")]);
+        let (begun, beginning) = oneshot::channel();
+        let (go_on, going_on) = oneshot::channel();
+        let rest = async move {
+            // Asked for the rest, it has admitted the upload.
+            begun.send(()).expect("the test waits");
+            going_on.await.expect("the test goes on");
+            Ok(FILE.to_owned() + &end)
+        };
+        let body = stream::iter([io::Result::Ok(start)]).chain(stream::once(rest));
+        let (answer, ()) = tokio::join!(
+            arena.send(upload_of("ada", Body::from_stream(body), None)),
+            async {
+                beginning.await.expect("it begins");
+                arena.close().await;
+                go_on.send(()).expect("it waits");
+            }
+        );
+        if after_close == AfterClose::Reject {
+            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", answer.text());
+            assert!(
+                answer.detail().contains("private scores are out"),
+                "{}",
+                answer.detail()
+            );
+            arena.board("private", &["1 seen"]).await;
+            continue;
+        }
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
+        arena.score(answer.id(), (0, 0), (0, 0)).await;
+        arena.board("private", &["- held", "1 seen"]).await;
+    }
 }
 
 #[tokio::test]

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use arena::{Arena, Rules, SLUG, text};
 use referee_storage::leaderboard::{Split, board};
+use referee_storage::scorer;
 use referee_storage::submissions::{Status, marks};
+use referee_workers::ScorerConfig;
 use sqlx::postgres::PgListener;
 
 /// 10 classes, 40 images; image i is of class i mod 10.
@@ -255,9 +257,16 @@ async fn the_close_releases_private_scores_and_ranks_the_private_board() {
         ..Rules::default()
     })
     .await;
-    let ann = arena.competitor("ann").await;
+    let (ann, bob) = (arena.competitor("ann").await, arena.competitor("bob").await);
     let submission = arena.submit(&ann, &wrong_first(10)).await;
     arena.finished(submission).await;
+    arena.stop_scorer().await;
+    let delayed = arena.submit(&bob, &wrong_first(0)).await;
+    let job = format!("submission:{delayed}");
+    arena.put_off(&job).await;
+    arena
+        .start_scorer_with(ScorerConfig::default().deadline)
+        .await;
     arena.close().await;
     arena
         .eventually("private scores", async || {
@@ -270,8 +279,8 @@ async fn the_close_releases_private_scores_and_ranks_the_private_board() {
     );
 
     // What was received in time but is scored after the close has its private score released at once.
-    let bob = arena.competitor("bob").await;
-    let delayed = arena.submit(&bob, &wrong_first(0)).await;
+    assert_eq!(arena.read(delayed).await.status, Status::Queued);
+    arena.due_now(&job).await;
     arena.finished(delayed).await;
     assert_eq!(arena.released(delayed, "private").await, Some((20, 0, 0)));
     arena
@@ -392,4 +401,50 @@ async fn labels_in_the_order_of_their_classes_are_found_out() {
         .await;
     let sentence = arena.leak().await.expect("a finding");
     assert!(sentence.contains("referee challenge shuffle"), "{sentence}");
+}
+
+#[tokio::test]
+async fn what_was_found_in_labels_that_were_replaced_says_nothing_about_these() {
+    let arena = Arena::without_labels(Rules {
+        images: 1000,
+        ..Rules::default()
+    })
+    .await;
+    arena.stop_scorer().await;
+    let labels = |class: fn(usize) -> usize| -> String {
+        std::iter::once("image,label\n".to_owned())
+            .chain((0..1000).map(|i| format!("{i},{}\n", class(i))))
+            .collect()
+    };
+    arena.upload_labels(&labels(truth)).await;
+    let db = &arena.database.scorer;
+    let facts = scorer::facts(db, arena.challenge).await.expect("read");
+    let looked_at = facts.expect("a test set").revision;
+    arena.upload_labels(&labels(|image| image / 100)).await;
+    scorer::mark_leak(db, arena.challenge, looked_at, None)
+        .await
+        .expect("mark");
+    arena.start_scorer().await;
+    arena
+        .eventually("a finding", async || arena.leak().await.is_some())
+        .await;
+}
+
+#[tokio::test]
+async fn a_file_is_read_with_the_classes_as_they_are() {
+    let arena = Arena::start(Rules::default()).await;
+    let ann = arena.competitor("ann").await;
+    let before = arena.submit(&ann, &wrong_first(0)).await;
+    assert_eq!(arena.finished(before).await.status, Status::Scored);
+    arena.rename_class(3, "three").await;
+    let named: String = std::iter::once("image,label\n".to_owned())
+        .chain((0..IMAGES).map(|image| match truth(image) {
+            3 => format!("{image},three\n"),
+            class => format!("{image},class {class}\n"),
+        }))
+        .collect();
+    let after = arena.submit(&ann, &named).await;
+    let scored = arena.finished(after).await;
+    assert_eq!(scored.status, Status::Scored, "{:?}", scored.problem);
+    assert_eq!(arena.released(after, "public").await, Some((40, 0, 0)));
 }

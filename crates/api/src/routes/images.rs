@@ -89,6 +89,9 @@ async fn upload_test(
         TestImages::OtherNames => Problem::conflict(
             "the images of a published challenge keep their names; upload the same files, or make a new challenge",
         ),
+        TestImages::NewNames => Problem::conflict(
+            "this challenge is published with images that have no names, and names could give the labels away; upload the images as an NPY array, or make a new challenge",
+        ),
     };
     or_delete(&app, &stored, Err(refusal)).await
 }

@@ -275,6 +275,7 @@ fn refused(refusal: &Refusal, terms: &Terms) -> Problem {
     let Some(next) = refusal.next() else {
         return match refusal {
             Refusal::TeamName(_) => Problem::conflict(refusal.to_string()),
+            Refusal::PrivateScoresOut => Problem::forbidden(refusal.to_string()),
             _ => Problem::new(StatusCode::TOO_MANY_REQUESTS, refusal.to_string()),
         };
     };

@@ -293,6 +293,35 @@ async fn a_draft_with_pictures_that_cannot_be_decoded_is_not_published() {
     assert_eq!(accepted.status, StatusCode::OK, "{}", accepted.detail());
 }
 
+/// Everybody can read the names, and they may say what is on the images.
+#[tokio::test]
+async fn a_published_challenge_without_names_of_images_gets_none() {
+    let server = Server::new().await;
+    let admin = server.person("ada").await;
+    server.draft(&admin).await;
+    server.put("/challenges/tiny/labels", &admin, LABELS).await;
+    server.scorer_looks(None).await;
+    let published = json!({"published": true});
+    server
+        .ask(Method::PATCH, "/challenges/tiny", &admin, &published)
+        .await;
+    let images = "/challenges/tiny/images";
+    let telling = ["0-cat.png", "1-dog.png", "2-owl.png", "3-cat.png"].map(|name| (name, PNG));
+    let refused = server.put(images, &admin, tar(&telling)).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    assert!(
+        refused.detail().contains("as an NPY array"),
+        "{}",
+        refused.detail()
+    );
+    let names = server.get("/challenges/tiny/images/names", "").await;
+    assert_eq!(names.json(), json!({"names": null}));
+    assert_eq!(
+        server.put(images, &admin, pixels(4)).await.status,
+        StatusCode::CREATED
+    );
+}
+
 #[tokio::test]
 async fn validation_images_and_labels_must_agree() {
     let server = Server::new().await;

@@ -304,6 +304,38 @@ async fn a_draft_is_published_once_it_is_complete_and_gives_nothing_away() {
     assert_eq!(other_images.status, StatusCode::CONFLICT);
 }
 
+/// Labels are kept as numbers of classes, so in another order they mean others.
+#[tokio::test]
+async fn other_classes_ask_for_the_labels_once_more() {
+    let server = Server::new().await;
+    let admin = server.person("ada").await;
+    server.draft(&admin).await;
+    server.put("/challenges/tiny/labels", &admin, LABELS).await;
+    server.scorer_looks(None).await;
+    let change = async |change: Value| {
+        server
+            .ask(Method::PATCH, "/challenges/tiny", &admin, &change)
+            .await
+    };
+    let other =
+        json!({"classes": [{"name": "dog"}, {"name": "cat"}, {"name": "owl", "id": "n01621127"}]});
+    assert_eq!(change(other.clone()).await.status, StatusCode::OK);
+    let stale = change(json!({"published": true})).await;
+    assert_eq!(stale.status, StatusCode::CONFLICT);
+    assert!(
+        stale.detail().contains("the labels once more"),
+        "{}",
+        stale.detail()
+    );
+
+    let again = server.put("/challenges/tiny/labels", &admin, LABELS).await;
+    assert_eq!(again.status, StatusCode::CREATED, "{}", again.detail());
+    server.scorer_looks(None).await;
+    assert_eq!(change(other).await.status, StatusCode::OK, "the same ones");
+    let published = change(json!({"published": true})).await;
+    assert_eq!(published.status, StatusCode::OK, "{}", published.detail());
+}
+
 /// A wrong year would end a challenge for good, and release its private scores.
 #[tokio::test]
 async fn a_close_that_is_over_is_refused_except_to_close_at_once() {

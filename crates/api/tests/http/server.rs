@@ -199,7 +199,7 @@ impl Server {
                     .expect("flips")
             );
         }
-        scorer::mark_leak(db, challenge, finding)
+        scorer::mark_leak(db, challenge, facts.revision, finding)
             .await
             .expect("marks");
     }

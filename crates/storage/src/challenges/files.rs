@@ -178,6 +178,8 @@ pub enum TestImages {
     OtherCount(i32),
     /// The challenge is published and its images have other names.
     OtherNames,
+    /// The challenge is published with images that have no names.
+    NewNames,
 }
 
 /// Makes `stored` the test images of a challenge. `sizes`: the encoded bytes of each, where they are files of a tar.
@@ -212,8 +214,12 @@ pub async fn put_test_images(
     .fetch_one(&mut *transaction)
     .await?;
     let other_names = names_before.as_deref() != images.names();
-    if is_published && other_names && names_before.is_some() {
-        return Ok(TestImages::OtherNames);
+    if is_published && other_names {
+        return Ok(match names_before {
+            Some(_) => TestImages::OtherNames,
+            // Names may say what is on the images, and everybody could read them before the scorer has looked.
+            None => TestImages::NewNames,
+        });
     }
     sqlx::query!(
         r#"
@@ -221,8 +227,9 @@ pub async fn put_test_images(
         SET images = $2,
             image_names = $3,
             image_sizes = $4,
-            image_names_changed_at = CASE WHEN $5 THEN clock_timestamp() ELSE image_names_changed_at END,
-            label_leak_checked = false
+            labels_stale_since = CASE WHEN $5 THEN clock_timestamp() ELSE labels_stale_since END,
+            label_leak_checked = false,
+            facts_revision = facts_revision + 1
         WHERE id = $1
         "#,
         challenge.id,

@@ -74,13 +74,13 @@ async fn newest_first(
     .await?)
 }
 
-/// Whether the labels last uploaded were read with the image names that hold now.
-pub async fn newest_fits_images(db: &ApiDb, challenge: Uuid) -> Result<bool, StorageError> {
+/// Whether the labels last uploaded were read with the classes and image names that hold now.
+pub async fn newest_is_fresh(db: &ApiDb, challenge: Uuid) -> Result<bool, StorageError> {
     Ok(sqlx::query_scalar!(
         r#"
-        SELECT image_names_changed_at IS NULL
-               OR image_names_changed_at < (SELECT max(created_at) FROM label_versions WHERE challenge = challenges.id)
-               AS "fits!"
+        SELECT labels_stale_since IS NULL
+               OR labels_stale_since < (SELECT max(created_at) FROM label_versions WHERE challenge = challenges.id)
+               AS "is_fresh!"
         FROM challenges
         WHERE id = $1
         "#,
@@ -140,7 +140,8 @@ pub async fn add(
         UPDATE challenges
         SET images = $2,
             image_names = $3,
-            label_leak_checked = false
+            label_leak_checked = false,
+            facts_revision = facts_revision + 1
         WHERE id = $1
           AND (
               images IS NULL
@@ -233,7 +234,7 @@ async fn newest_with_digest(
           AND digest = $2
           AND state <> 'refused'
           AND NOT EXISTS (
-              SELECT FROM challenges WHERE id = $1 AND image_names_changed_at >= label_versions.created_at
+              SELECT FROM challenges WHERE id = $1 AND labels_stale_since >= label_versions.created_at
           )
         "#,
         challenge,

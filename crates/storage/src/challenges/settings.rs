@@ -214,7 +214,9 @@ pub async fn change<E: From<StorageError>>(
             public_fraction = $15, feedback = $16, ranking = $17, final_selections = $18, outside_data = $19,
             known_labels = $20, reference_label = $22, reference_error = $23,
             published_at = CASE WHEN $21 THEN coalesce(published_at, now()) ELSE published_at END,
-            label_leak_checked = label_leak_checked AND classes = $5
+            label_leak_checked = label_leak_checked AND classes = $5,
+            facts_revision = facts_revision + (classes <> $5)::integer,
+            labels_stale_since = CASE WHEN classes = $5 THEN labels_stale_since ELSE clock_timestamp() END
         WHERE id = $1
         "#,
         challenge.id,

@@ -17,8 +17,8 @@ pub use outcome::{Judged, Stored, store_outcome};
 pub use ranks::{RankRange, Ranking, hits, ranking, store_rank_ranges};
 pub use versions::{
     ChallengeFacts, LabelVersion, add_outcome, add_split, challenges_with_boards, copy_labels,
-    current_version, facts, flip, labels, mark_leak, refuse, remind, retire_unfit, seal, split,
-    unscored, untended_challenges, versions_in_work, wake,
+    current_version, facts, facts_revision, flip, labels, mark_leak, refuse, remind, retire_unfit,
+    seal, split, unscored, untended_challenges, versions_in_work, wake,
 };
 pub use watchdog::{WatchdogReport, watch};
 

@@ -23,6 +23,8 @@ pub struct ChallengeFacts {
     pub image_sizes: Option<Vec<u64>>,
     pub public_fraction: f64,
     pub leak_checked: bool,
+    /// Of classes, images and labels: another number, other facts.
+    pub revision: i32,
 }
 
 #[derive(Deserialize)]
@@ -34,7 +36,8 @@ struct StoredClass {
 /// `None` while the challenge has no test set yet.
 pub async fn facts(db: &ScorerDb, challenge: Uuid) -> Result<Option<ChallengeFacts>, StorageError> {
     let row = sqlx::query!(
-        "SELECT classes, images, image_names, image_sizes, public_fraction, label_leak_checked
+        "SELECT classes, images, image_names, image_sizes, public_fraction, label_leak_checked,
+                facts_revision
          FROM challenges
          WHERE id = $1",
         challenge
@@ -65,7 +68,18 @@ pub async fn facts(db: &ScorerDb, challenge: Uuid) -> Result<Option<ChallengeFac
             .map(|sizes| sizes.into_iter().map(i64::unsigned_abs).collect()),
         public_fraction: row.public_fraction,
         leak_checked: row.label_leak_checked,
+        revision: row.facts_revision,
     }))
+}
+
+/// The revision of what [`facts`] reads.
+pub async fn facts_revision(db: &ScorerDb, challenge: Uuid) -> Result<i32, StorageError> {
+    Ok(sqlx::query_scalar!(
+        "SELECT facts_revision FROM challenges WHERE id = $1",
+        challenge
+    )
+    .fetch_one(db.pool())
+    .await?)
 }
 
 /// The version that the board shows.
@@ -263,15 +277,17 @@ pub async fn refuse(
     Ok(())
 }
 
-/// What the leak check found in the challenge as it stands: a sentence, or nothing.
+/// What the leak check found in a revision of the facts: a sentence, or nothing. It says nothing about a later one.
 pub async fn mark_leak(
     db: &ScorerDb,
     challenge: Uuid,
+    revision: i32,
     finding: Option<&str>,
 ) -> Result<(), StorageError> {
     sqlx::query!(
-        "UPDATE challenges SET label_leak = $2, label_leak_checked = true WHERE id = $1",
+        "UPDATE challenges SET label_leak = $3, label_leak_checked = true WHERE id = $1 AND facts_revision = $2",
         challenge,
+        revision,
         finding
     )
     .execute(db.pool())

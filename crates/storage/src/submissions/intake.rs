@@ -38,6 +38,7 @@ pub struct NewSubmission<'a> {
     pub data: &'a [NewData],
     /// First byte of the upload.
     pub received_at: DateTime<Utc>,
+    /// Whether that was after the close.
     pub late: bool,
 }
 
@@ -82,6 +83,10 @@ pub enum Refusal {
     )]
     Rejected { next: DateTime<Utc> },
     #[error(
+        "the challenge closed while this file was on its way, and its private scores are out; files that came whole before that count"
+    )]
+    PrivateScoresOut,
+    #[error(
         "another team of this challenge is called `{0}`, as your first submission would call yours; ask its organizers"
     )]
     TeamName(String),
@@ -94,7 +99,7 @@ impl Refusal {
             Self::Day { next, .. } | Self::Week { next, .. } | Self::Rejected { next } => {
                 Some(*next)
             }
-            Self::Total { .. } | Self::TeamName(_) => None,
+            Self::Total { .. } | Self::PrivateScoresOut | Self::TeamName(_) => None,
         }
     }
 }
@@ -123,12 +128,41 @@ pub async fn accept(db: &ApiDb, new: &NewSubmission<'_>) -> Result<Intake, Stora
             return Ok(Intake::Refused(refusal));
         }
     }
-    insert(&mut transaction, new, team).await?;
+    let Some(late) = is_late(&mut transaction, new).await? else {
+        return Ok(Intake::Refused(Refusal::PrivateScoresOut));
+    };
+    insert(&mut transaction, new, team, late).await?;
     sqlx::query!(r#"SELECT enqueue($1) AS "enqueued: ()""#, new.id)
         .fetch_one(&mut *transaction)
         .await?;
     transaction.commit().await?;
     Ok(Intake::Accepted)
+}
+
+/// Whether the submission is late; none where it comes too late. One that began before the close and came whole after the
+/// private scores were out may follow from them.
+async fn is_late(
+    connection: &mut PgConnection,
+    new: &NewSubmission<'_>,
+) -> Result<Option<bool>, StorageError> {
+    if new.late || new.entry == Entry::Baseline {
+        return Ok(Some(new.late));
+    }
+    let challenge = sqlx::query!(
+        r#"
+        SELECT private_released_at IS NOT NULL AS "is_released!", after_close AS "after_close: AfterClose"
+        FROM challenges
+        WHERE id = $1
+        "#,
+        new.challenge,
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(match challenge.after_close {
+        _ if !challenge.is_released => Some(false),
+        AfterClose::Score => Some(true),
+        AfterClose::Reject => None,
+    })
 }
 
 /// What a challenge asks of a submission, and what the user is to it.
@@ -282,6 +316,7 @@ async fn insert(
     connection: &mut PgConnection,
     new: &NewSubmission<'_>,
     team: Uuid,
+    late: bool,
 ) -> Result<(), StorageError> {
     sqlx::query!(
         r#"
@@ -309,7 +344,7 @@ async fn insert(
         new.sha256,
         new.idempotency_key,
         new.received_at,
-        new.late,
+        late,
     )
     .execute(&mut *connection)
     .await?;

@@ -90,7 +90,10 @@ impl Judge {
         challenge: Uuid,
         version: i32,
     ) -> Result<Arc<AnswerKey>, StorageError> {
-        if let Some(key) = self.cache().get(&(challenge, version)) {
+        let revision = scorer::facts_revision(&self.db, challenge).await?;
+        if let Some(key) = self.cache().get(&(challenge, version))
+            && key.facts.revision == revision
+        {
             return Ok(key.clone());
         }
         let missing = StorageError::Corrupt("a sealed version lacks its labels or its split");

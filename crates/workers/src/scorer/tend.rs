@@ -49,14 +49,19 @@ impl Scorer {
         }
         self.check_for_leaks(challenge).await?;
         let newest = scorer::versions_in_work(&self.db, challenge).await?.pop();
-        if let Some(newest) = newest.filter(|version| version.is_sealed) {
-            self.rescore(challenge, newest.version).await?;
+        // Files that cannot be read hold up neither the private scores nor the ranks of the others.
+        let rescored = match newest.filter(|version| version.is_sealed) {
+            Some(newest) => self.rescore(challenge, newest.version).await,
+            None => Ok(()),
+        };
+        if let Err(error) = self.score_left_out(challenge).await {
+            tracing::warn!(%challenge, %error, "submissions that were left out stay so until the next try");
         }
-        self.score_left_out(challenge).await?;
         if scorer::release_private_scores(&self.db, challenge).await? {
             tracing::info!(%challenge, "released the private scores");
         }
-        self.rank(challenge).await
+        self.rank(challenge).await?;
+        rescored
     }
 
     async fn seal(&self, challenge: Uuid, version: &LabelVersion) -> Result<(), StorageError> {
@@ -118,7 +123,7 @@ impl Scorer {
             facts.image_sizes.as_deref(),
             &facts.classes,
         );
-        scorer::mark_leak(&self.db, challenge, finding.as_deref()).await
+        scorer::mark_leak(&self.db, challenge, facts.revision, finding.as_deref()).await
     }
 
     /// Scores every scored submission under `version`, then shows it. Submissions that are scored meanwhile are taken in.

@@ -8,10 +8,11 @@ use futures::TryStreamExt as _;
 use referee_scoring::classes::ClassEntry;
 use referee_scoring::images::ImageList;
 use referee_scoring::labels::Labels;
+use referee_storage::StorageError;
 use referee_storage::accounts::{NewUser, create_user};
 use referee_storage::challenges::labels::{Added, add, rescore};
 use referee_storage::challenges::settings::{
-    AfterClose, Feedback, OutsideData, Primary, Ranking, Settings, create,
+    AfterClose, Change, Feedback, OutsideData, Primary, Ranking, Settings, change, create,
 };
 use referee_storage::challenges::{challenge, public_facts};
 use referee_storage::objects::ObjectStore;
@@ -58,7 +59,7 @@ pub struct Arena {
     organizer: Uuid,
     images: usize,
     running: Mutex<Option<(CancellationToken, JoinHandle<()>)>>,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 /// ILSVRC text with one guess per image: classes are numbered from 1 there.
@@ -135,7 +136,7 @@ impl Arena {
             organizer,
             images: rules.images,
             running: Mutex::new(None),
-            _directory: directory,
+            directory,
         };
         arena
             .sql("UPDATE challenges SET published_at = now()")
@@ -196,6 +197,20 @@ impl Arena {
         .await
         .expect("add");
         assert!(matches!(added, Added::New(_)));
+    }
+
+    /// As an organizer may in a draft.
+    pub async fn rename_class(&self, class: usize, name: &str) {
+        let renamed = change::<StorageError>(&self.database.api, SLUG, |challenge, _| {
+            let mut settings = challenge.settings.clone();
+            name.clone_into(&mut settings.classes[class].name);
+            Ok(Change {
+                settings,
+                publish: false,
+                known_labels: false,
+            })
+        });
+        renamed.await.expect("change").expect("a challenge");
     }
 
     pub async fn rescore(&self) {
@@ -369,6 +384,14 @@ impl Arena {
         self.rows(&query).await[0].get(0)
     }
 
+    /// Makes the job with this key due in an hour.
+    pub async fn put_off(&self, key: &str) {
+        let later = format!(
+            "UPDATE graphile_worker._private_jobs SET run_at = now() + interval '1 hour' WHERE key = '{key}' RETURNING key"
+        );
+        assert_eq!(self.rows(&later).await.len(), 1, "{key}");
+    }
+
     /// Makes the job with this key due; returns the time from which it is.
     pub async fn due_now(&self, key: &str) -> DateTime<Utc> {
         let due = format!(
@@ -384,6 +407,13 @@ impl Arena {
         let parts: Vec<Bytes> = file.try_collect().await.expect("read");
         self.objects.delete(&key).await.expect("delete");
         parts.concat().into()
+    }
+
+    /// In the place of the file there is something that can be found, and not read.
+    pub async fn break_file(&self, id: Uuid) {
+        self.lose_file(id).await;
+        let path = self.directory.path().join(self.read(id).await.object_key);
+        std::os::unix::fs::symlink(&path, &path).expect("a link to itself");
     }
 
     pub async fn restore_file(&self, id: Uuid, file: Bytes) {

@@ -1,10 +1,11 @@
 //! What is lost on the way: workers, jobs, files.
 
+use referee_storage::leaderboard::{Split, board};
 use referee_storage::scorer::{self, FailureReason, MAX_ATTEMPTS};
 use referee_storage::submissions::{Status, marks};
 use referee_workers::ScorerConfig;
 
-use crate::arena::{Arena, Rules};
+use crate::arena::{Arena, Rules, SLUG};
 use crate::wrong_first;
 
 #[tokio::test]
@@ -95,6 +96,41 @@ async fn a_withdrawn_submission_stays_withdrawn_when_its_worker_is_lost() {
     arena.start_scorer().await;
     assert_eq!(arena.finished(stuck).await.status, Status::Failed);
     assert_eq!(arena.watchdog_actions().await, ["failed"]);
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_read_holds_up_neither_the_close_nor_the_ranks() {
+    let arena = Arena::start(Rules {
+        public_fraction: 0.5,
+        ..Rules::default()
+    })
+    .await;
+    let (ann, bob) = (arena.competitor("ann").await, arena.competitor("bob").await);
+    let broken = arena.submit(&ann, &wrong_first(4)).await;
+    let kept = arena.submit(&bob, &wrong_first(8)).await;
+    arena.finished(broken).await;
+    arena.finished(kept).await;
+    arena.break_file(broken).await;
+    arena.rescore().await;
+    arena.version_shown(2).await;
+
+    arena.close().await;
+    arena
+        .eventually("the private score", async || {
+            arena.released(kept, "private").await.is_some()
+        })
+        .await;
+    arena
+        .eventually("the range of ranks", async || {
+            let (_, places) = board(&arena.database.api, SLUG, Split::Private)
+                .await
+                .expect("read")
+                .expect("a board");
+            let ranges: Vec<_> = places.iter().map(|place| place.rank_range).collect();
+            ranges == [Some((1, 1))]
+        })
+        .await;
+    assert_eq!(arena.released(broken, "private").await, None);
 }
 
 /// The queue waits e^n seconds after the nth try. The test turns the clock on, and looks at what it was set to.

@@ -39,8 +39,8 @@ pub async fn outlook(
             "labels that can be used: version {version} was refused, because {}",
             problem.as_deref().unwrap_or("the scorer could not read it"),
         )),
-        Some(_) if !labels::newest_fits_images(&app.db, challenge.id).await? => missing.push(
-            "the labels once more (PUT …/labels), because other test images came after them"
+        Some(_) if !labels::newest_is_fresh(&app.db, challenge.id).await? => missing.push(
+            "the labels once more (PUT …/labels), because other classes or test images came after them"
                 .to_owned(),
         ),
         Some(_) => {}
