@@ -50,6 +50,7 @@ def integers(name, values):
 
 
 def model(nodes, initialisers, opset, shape, columns):
+    """One input `image` of `shape`, one output `logits` of so many `columns`; `None`: of as many as it gets."""
     graph = helper.make_graph(
         nodes,
         "test",
@@ -58,7 +59,7 @@ def model(nodes, initialisers, opset, shape, columns):
         initialisers,
     )
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
-    made.ir_version = 8
+    made.ir_version = 10 if opset > 20 else 8
     return made
 
 
@@ -157,6 +158,95 @@ def quantised():
     return model(nodes, initialisers, 13, ["batch", 3, 16, 16], 10), (2, 3, 16, 16)
 
 
+def flattened(nodes, maps, initialisers, opset=18, shape=(2, 3, 8, 9)):
+    """`nodes` from `image` to `maps`, every number of which is a logit."""
+    nodes = [*nodes, helper.make_node("Flatten", [maps], ["logits"])]
+    images = numpy.zeros(shape, numpy.float32)
+    columns = by_onnxruntime(model(nodes, initialisers, opset, shape, None).SerializeToString(), images).shape[1]
+    return model(nodes, initialisers, opset, ["batch", *shape[1:]], columns), shape
+
+
+def constants_activated():
+    """A learnt scale that the network clamps, and padding by arithmetic on the image's size, as PyTorch's older exporter writes them."""
+    node = helper.make_node
+    nodes = [
+        node("Clip", ["scale", "", "most"], ["clamped"]),
+        node("Exp", ["clamped"], ["factor"]),
+        node("Sigmoid", ["gate"], ["opened"]),
+        node("Mul", ["image", "factor"], ["scaled"]),
+        node("Mul", ["scaled", "opened"], ["gated"]),
+        node("Shape", ["image"], ["shape"]),
+        node("Gather", ["shape", "last"], ["width"], axis=0),
+        node("Cast", ["width"], ["width_float"], to=TensorProto.FLOAT),
+        node("Sub", ["width_float", "twelve"], ["missing"]),
+        node("Neg", ["missing"], ["needed"]),
+        node("Relu", ["needed"], ["needed_or_none"]),
+        node("Cast", ["needed_or_none"], ["pad"], to=TensorProto.INT64),
+        node("Concat", ["zeros", "pad"], ["pads"], axis=0),
+        node("Pad", ["gated", "pads"], ["maps"]),
+    ]
+    numbers = {"scale": [5.0], "gate": [0.3], "twelve": [12.0]}
+    initialisers = [numpy_helper.from_array(numpy.array(value, numpy.float32), name) for name, value in numbers.items()]
+    initialisers += [numpy_helper.from_array(numpy.array(4.6, numpy.float32), "most"), integers("last", [3]), integers("zeros", [0] * 7)]
+    return flattened(nodes, "maps", initialisers)
+
+
+def resized(mode, transformation, *scales, **attributes):
+    """Resize by fractional scales, whose result is rounded down to whole pixels."""
+    attributes = {"mode": mode, "coordinate_transformation_mode": transformation, **attributes}
+    node = helper.make_node("Resize", ["image", "", "scales"], ["maps"], **attributes)
+    values = numpy.array([1, 1, *scales], numpy.float32)
+    return flattened([node], "maps", [numpy_helper.from_array(values, "scales")])
+
+
+def fitted():
+    """Resize that keeps the ratio of height and width."""
+    attributes = {"mode": "linear", "keep_aspect_ratio_policy": "not_larger", "axes": [2, 3]}
+    node = helper.make_node("Resize", ["image", "", "", "sizes"], ["maps"], **attributes)
+    return flattened([node], "maps", [integers("sizes", [5, 7])])
+
+
+def gathered():
+    """GatherElements by fewer indices than there are elements on the other axes."""
+    node = helper.make_node
+    nodes = [
+        node("Shape", ["image"], ["batch"], start=0, end=1),
+        node("Concat", ["batch", "rest"], ["shape"], axis=0),
+        node("Expand", ["indices", "shape"], ["for_each"]),
+        node("GatherElements", ["image", "for_each"], ["maps"], axis=1),
+    ]
+    indices = random.integers(-3, 3, (1, 2, 5, 4))
+    return flattened(nodes, "maps", [integers("indices", indices), integers("rest", indices.shape[1:])])
+
+
+def in_blocks():
+    """DequantizeLinear whose last block is shorter."""
+    node = helper.make_node
+    nodes = [
+        node("DequantizeLinear", ["weight_q", "scale"], ["weight"], axis=0, block_size=4),
+        node("MatMul", ["image", "weight"], ["maps"]),
+    ]
+    weight = random.integers(-127, 128, (9, 5)).astype(numpy.int8)
+    return flattened(nodes, "maps", [numpy_helper.from_array(weight, "weight_q"), tensor("scale", 3, 5)], opset=21)
+
+
+MADE_HERE = {
+    "attention": attention,
+    "shapes_computed": shapes_computed,
+    "quantised": quantised,
+    "constants_activated": constants_activated,
+    "resized, corners aligned": lambda: resized("linear", "align_corners", 1.7, 1.7),
+    "resized, cubic, corners aligned": lambda: resized("cubic", "align_corners", 1.53, 1.53, cubic_coeff_a=-0.75),
+    "resized, smaller, corners aligned": lambda: resized("linear", "align_corners", 0.6, 0.6),
+    "resized, nearest": lambda: resized("nearest", "asymmetric", 0.8, 0.8, nearest_mode="floor"),
+    "resized, nearest, larger": lambda: resized("nearest", "asymmetric", 1.2, 1.7, nearest_mode="floor"),
+    "resized, nearest, half pixels": lambda: resized("nearest", "half_pixel", 1.7, 0.37),
+    "fitted": fitted,
+    "gathered": gathered,
+    "in_blocks": in_blocks,
+}
+
+
 def main(directory, binary):
     results = []
 
@@ -179,12 +269,12 @@ def main(directory, binary):
 
     made_here = directory / "made-here"
     made_here.mkdir(exist_ok=True)
-    for make in (attention, shapes_computed, quantised):
+    for name, make in MADE_HERE.items():
         made, shape = make()
-        path = made_here / f"{make.__name__}.onnx"
-        save(made, path, save_as_external_data=make is attention, location=f"{make.__name__}.data", size_threshold=1024)
+        path = made_here / f"{name}.onnx"
+        save(made, path, save_as_external_data=make is attention, location=f"{name}.data", size_threshold=1024)
         images = random.standard_normal(shape).astype(numpy.float32)
-        compare(make.__name__, lambda: by_referee(binary, path, images), by_onnxruntime(path, images))
+        compare(name, lambda: by_referee(binary, path, images), by_onnxruntime(path, images))
 
     print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
     sys.exit(0 if results and all(results) else 1)

@@ -133,8 +133,11 @@ fn pull_activations_in(network: &mut Network) {
         let Some(producer) = readers.only_producer(network, index) else {
             continue;
         };
-        if network.nodes[producer].activation.is_some()
-            || network.nodes[producer].outputs.len() != 1
+        let node = &network.nodes[producer];
+        // A constant is no calculation: nothing would apply it.
+        if matches!(node.op, Op::Constant(_))
+            || node.activation.is_some()
+            || node.outputs.len() != 1
         {
             continue;
         }

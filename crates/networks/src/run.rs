@@ -27,6 +27,7 @@ use crate::graph::{Elements, Literal, Network, Node, Op, ValueId, Weights};
 use crate::shapes;
 
 pub(crate) use activation::activate;
+use elementwise::Along;
 
 /// A network with its weights on a device, ready to run.
 #[derive(Clone, Debug)]
@@ -275,6 +276,11 @@ impl<'a> Inputs<'a> {
     }
 }
 
+/// What a node gives of its inputs in inference mode, its activation included.
+pub(crate) fn infer_node(node: &Node, inputs: &Inputs<'_>) -> CandleResult<Vec<Tensor>> {
+    run_node(node, inputs, &mut Mode::Inference)
+}
+
 fn run_node(node: &Node, inputs: &Inputs<'_>, mode: &mut Mode<'_>) -> CandleResult<Vec<Tensor>> {
     if let (Op::BatchNorm(attributes), Mode::Training { statistics, .. }) = (&node.op, &mut *mode) {
         let trained = normalization::batch_norm_training(attributes, inputs)?;
@@ -363,11 +369,13 @@ pub(crate) fn apply(op: &Op, inputs: &Inputs<'_>, outputs: usize) -> CandleResul
         Op::Where => elementwise::choose(x()?, inputs.get(1)?, inputs.get(2)?, &dims()?)?,
         Op::Cast { to } => elementwise::cast(x()?, *to)?,
         Op::CastLike => elementwise::cast_like(x()?, inputs.get(1)?)?,
-        Op::QuantizeLinear { axis, to } => {
-            elementwise::quantize(x()?, inputs.get(1)?, inputs.optional(2), *axis, *to)?
+        Op::QuantizeLinear { axis, block, to } => {
+            let along = Along::new(*axis, *block);
+            elementwise::quantize(x()?, inputs.get(1)?, inputs.optional(2), along, *to)?
         }
-        Op::DequantizeLinear { axis } => {
-            elementwise::dequantize(x()?, inputs.get(1)?, inputs.optional(2), *axis)?
+        Op::DequantizeLinear { axis, block } => {
+            let along = Along::new(*axis, *block);
+            elementwise::dequantize(x()?, inputs.get(1)?, inputs.optional(2), along)?
         }
         Op::Reduce(attributes) => {
             dims()?;

@@ -102,6 +102,9 @@ pub(crate) fn infer_node(node: &Node, inputs: &[Option<&Value>]) -> Result<Vec<V
     };
     let shapes = rules::output_dims(&node.op, &rules::Arguments(inputs), node.outputs.len())
         .map_err(failed)?;
+    if let Some(dims) = shapes.iter().find(|dims| !is_countable(dims)) {
+        return Err(failed(format!("its result would have the shape {dims:?}")));
+    }
     let known = fold(node, inputs, &shapes).map_err(|error| failed(error.to_string()))?;
     Ok(shapes
         .into_iter()
@@ -144,7 +147,7 @@ fn fold(
             elements(&dims_of(inputs[0])) as i64,
             &device,
         )?]),
-        op => {
+        _ => {
             let known: Option<Vec<Option<&Tensor>>> = inputs
                 .iter()
                 .map(|input| match input {
@@ -153,10 +156,8 @@ fn fold(
                 })
                 .collect();
             match known {
-                Some(known) if node.activation.is_none() => {
-                    run::apply(op, &Inputs(&known), shapes.len())
-                }
-                _ => Ok(Vec::new()),
+                Some(known) => run::infer_node(node, &Inputs(&known)),
+                None => Ok(Vec::new()),
             }
         }
     }
@@ -193,6 +194,15 @@ pub(crate) fn shape_of(x: &Tensor, start: i64, end: Option<i64>) -> candle_core:
         .collect();
     let count = dims.len();
     Tensor::from_vec(dims, count, x.device())
+}
+
+/// Whether a shape's elements can be counted even by who does not see that one of its lengths is 0.
+pub(crate) fn is_countable(dims: &[usize]) -> bool {
+    dims.iter()
+        .try_fold(1_usize, |product, length| {
+            product.checked_mul((*length).max(1))
+        })
+        .is_some()
 }
 
 /// The number of elements of a shape, at most `u64::MAX`.

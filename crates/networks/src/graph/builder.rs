@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::{
     Activation, ElementType, Input, Literal, Network, Node, Op, Parameter, ParameterKind, ValueId,
@@ -22,7 +22,8 @@ use crate::error::{NetworkError, Result};
 #[derive(Debug)]
 pub struct Builder {
     network: Network,
-    node_names: HashSet<String>,
+    /// With how many names have been made of each by a number.
+    node_names: HashMap<String, u64>,
 }
 
 impl Builder {
@@ -45,7 +46,7 @@ impl Builder {
         };
         Self {
             network,
-            node_names: HashSet::new(),
+            node_names: HashMap::new(),
         }
     }
 
@@ -136,12 +137,12 @@ impl Builder {
         activation: Option<Activation>,
     ) {
         let mut unique = name.to_owned();
-        for number in 1.. {
-            if self.node_names.insert(unique.clone()) {
-                break;
-            }
+        while self.node_names.contains_key(&unique) {
+            let number = self.node_names.entry(name.to_owned()).or_default();
+            *number += 1;
             unique = format!("{name}_{number}");
         }
+        self.node_names.insert(unique.clone(), 0);
         self.network.nodes.push(Node {
             name: unique,
             op,

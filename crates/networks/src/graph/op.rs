@@ -74,10 +74,14 @@ pub enum Op {
     Dropout { ratio: f64 },
     /// `x`
     Identity,
-    /// `x`, `scale`, `zero_point?`; the result holds integers
-    QuantizeLinear { axis: i64, to: ElementType },
-    /// `x`, `scale`, `zero_point?`
-    DequantizeLinear { axis: i64 },
+    /// `x`, `scale`, `zero_point?`; the result holds integers. A scale of `x`'s rank is for `block` elements along `axis`
+    QuantizeLinear {
+        axis: i64,
+        block: usize,
+        to: ElementType,
+    },
+    /// `x`, `scale`, `zero_point?`, as above
+    DequantizeLinear { axis: i64, block: usize },
 
     // Reductions
     /// `x`, `axes?` (absent: all, or none where `noop_without_axes`)

@@ -11,6 +11,7 @@ use super::{
         tensor_proto::{DataLocation, DataType},
     },
 };
+use crate::shapes::is_countable;
 use crate::{ElementType, Elements, Literal, NetworkError};
 
 /// A tensor of the file, checked: as many bytes as its shape asks for, still in the file where they can be.
@@ -81,6 +82,7 @@ impl Stored {
         let expected = dims
             .iter()
             .try_fold(element_bytes(element), |bytes, &dim| bytes.checked_mul(dim))
+            .filter(|_| is_countable(&dims))
             .ok_or_else(|| wrong(format!("dimensions {dims:?} are too large")))?;
         let bytes = if tensor.data_location() == DataLocation::External {
             external(tensor, expected, side_files)?

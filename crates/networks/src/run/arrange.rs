@@ -6,6 +6,7 @@ use candle_core::{Device, Result, Tensor, bail};
 
 use super::Inputs;
 use crate::graph::{DepthToSpaceMode, PadMode, Scalar};
+use crate::shapes;
 
 pub(crate) fn concat(inputs: &Inputs<'_>, axis: i64) -> Result<Tensor> {
     let tensors = inputs.all()?;
@@ -331,14 +332,19 @@ pub(crate) fn col2im(
     }
     let mut steps = Vec::with_capacity(rank);
     for axis in 0..rank {
-        let covered = dilations[axis] * (block[axis] - 1) + 1;
-        match (image[axis] + pads[axis] + pads[rank + axis]).checked_sub(covered) {
+        let covered = dilations[axis]
+            .saturating_mul(block[axis] - 1)
+            .saturating_add(1);
+        let padded = image[axis]
+            .saturating_add(pads[axis])
+            .saturating_add(pads[rank + axis]);
+        match padded.checked_sub(covered) {
             Some(room) => steps.push(room / strides[axis] + 1),
             None => bail!("a block of {block:?} is larger than the image of {image:?}"),
         }
     }
     let taps: usize = block.iter().product();
-    if steps.iter().product::<usize>() != positions || rows % taps != 0 {
+    if shapes::elements(&steps) != positions as u64 || rows % taps != 0 {
         bail!(
             "{rows}×{positions} columns do not make an image of {image:?} with blocks of {block:?}"
         );

@@ -70,7 +70,11 @@ fn geometry(attributes: &Convolution, x: &Tensor, weight: &Tensor) -> Result<Geo
         );
     };
     let groups = attributes.groups;
-    if groups == 0 || *channels != channels_per_group * groups || out % groups != 0 {
+    if groups == 0
+        || *channels == 0
+        || *channels != channels_per_group.saturating_mul(groups)
+        || out % groups != 0
+    {
         bail!(
             "{channels} channels arrive in {groups} groups, but the weight is {:?}",
             weight.dims()

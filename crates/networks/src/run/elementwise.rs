@@ -190,7 +190,7 @@ pub(crate) fn quantize(
     x: &Tensor,
     scale: &Tensor,
     zero: Option<&Tensor>,
-    axis: i64,
+    along: Along,
     to: ElementType,
 ) -> Result<Tensor> {
     let (low, high) = match to {
@@ -200,12 +200,12 @@ pub(crate) fn quantize(
         ElementType::U16 => (0.0, 65535.0),
         other => bail!("quantising to {other:?} is not supported"),
     };
-    let scaled =
-        x.to_dtype(DType::F32)?
-            .broadcast_div(&along(&scale.to_dtype(DType::F32)?, axis, x)?)?;
+    let scaled = x
+        .to_dtype(DType::F32)?
+        .broadcast_div(&along.lay(&scale.to_dtype(DType::F32)?, x)?)?;
     let rounded = map(&scaled, f32::round_ties_even)?;
     let shifted = match zero {
-        Some(zero) => rounded.broadcast_add(&along(&zero.to_dtype(DType::F32)?, axis, x)?)?,
+        Some(zero) => rounded.broadcast_add(&along.lay(&zero.to_dtype(DType::F32)?, x)?)?,
         None => rounded,
     };
     shifted.clamp(low, high)?.to_dtype(DType::I64)
@@ -216,42 +216,62 @@ pub(crate) fn dequantize(
     x: &Tensor,
     scale: &Tensor,
     zero: Option<&Tensor>,
-    axis: i64,
+    along: Along,
 ) -> Result<Tensor> {
     let x = x.to_dtype(scale.dtype())?;
     let centred = match zero {
-        Some(zero) => x.broadcast_sub(&along(&zero.to_dtype(scale.dtype())?, axis, &x)?)?,
+        Some(zero) => x.broadcast_sub(&along.lay(&zero.to_dtype(scale.dtype())?, &x)?)?,
         None => x.clone(),
     };
-    centred.broadcast_mul(&along(scale, axis, &x)?)
+    centred.broadcast_mul(&along.lay(scale, &x)?)
 }
 
-/// A scalar as it is, a vector laid along `axis` of `x`; of `x`'s own rank, each repeated for a block along `axis`.
-fn along(values: &Tensor, axis: i64, x: &Tensor) -> Result<Tensor> {
-    if values.elem_count() == 1 {
-        return values.reshape(());
+/// Which elements of an array a scale is for.
+#[derive(Clone, Copy)]
+pub(crate) struct Along {
+    axis: i64,
+    /// Elements along `axis`; 0: as many as there are scales for.
+    block: usize,
+}
+
+impl Along {
+    pub fn new(axis: i64, block: usize) -> Self {
+        Self { axis, block }
     }
-    let axis = x.normalize_axis(axis)?;
-    let length = x.dim(axis)?;
-    if values.rank() == x.rank() && values.rank() > 1 {
-        let blocks = values.dim(axis)?;
-        let block = length.div_ceil(blocks.max(1)).max(1);
-        let source: Vec<u32> = (0..length)
-            .map(|at| u32::try_from(at / block).unwrap_or(u32::MAX))
-            .collect();
-        return values
-            .contiguous()?
-            .index_select(&Tensor::from_vec(source, length, x.device())?, axis);
+
+    /// A scalar as it is, a vector laid along the axis of `x`; of `x`'s own rank, each repeated for its block.
+    fn lay(self, values: &Tensor, x: &Tensor) -> Result<Tensor> {
+        if values.elem_count() == 1 {
+            return values.reshape(());
+        }
+        let axis = x.normalize_axis(self.axis)?;
+        let length = x.dim(axis)?;
+        if values.rank() == x.rank() && values.rank() > 1 {
+            let blocks = values.dim(axis)?;
+            let block = match self.block {
+                0 => length.div_ceil(blocks.max(1)).max(1),
+                block => block,
+            };
+            if length.div_ceil(block) != blocks {
+                bail!("{blocks} scales for {length} along axis {axis} in blocks of {block}");
+            }
+            let source: Vec<u32> = (0..length)
+                .map(|at| u32::try_from(at / block).unwrap_or(u32::MAX))
+                .collect();
+            return values
+                .contiguous()?
+                .index_select(&Tensor::from_vec(source, length, x.device())?, axis);
+        }
+        if values.elem_count() != length {
+            bail!(
+                "{} scales for {length} along axis {axis}",
+                values.elem_count()
+            );
+        }
+        let mut dims = vec![1; x.rank()];
+        dims[axis] = length;
+        values.reshape(dims)
     }
-    if values.elem_count() != length {
-        bail!(
-            "{} scales for {length} along axis {axis}",
-            values.elem_count()
-        );
-    }
-    let mut dims = vec![1; x.rank()];
-    dims[axis] = length;
-    values.reshape(dims)
 }
 
 /// Runs `f` on `x` in single precision.

@@ -3,7 +3,7 @@
 use candle_core::{DType, Result, Tensor, bail};
 
 use super::{Inputs, arrange::signed};
-use crate::graph::{Resize, ResizeCoordinates, ResizeMode, ResizeRounding};
+use crate::graph::{KeepAspect, Resize, ResizeCoordinates, ResizeMode, ResizeRounding};
 
 /// Of one axis: an image of 16384 pixels made as large again.
 const MOST_WEIGHTS: usize = 1 << 28;
@@ -29,10 +29,10 @@ pub(crate) fn resize(attributes: &Resize, inputs: &Inputs<'_>, dims: &[usize]) -
             .map(Some),
         None => Ok(None),
     };
-    let by_sizes = inputs
-        .optional(3)
-        .is_some_and(|sizes| sizes.elem_count() > 0);
-    let scales = if by_sizes { None } else { numbers(2)? };
+    let (scales, common) = match numbers(3)? {
+        Some(sizes) => (None, common_ratio(attributes, &x, &axes, &sizes)),
+        None => (numbers(2)?, None),
+    };
     let regions = numbers(1)?;
     for (index, axis) in axes.iter().copied().enumerate() {
         let (from, to) = (x.dim(axis)?, dims[axis]);
@@ -44,7 +44,11 @@ pub(crate) fn resize(attributes: &Resize, inputs: &Inputs<'_>, dims: &[usize]) -
         let axis_of = Axis {
             from,
             to,
-            scale: scales.as_ref().map_or(ratio, |scales| scales[index]),
+            scale: match &scales {
+                Some(scales) => scales[index],
+                None => common.unwrap_or(ratio),
+            },
+            is_scale_given: scales.is_some(),
             region: region.unwrap_or((0.0, 1.0)),
         };
         let cropped = attributes.coordinates == ResizeCoordinates::TfCropAndResize;
@@ -60,11 +64,27 @@ pub(crate) fn resize(attributes: &Resize, inputs: &Inputs<'_>, dims: &[usize]) -
     Ok(x)
 }
 
+/// By what all axes are scaled, where the result only has to fit into `sizes`, or to cover them.
+#[expect(clippy::cast_precision_loss, reason = "lengths of images")]
+fn common_ratio(attributes: &Resize, x: &Tensor, axes: &[usize], sizes: &[f64]) -> Option<f64> {
+    let ratios = axes
+        .iter()
+        .zip(sizes)
+        .map(|(axis, size)| size / x.dims()[*axis] as f64);
+    match attributes.keep_aspect {
+        KeepAspect::Stretch => None,
+        KeepAspect::NotLarger => ratios.reduce(f64::min),
+        KeepAspect::NotSmaller => ratios.reduce(f64::max),
+    }
+}
+
 /// One axis that is resized.
 struct Axis {
     from: usize,
     to: usize,
     scale: f64,
+    /// In single precision, by the file; else it follows from the lengths.
+    is_scale_given: bool,
     /// The part of the axis that `tf_crop_and_resize` shows, as fractions of its length.
     region: (f64, f64),
 }
@@ -150,7 +170,7 @@ impl Axis {
                 0.0
             }
             ResizeCoordinates::HalfPixel | ResizeCoordinates::PytorchHalfPixel => {
-                (at + 0.5) / self.scale - 0.5
+                self.scaled_back(at + 0.5) - 0.5
             }
             ResizeCoordinates::HalfPixelSymmetric => {
                 // The length is rounded down; the centre stays where it was.
@@ -158,12 +178,9 @@ impl Axis {
                 let centre = from / 2.0;
                 centre * (1.0 - adjustment) + (at + 0.5) / self.scale - 0.5
             }
-            ResizeCoordinates::AlignCorners => {
-                // With scales, the length before rounding down counts.
-                let to = self.scale * from;
-                at * (from - 1.0) / (to - 1.0)
-            }
-            ResizeCoordinates::Asymmetric => at / self.scale,
+            // Also with scales, as PyTorch and ONNX Runtime have it; ONNX's reference takes the length before rounding down.
+            ResizeCoordinates::AlignCorners => at * (from - 1.0) / (to - 1.0),
+            ResizeCoordinates::Asymmetric => self.scaled_back(at),
             ResizeCoordinates::TfCropAndResize => {
                 let (start, end) = self.region;
                 if self.to > 1 {
@@ -172,6 +189,19 @@ impl Axis {
                     0.5 * (start + end) * (from - 1.0)
                 }
             }
+        }
+    }
+
+    /// In the precision of the scale: 4 at a scale of 0.8 is 5, not 4.9999999, which is another pixel.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the scale was in single precision"
+    )]
+    fn scaled_back(&self, at: f64) -> f64 {
+        if self.is_scale_given {
+            f64::from(at as f32 / self.scale as f32)
+        } else {
+            at / self.scale
         }
     }
 

@@ -8,6 +8,12 @@ use crate::graph::Combine;
 /// x[i][index[i][j][k]][k] for axis 1, and so on (ONNX's `GatherElements`, PyTorch's `gather`).
 pub(crate) fn gather_elements(x: &Tensor, indices: &Tensor, axis: i64) -> Result<Tensor> {
     let axis = x.normalize_axis(axis)?;
+    let mut x = x.clone();
+    for (at, &length) in indices.dims().iter().enumerate() {
+        if at != axis {
+            x = x.narrow(at, 0, length)?;
+        }
+    }
     x.contiguous()?
         .gather(&counted_from_start(indices, x.dim(axis)?)?, axis)
 }

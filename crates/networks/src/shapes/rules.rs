@@ -5,7 +5,7 @@ mod products;
 
 use candle_core::DType;
 
-use super::Value;
+use super::{Value, elements, is_countable};
 use crate::graph::{MaxPoolPositions, Op, PoolKind};
 use crate::window::Window;
 
@@ -72,7 +72,10 @@ pub(super) fn output_dims(
             else {
                 return Err(format!("[batch, channels, …] is needed, not {:?}", x()?));
             };
-            if *channels != per_group * attributes.groups {
+            if *channels == 0 {
+                return Err("images without channels arrive".into());
+            }
+            if *channels != per_group.saturating_mul(attributes.groups) {
                 return Err(format!(
                     "{channels} channels arrive in {} groups, but the weight is {:?}",
                     attributes.groups,
@@ -221,7 +224,7 @@ pub(super) fn output_dims(
             } else {
                 normalise(*axis, x.len())?
             };
-            vec![x[..axis].iter().product(), x[axis..].iter().product()]
+            vec![elements(&x[..axis]) as usize, elements(&x[axis..]) as usize]
         }
         Op::Squeeze => {
             let x = x()?;
@@ -289,18 +292,24 @@ pub(super) fn output_dims(
                 lengths(&inputs.integers(1)?)?,
                 lengths(&inputs.integers(2)?)?,
             );
-            let ([batch, rows, ..], taps) = (x()?, block.iter().product::<usize>().max(1)) else {
+            let [batch, rows, ..] = x()? else {
                 return Err("[batch, channels·block, positions] is needed".into());
             };
+            let taps = elements(&block) as usize;
+            if taps == 0 || !is_countable(&block) {
+                return Err(format!("blocks of {block:?}"));
+            }
             [&[*batch, rows / taps], image.as_slice()].concat()
         }
         Op::DepthToSpace { block, .. } => match *x()? {
-            [batch, channels, height, width] if *block > 0 && channels % (block * block) == 0 => {
+            [batch, channels, height, width]
+                if *block > 0 && channels % block.saturating_mul(*block) == 0 =>
+            {
                 vec![
                     batch,
-                    channels / (block * block),
-                    height * block,
-                    width * block,
+                    channels / block.saturating_mul(*block),
+                    height.saturating_mul(*block),
+                    width.saturating_mul(*block),
                 ]
             }
             _ => return Err(format!("blocks of {block} from {:?}", x()?)),
@@ -311,7 +320,7 @@ pub(super) fn output_dims(
             {
                 vec![
                     batch,
-                    channels * block * block,
+                    channels.saturating_mul(block.saturating_mul(*block)),
                     height / block,
                     width / block,
                 ]

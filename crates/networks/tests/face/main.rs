@@ -11,6 +11,7 @@
 mod exports;
 mod fuse;
 mod gradients;
+mod hostile;
 mod kernels;
 mod models;
 mod onnx;

@@ -213,10 +213,11 @@ fn attributes(op: &Op, outputs: usize) -> Vec<AttributeProto> {
         Op::Pool(attributes) => pool(attributes),
         Op::Binary(crate::Binary::Fmod) => vec![int("fmod", 1)],
         Op::Cast { to } => vec![int("to", data_type(*to) as i64)],
-        Op::QuantizeLinear { axis, to } => vec![
-            int("axis", *axis),
-            int("output_dtype", data_type(*to) as i64),
-        ],
+        Op::QuantizeLinear { axis, block, to } => {
+            let mut attributes = quantisation(*axis, *block);
+            attributes.push(int("output_dtype", data_type(*to) as i64));
+            attributes
+        }
         Op::Reduce(attributes) => vec![
             flag("keepdims", attributes.keep_dims),
             flag("noop_with_empty_axes", attributes.noop_without_axes),
@@ -249,8 +250,8 @@ fn attributes(op: &Op, outputs: usize) -> Vec<AttributeProto> {
         | Op::Concat { axis }
         | Op::Gather { axis }
         | Op::GatherElements { axis }
-        | Op::DequantizeLinear { axis }
         | Op::Flatten { axis } => vec![int("axis", *axis)],
+        Op::DequantizeLinear { axis, block } => quantisation(*axis, *block),
         Op::GatherNd { batch_dims } => vec![int("batch_dims", super::signed(*batch_dims))],
         Op::ScatterElements { axis, combine } => {
             vec![int("axis", *axis), text("reduction", reduction(*combine))]
@@ -323,6 +324,15 @@ fn pool(attributes: &Pool) -> Vec<AttributeProto> {
         of_both.push(flag("count_include_pad", attributes.count_include_pad));
     }
     [of_both, padding(&attributes.padding)].concat()
+}
+
+fn quantisation(axis: i64, block: usize) -> Vec<AttributeProto> {
+    let mut attributes = vec![int("axis", axis)];
+    // Files before opset 21 know no blocks.
+    if block != 0 {
+        attributes.push(int("block_size", super::signed(block)));
+    }
+    attributes
 }
 
 fn reduction(combine: Combine) -> &'static str {

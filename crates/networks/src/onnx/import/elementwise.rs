@@ -118,8 +118,9 @@ impl Importer<'_> {
 
     fn quantise(&mut self, apply: &Apply<'_>) -> Result<Option<Vec<Value>>> {
         let axis = apply.int("axis", 1);
+        let block = usize::try_from(apply.int("block_size", 0)).unwrap_or(0);
         let op = if apply.operator == "DequantizeLinear" {
-            Op::DequantizeLinear { axis }
+            Op::DequantizeLinear { axis, block }
         } else {
             let declared = i32::try_from(apply.int("output_dtype", 0)).unwrap_or(0);
             let like = apply
@@ -130,7 +131,7 @@ impl Importer<'_> {
                 None if declared != 0 => element_type(&apply.name, declared)?,
                 like => like.unwrap_or(ElementType::U8),
             };
-            Op::QuantizeLinear { axis, to }
+            Op::QuantizeLinear { axis, block, to }
         };
         // Weights that the file holds as integers.
         let x = match apply.input(0)? {

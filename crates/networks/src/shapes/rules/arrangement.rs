@@ -4,7 +4,7 @@ use candle_core::DType;
 
 use super::{Arguments, Dims, lengths, normalise, normalised};
 use crate::graph::{KeepAspect, Resize};
-use crate::shapes::elements;
+use crate::shapes::{MOST_ELEMENTS, elements};
 
 pub(super) fn concat(axis: i64, inputs: &Arguments<'_>) -> Result<Dims, String> {
     let mut dims = inputs.dims(0)?.to_vec();
@@ -107,7 +107,7 @@ fn slice_length(length: usize, start: i64, end: i64, step: i64) -> Result<usize,
 
 pub(super) fn reshape(x: &[usize], shape: &[i64], allow_zero: bool) -> Result<Dims, String> {
     let refuse = || format!("{x:?} cannot become {shape:?}");
-    let total: usize = x.iter().product();
+    let total = elements(x) as usize;
     let mut dims = Vec::with_capacity(shape.len());
     let mut inferred = None;
     for (axis, length) in shape.iter().enumerate() {
@@ -140,6 +140,9 @@ pub(super) fn pad(inputs: &Arguments<'_>) -> Result<Dims, String> {
     };
     if pads.len() != 2 * axes.len() {
         return Err(format!("{} pads for {} axes", pads.len(), axes.len()));
+    }
+    if let Some(pad) = pads.iter().find(|pad| pad.unsigned_abs() > MOST_ELEMENTS) {
+        return Err(format!("a pad of {pad}"));
     }
     for (index, axis) in axes.iter().enumerate() {
         let padded = (dims[*axis] as i64)
