@@ -1,11 +1,11 @@
 //! How submissions come in: a form whose file goes straight to the object store, then one transaction that makes it a
 //! submission with a job, or leaves nothing.
 
+mod body;
 mod form;
 mod upload;
 
-use axum::extract::multipart::{Multipart, MultipartRejection};
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -63,11 +63,10 @@ async fn submit(
     Path(slug): Path<String>,
     user: Result<SignedIn, Problem>,
     headers: HeaderMap,
-    form: Result<Multipart, MultipartRejection>,
+    request: Request,
 ) -> Result<Response, Problem> {
     let received_at = Utc::now();
-    let form = form.map_err(|_| no_form())?;
-    let upload = Upload::new(form, &headers);
+    let upload = Upload::new(request).await.map_err(|_| no_form())?;
     let admission = match user {
         Ok(user) => admit(&app, &slug, user, &headers, received_at).await,
         Err(problem) => Err(problem),

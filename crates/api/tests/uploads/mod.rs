@@ -1,11 +1,13 @@
 //! Uploads under way: limits that hold among many at once, and what one leaves that breaks off.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
 use futures::future::join_all;
-use futures::{StreamExt, stream};
+use futures::{Stream, StreamExt, stream};
 use referee_storage::submissions::{Whose, submissions};
 use tower::ServiceExt;
 
@@ -118,4 +120,72 @@ async fn an_upload_that_breaks_off_leaves_neither_row_nor_file() {
     .expect("list");
     assert!(rows.is_empty());
     assert_eq!(arena.stored_files(), 0);
+}
+
+/// Chunks of 64 KiB, and how many of them have been read.
+fn filling(count: usize) -> (impl Stream<Item = io::Result<Bytes>>, Arc<AtomicUsize>) {
+    let read = Arc::new(AtomicUsize::new(0));
+    let (chunk, counted) = (Bytes::from(vec![b'-'; 64 << 10]), Arc::clone(&read));
+    let chunks = stream::iter(0..count).map(move |_| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        Ok(chunk.clone())
+    });
+    (chunks, read)
+}
+
+/// The parser of forms holds all of that in memory.
+#[tokio::test]
+async fn little_may_come_before_a_part_and_in_its_headers() {
+    let arena = Arena::open(|_| {}).await;
+    arena.person("ada").await;
+    let (start, end) = form(&[("method", "m")]);
+    let (headers, contents) = start.split_once("\r\n\r\n").expect("a part");
+    for (before, after) in [
+        (String::new(), format!("\r\n{start}{FILE}{end}")),
+        (
+            format!("{headers}\r\nx-filling: "),
+            format!("\r\n\r\n{contents}{FILE}{end}"),
+        ),
+    ] {
+        let whole = stream::iter([Ok(Bytes::from(before))])
+            .chain(filling(16).0)
+            .chain(stream::iter([Ok(Bytes::from(after))]));
+        let sent = upload_of("ada", Body::from_stream(whole), None);
+        let answer = arena.send(sent).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.text());
+        assert!(answer.detail().contains("64 KiB"), "{}", answer.detail());
+    }
+    assert_eq!(arena.stored_files(), 0);
+}
+
+#[tokio::test]
+async fn a_form_in_many_pieces_may_be_longer_than_what_comes_before_a_part() {
+    let arena = Arena::open(|_| {}).await;
+    arena.person("ada").await;
+    let description = "d".repeat(9_000);
+    let (start, end) = form(&[("method", "m"), ("description", &description)]);
+    let whole = start + &"1\n".repeat(100_000) + &end;
+    let pieces: Vec<_> = whole
+        .as_bytes()
+        .chunks(7_001)
+        .map(Bytes::copy_from_slice)
+        .collect();
+    let pieces = stream::iter(pieces.into_iter().map(Ok::<_, io::Error>));
+    let answer = arena
+        .send(upload_of("ada", Body::from_stream(pieces), None))
+        .await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
+}
+
+/// Of 80 MiB at most 64 are read, form or not.
+#[tokio::test]
+async fn a_refused_form_is_read_for_a_while_only() {
+    let arena = Arena::open(|_| {}).await;
+    let (chunks, read) = filling(1280);
+    let answer = arena
+        .send(upload_of("nobody", Body::from_stream(chunks), None))
+        .await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    let read = read.load(Ordering::Relaxed);
+    assert!((1000..=1025).contains(&read), "{read} chunks");
 }

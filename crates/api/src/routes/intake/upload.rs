@@ -1,12 +1,13 @@
-use std::time::Duration;
-
-use axum::extract::multipart::{Field, Multipart, MultipartError};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::body::Body;
+use axum::extract::multipart::{Field, Multipart, MultipartError, MultipartRejection};
+use axum::extract::{FromRequest, Request};
+use axum::http::{StatusCode, header};
 use referee_client::documents::Kind;
 use referee_scoring::model_form::refuse_model_by_leading_bytes;
 use referee_scoring::predictions::refuse_by_leading_bytes;
 use referee_storage::objects::{ObjectError, ObjectStore, Stored};
 
+use super::body::FormBody;
 use super::form::{Completed, Form};
 use crate::pace::Pace;
 use crate::problem::Problem;
@@ -19,16 +20,19 @@ const MOST_DATA: usize = 1000;
 const MOST_PARTS: usize = 40 + MOST_DATA;
 /// What a protocol buffer, which an ONNX file is, can hold.
 const MOST_ONNX_BYTES: u64 = 2 << 30;
-/// How much of a refused upload is still read, and for how long: many clients read no answer before they have sent all.
-const DISCARDED_BYTES: usize = 64 << 20;
-const DISCARDED_FOR: Duration = Duration::from_secs(10);
 
 /// A form on its way in.
 pub struct Upload {
     form: Multipart,
-    pace: Pace,
+    sender: Sender,
     /// The client sends nothing before it is told to, so that it reads a refusal at once.
     waits_for_continue: bool,
+}
+
+/// Who sends a form: what arrives of its body, and how fast.
+struct Sender {
+    body: FormBody,
+    pace: Pace,
 }
 
 /// What a challenge allows.
@@ -89,15 +93,24 @@ impl Files {
 }
 
 impl Upload {
-    pub fn new(form: Multipart, headers: &HeaderMap) -> Self {
-        let expects = headers
+    /// Nothing is read of the request's body yet.
+    ///
+    /// # Errors
+    /// It is no form.
+    pub async fn new(request: Request) -> Result<Self, MultipartRejection> {
+        let (parts, body) = request.into_parts();
+        let waits_for_continue = parts
+            .headers
             .get(header::EXPECT)
             .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
-        Self {
-            form,
-            pace: Pace::default(),
-            waits_for_continue: expects,
-        }
+        let body = FormBody::new(body);
+        let request = Request::from_parts(parts, Body::from_stream(body.clone()));
+        let pace = Pace::default();
+        Ok(Self {
+            form: Multipart::from_request(request, &()).await?,
+            sender: Sender { body, pace },
+            waits_for_continue,
+        })
     }
 
     /// Reads the form and stores its files.
@@ -131,7 +144,7 @@ impl Upload {
     ) -> Result<Completed, Problem> {
         let mut form = Form::new(rules.forbids_outside_data, rules.classes);
         for _ in 0..MOST_PARTS {
-            let Some(part) = patient(&mut self.pace, self.form.next_field()).await? else {
+            let Some(part) = self.sender.part(self.form.next_field()).await? else {
                 return finished(form, rules, files);
             };
             let name = part.name().unwrap_or_default().to_owned();
@@ -154,7 +167,7 @@ impl Upload {
                 let file = store(
                     part,
                     name,
-                    &mut self.pace,
+                    &mut self.sender,
                     objects,
                     rules,
                     files.bytes(),
@@ -167,7 +180,7 @@ impl Upload {
                     files.file = Some(file);
                 }
             } else {
-                form.add(&name, text(part, &name, &mut self.pace).await?);
+                form.add(&name, text(part, &name, &mut self.sender).await?);
             }
         }
         Err(Problem::unprocessable(format!(
@@ -176,49 +189,58 @@ impl Upload {
     }
 
     /// Reads on after a refusal, so that the client gets to hear it.
-    pub async fn discard(mut self) {
-        if self.waits_for_continue {
-            return;
+    pub async fn discard(self) {
+        // With what the parser holds.
+        drop(self.form);
+        if !self.waits_for_continue {
+            self.sender.body.discard().await;
         }
-        let mut left = DISCARDED_BYTES;
-        let all = async {
-            while let Ok(Some(mut part)) = self.form.next_field().await {
-                while let Ok(Some(chunk)) = part.chunk().await {
-                    left = left.saturating_sub(chunk.len());
-                    if left == 0 {
-                        return;
-                    }
-                }
-            }
-        };
-        // Either way enough has been done for the client.
-        let _ = tokio::time::timeout(DISCARDED_FOR, all).await;
     }
 }
 
-async fn patient<T>(
-    pace: &mut Pace,
-    next: impl Future<Output = Result<T, MultipartError>>,
-) -> Result<T, Problem> {
-    match pace.wait(next).await {
-        // What cannot be read broke off or is no form; either way its sender has to send it again.
-        Ok(next) => next.map_err(|error| {
-            let reason = error.body_text();
-            Problem::bad_request(format!(
-                "the form broke off or is damaged ({reason}); send the submission again"
-            ))
-        }),
-        Err(slow) => Err(Problem::new(
-            StatusCode::REQUEST_TIMEOUT,
-            format!("{slow}; send the submission again over a faster line"),
-        )),
+impl Sender {
+    /// The form's next part.
+    async fn part<T>(
+        &mut self,
+        next: impl Future<Output = Result<T, MultipartError>>,
+    ) -> Result<T, Problem> {
+        self.body.look_for_part();
+        let part = self.patient(next).await?;
+        self.body.read_data();
+        Ok(part)
+    }
+
+    async fn patient<T>(
+        &mut self,
+        next: impl Future<Output = Result<T, MultipartError>>,
+    ) -> Result<T, Problem> {
+        let next = self.pace.wait(next).await;
+        self.pace.arrived(self.body.take_arrived());
+        match next {
+            Ok(Ok(next)) => Ok(next),
+            Ok(Err(error)) => Err(self.unreadable(&error)),
+            Err(slow) => Err(Problem::new(
+                StatusCode::REQUEST_TIMEOUT,
+                format!("{slow}; send the submission again over a faster line"),
+            )),
+        }
+    }
+
+    /// What cannot be read broke off or is no form; either way its sender has to send it again.
+    fn unreadable(&self, error: &MultipartError) -> Problem {
+        match self.body.refusal() {
+            Some(refusal) => Problem::bad_request(refusal.to_string()),
+            None => Problem::bad_request(format!(
+                "the form broke off or is damaged ({}); send the submission again",
+                error.body_text()
+            )),
+        }
     }
 }
 
-async fn text(mut part: Field<'_>, name: &str, pace: &mut Pace) -> Result<String, Problem> {
+async fn text(mut part: Field<'_>, name: &str, sender: &mut Sender) -> Result<String, Problem> {
     let mut text = Vec::new();
-    while let Some(chunk) = patient(pace, part.chunk()).await? {
-        pace.arrived(chunk.len());
+    while let Some(chunk) = sender.patient(part.chunk()).await? {
         text.extend_from_slice(&chunk);
         if text.len() > Form::LONGEST {
             return Err(Problem::unprocessable(format!(
@@ -285,7 +307,7 @@ fn side_name(part: &Field<'_>, files: &Files) -> Result<String, Problem> {
 async fn store(
     mut part: Field<'_>,
     filename: String,
-    pace: &mut Pace,
+    sender: &mut Sender,
     objects: &ObjectStore,
     rules: Rules,
     stored: u64,
@@ -301,8 +323,7 @@ async fn store(
     let mut upload = objects.upload(most);
     let mut head = Vec::with_capacity(HEAD);
     let written = async {
-        while let Some(chunk) = patient(pace, part.chunk()).await? {
-            pace.arrived(chunk.len());
+        while let Some(chunk) = sender.patient(part.chunk()).await? {
             let was_short = head.len() < HEAD;
             head.extend_from_slice(&chunk[..chunk.len().min(HEAD - head.len())]);
             if let Some(kind) = kind
