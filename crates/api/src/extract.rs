@@ -1,6 +1,8 @@
 //! axum's extractors with their rejections turned into problem documents. What no text may hold is refused here, once:
 //! PostgreSQL stores no NUL.
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request, path};
@@ -9,8 +11,12 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use crate::problem::Problem;
+
+/// JSON that has not arrived as a whole by then is given up.
+const JSON_ARRIVES: Duration = Duration::from_secs(30);
 
 /// A JSON body, of a request or an answer.
 pub struct Json<T>(pub T);
@@ -27,8 +33,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         let whole = Request::from_parts(parts.clone(), body);
-        let body = Bytes::from_request(whole, state)
+        let body = timeout(JSON_ARRIVES, Bytes::from_request(whole, state))
             .await
+            .map_err(|_| too_slow())?
             .map_err(JsonRejection::from)
             .map_err(|rejection| json_problem(&rejection))?;
         if escapes_nul(&body) {
@@ -53,6 +60,14 @@ fn escapes_nul(json: &[u8]) -> bool {
         rest = rest.get(backslash + 2..).unwrap_or_default();
     }
     false
+}
+
+fn too_slow() -> Problem {
+    let seconds = JSON_ARRIVES.as_secs();
+    Problem::new(
+        StatusCode::REQUEST_TIMEOUT,
+        format!("this JSON did not arrive within {seconds} s; send it again over a faster line"),
+    )
 }
 
 fn json_problem(rejection: &JsonRejection) -> Problem {

@@ -27,6 +27,33 @@ async fn half_a_head_does_not_stay_open() {
 }
 
 #[tokio::test]
+async fn half_a_json_body_does_not_stay_open() {
+    let server = Server::new().await;
+    let (address, stop, serving) = server.listen().await;
+    let mut connection = TcpStream::connect(address).await.expect("connects");
+    let head = "POST /api/v1/session HTTP/1.1\r\nHost: referee.example\r\n\
+                Content-Type: application/json\r\nContent-Length: 50\r\nExpect: 100-continue\r\n\r\n";
+    connection.write_all(head.as_bytes()).await.expect("sends");
+    let mut go_on = [0; 25];
+    connection.read_exact(&mut go_on).await.expect("an answer");
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    connection.write_all(b"{").await.expect("sends");
+    // As above.
+    tokio::time::pause();
+    let mut answer = String::new();
+    let closed = timeout(
+        Duration::from_hours(1),
+        connection.read_to_string(&mut answer),
+    );
+    closed.await.expect("within the hour").expect("closed");
+    tokio::time::resume();
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(answer.contains("within 30 s"), "{answer}");
+    stop.cancel();
+    serving.await.expect("no panic");
+}
+
+#[tokio::test]
 async fn half_a_head_does_not_delay_the_stop() {
     let server = Server::new().await;
     let (address, stop, serving) = server.listen().await;
