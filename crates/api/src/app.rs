@@ -1,4 +1,4 @@
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,11 +8,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::auth::{FailedSignIns, Peer};
+use crate::auth::FailedSignIns;
 use crate::board::Boards;
 use crate::config::ApiConfig;
 use crate::hub::Hub;
 use crate::passwords::Passwords;
+use crate::peer::Peer;
 use crate::problem::Problem;
 use crate::shares::Shares;
 
@@ -69,7 +70,7 @@ impl App {
             db,
             objects,
             passwords: Passwords::new(),
-            failed_sign_ins: Arc::default(),
+            failed_sign_ins: Arc::new(FailedSignIns::new()),
             closing,
             upload_shares: Arc::new(Shares::of(MAX_UPLOADS_EACH)),
             uploads: Arc::new(Semaphore::new(config.max_upload_slots)),
@@ -84,7 +85,7 @@ impl App {
     /// # Errors
     /// 429 where the address's share is taken, 503 where all are, both with `Retry-After`.
     pub(crate) fn stream_place(&self, peer: Peer) -> Result<StreamPlace, Problem> {
-        let share = self.stream_shares.of_holder(peer.0.map(network));
+        let share = self.stream_shares.of_holder(peer.network());
         let share = share.try_acquire_owned().map_err(|_| {
             Problem::too_many(
                 30,
@@ -130,30 +131,5 @@ impl App {
             _share: share,
             _slot: slot,
         })
-    }
-}
-
-/// An address as far as its holder cannot change it: of IPv6, the network that a line is given.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => match address.to_ipv4_mapped() {
-            Some(address) => address.into(),
-            None => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
-        },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// RFC 6177: a site is given a /64 at least.
-    #[test]
-    fn a_line_of_ipv6_is_one_network() {
-        let network = |address: &str| network(address.parse().expect("an address")).to_string();
-        assert_eq!(network("192.0.2.7"), "192.0.2.7");
-        assert_eq!(network("::ffff:192.0.2.7"), "192.0.2.7");
-        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
     }
 }

@@ -1,19 +1,22 @@
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Mutex;
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use referee_storage::accounts::{self, Role, User};
 use sha2::{Digest, Sha256};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::app::App;
+use crate::passwords;
+use crate::peer::Peer;
 use crate::problem::Problem;
+use crate::shares::Shares;
 
 /// The name of the session cookie.
 pub const COOKIE: &str = "referee_session";
@@ -175,55 +178,61 @@ fn same_origin(app: &App, headers: &HeaderMap) -> bool {
     authority.is_some() && authority == host
 }
 
-/// The address that the request comes from: of the last proxy's peer where a proxy on this machine forwards it.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub Option<IpAddr>);
-
-impl<S: Sync> FromRequestParts<S> for Peer {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let peer = parts
-            .extensions
-            .get::<ConnectInfo<SocketAddr>>()
-            .map(|info| info.0.ip());
-        let forwarded = || {
-            let line = parts
-                .headers
-                .get_all("x-forwarded-for")
-                .iter()
-                .next_back()?;
-            line.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
-        };
-        Ok(Self(match peer {
-            Some(address) if address.is_loopback() => forwarded().or(peer),
-            _ => peer,
-        }))
-    }
-}
-
-/// The handle that is guessed at, in lower case, and the address that guesses.
+/// The handle that is guessed at, in lower case, and the network that guesses.
 type Guesser = (String, Option<IpAddr>);
 
-/// Failed sign-ins by handle and address, in this process's memory: guessing is slowed down, and nobody can lock
+/// Failed sign-ins by handle and network, in this process's memory: guessing is slowed down, and nobody can lock
 /// somebody else out from elsewhere.
-#[derive(Default)]
 pub struct FailedSignIns {
     failures: Mutex<HashMap<Guesser, (u32, Instant)>>,
+    /// A guesser's attempts are made one after the other: each has to know how the one before it ended.
+    turns: Shares<Guesser>,
 }
 
 impl FailedSignIns {
     const ALLOWED: u32 = 10;
     const WINDOW: Duration = Duration::from_mins(15);
+    /// How long an attempt waits for those before it.
+    const TURN: Duration = Duration::from_secs(10);
 
+    pub fn new() -> Self {
+        Self {
+            failures: Mutex::default(),
+            turns: Shares::of(1),
+        }
+    }
+
+    /// What `verify` finds, which nobody learns who has failed too often. To find nothing is a failure.
+    ///
     /// # Errors
-    /// 429 after too many failures, until the window that began with the first of them is over.
-    pub fn check(&self, handle: &str, peer: Peer) -> Result<(), Problem> {
-        let failures = self
-            .failures
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let Some((count, since)) = failures.get(&(handle.to_ascii_lowercase(), peer.0)) else {
+    /// 429 after too many failures, until the window that began with the first of them is over; 503 where too many attempts
+    /// are under way.
+    pub async fn limit<T>(
+        &self,
+        handle: &str,
+        peer: Peer,
+        verify: impl Future<Output = Result<Option<T>, Problem>>,
+    ) -> Result<Option<T>, Problem> {
+        let guesser = (handle.to_ascii_lowercase(), peer.network());
+        let turn = self.turns.of_holder(guesser.clone()).acquire_owned();
+        let Ok(Ok(_turn)) = timeout(Self::TURN, turn).await else {
+            return Err(passwords::busy());
+        };
+        self.check(&guesser)?;
+        // Until it is known to be none, for those who do not wait for the answer.
+        self.count_failure(&guesser);
+        let found = verify.await;
+        match found {
+            Ok(Some(_)) => self.forget(&guesser),
+            Ok(None) => {}
+            Err(_) => self.take_back(&guesser),
+        }
+        found
+    }
+
+    fn check(&self, guesser: &Guesser) -> Result<(), Problem> {
+        let failures = self.failures();
+        let Some((count, since)) = failures.get(guesser) else {
             return Ok(());
         };
         let left = Self::WINDOW.saturating_sub(since.elapsed());
@@ -237,40 +246,78 @@ impl FailedSignIns {
         ))
     }
 
-    pub fn record(&self, handle: &str, peer: Peer) {
-        let mut failures = self
-            .failures
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        // Each record has taken a password's hash, so there are never many.
+    fn count_failure(&self, guesser: &Guesser) {
+        let mut failures = self.failures();
+        // Each has taken a password's hash or is waiting for it, so there are never many.
         failures.retain(|_, (_, since)| since.elapsed() < Self::WINDOW);
         let (count, _) = failures
-            .entry((handle.to_ascii_lowercase(), peer.0))
+            .entry(guesser.clone())
             .or_insert((0, Instant::now()));
         *count += 1;
     }
 
-    pub fn forget(&self, handle: &str, peer: Peer) {
-        let mut failures = self
-            .failures
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        failures.remove(&(handle.to_ascii_lowercase(), peer.0));
+    fn take_back(&self, guesser: &Guesser) {
+        if let Some((count, _)) = self.failures().get_mut(guesser) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    fn forget(&self, guesser: &Guesser) {
+        self.failures().remove(guesser);
+    }
+
+    fn failures(&self) -> MutexGuard<'_, HashMap<Guesser, (u32, Instant)>> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::future::{pending, ready};
+
+    use axum::http::StatusCode;
+
     use super::*;
+
+    const NOWHERE: Peer = Peer(None);
+
+    async fn fail(failed: &FailedSignIns, handle: &str) -> Result<Option<()>, Problem> {
+        failed.limit(handle, NOWHERE, ready(Ok(None))).await
+    }
 
     #[tokio::test(start_paused = true)]
     async fn failures_are_forgotten_when_their_time_is_up() {
-        let failed = FailedSignIns::default();
+        let failed = FailedSignIns::new();
         for handle in ["ada", "bob", "cyd"] {
-            failed.record(handle, Peer(None));
+            fail(&failed, handle).await.expect("allowed");
         }
         tokio::time::advance(FailedSignIns::WINDOW).await;
-        failed.record("dan", Peer(None));
-        assert_eq!(failed.failures.lock().expect("no panic").len(), 1);
+        fail(&failed, "dan").await.expect("allowed");
+        assert_eq!(failed.failures().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_goes_away_before_the_answer_has_failed() {
+        let failed = FailedSignIns::new();
+        for _ in 0..FailedSignIns::ALLOWED {
+            let verify = pending::<Result<Option<()>, Problem>>();
+            let attempt = failed.limit("ada", NOWHERE, verify);
+            assert!(timeout(Duration::from_secs(1), attempt).await.is_err());
+        }
+        let refused = fail(&failed, "ada").await.expect_err("too many");
+        assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    }
+
+    #[tokio::test]
+    async fn what_the_server_could_not_verify_is_no_failure() {
+        let failed = FailedSignIns::new();
+        for _ in 0..2 * FailedSignIns::ALLOWED {
+            let verify = ready(Err::<Option<()>, _>(passwords::busy()));
+            let answer = failed.limit("ada", NOWHERE, verify).await;
+            assert_eq!(
+                answer.expect_err("busy").status(),
+                StatusCode::SERVICE_UNAVAILABLE
+            );
+        }
     }
 }

@@ -16,6 +16,7 @@ mod openapi;
 mod pace;
 mod page;
 mod passwords;
+mod peer;
 mod problem;
 mod router;
 mod routes;

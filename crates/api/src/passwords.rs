@@ -63,10 +63,7 @@ impl Passwords {
         )
         .await;
         let Ok(Ok(permit)) = waited else {
-            return Err(Problem::unavailable(
-                10,
-                "too many people are signing in right now; try again in a few seconds",
-            ));
+            return Err(busy());
         };
         tokio::task::spawn_blocking(move || {
             let _held_until_done = permit;
@@ -75,6 +72,14 @@ impl Passwords {
         .await
         .map_err(|error| Problem::internal(&error))
     }
+}
+
+/// The answer to whom the server has no time for now.
+pub fn busy() -> Problem {
+    Problem::unavailable(
+        10,
+        "too many people are signing in right now; try again in a few seconds",
+    )
 }
 
 /// The argon2id PHC string of a password, with a random salt. Takes some 40 ms of a core and 19 MiB.

@@ -20,8 +20,9 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::auth::{MaybeSignedIn, Peer};
+use crate::auth::MaybeSignedIn;
 use crate::extract::Path;
+use crate::peer::Peer;
 use crate::problem::Problem;
 use crate::routes::leaderboard::require_organizer;
 use crate::routes::submissions::{document, look};

@@ -3,13 +3,14 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{Duration, Utc};
 use referee_client::documents;
-use referee_storage::accounts;
+use referee_storage::accounts::{self, User};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-use crate::auth::{self, MaybeSignedIn, Peer};
+use crate::auth::{self, MaybeSignedIn};
 use crate::extract::Json;
+use crate::peer::Peer;
 use crate::problem::Problem;
 use crate::routes::{me, users};
 
@@ -54,19 +55,13 @@ async fn sign_in(
         app.passwords.verify(String::new(), None).await?;
         return Err(wrong());
     }
-    app.failed_sign_ins.check(&credentials.handle, peer)?;
-    let (user, hash) = accounts::user_with_password_hash(&app.db, &credentials.handle)
-        .await?
-        .unzip();
-    let matches = app.passwords.verify(credentials.password, hash).await?;
-    let Some(user) = user.filter(|_| matches) else {
-        app.failed_sign_ins.record(&credentials.handle, peer);
-        return Err(wrong());
-    };
+    let handle = credentials.handle.clone();
+    let verify = verified(&app, credentials);
+    let user = app.failed_sign_ins.limit(&handle, peer, verify).await?;
+    let user = user.ok_or_else(wrong)?;
     if user.disabled {
         return Err(auth::disabled());
     }
-    app.failed_sign_ins.forget(&credentials.handle, peer);
     let secret = auth::new_secret("")?;
     let expires_at = Utc::now() + LIFETIME;
     accounts::open_session(&app.db, user.id, &auth::secret_hash(&secret), expires_at).await?;
@@ -76,6 +71,15 @@ async fn sign_in(
         Json(me::document(&app, user).await?),
     )
         .into_response())
+}
+
+/// The account that these are right for.
+async fn verified(app: &App, credentials: documents::NewSession) -> Result<Option<User>, Problem> {
+    let (user, hash) = accounts::user_with_password_hash(&app.db, &credentials.handle)
+        .await?
+        .unzip();
+    let matches = app.passwords.verify(credentials.password, hash).await?;
+    Ok(user.filter(|_| matches))
 }
 
 /// Sign the browser out: its session ends here, whatever becomes of the cookie.

@@ -1,5 +1,9 @@
+use std::net::{IpAddr, SocketAddr};
+
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::http::{Method, Request, StatusCode, header};
+use futures::future::join_all;
 use referee_api::{ApiConfig, ServerKey};
 use serde_json::json;
 
@@ -158,6 +162,52 @@ async fn a_wrong_password_and_an_unknown_handle_get_the_same_answer_and_are_slow
             .parse::<u64>()
             .is_ok_and(|seconds| seconds > 800)
     );
+}
+
+#[tokio::test]
+async fn many_sign_ins_at_once_are_counted_one_by_one() {
+    let server = Server::new().await;
+    server.person("ada").await;
+    let sign_in = async |password: &str| {
+        let credentials = json!({"handle": "ada", "password": password});
+        let answer = server.ask(Method::POST, "/session", "", &credentials).await;
+        answer.status
+    };
+    let count =
+        |answers: &[StatusCode], status| answers.iter().filter(|answer| **answer == status).count();
+    let right = join_all((0..30).map(|_| sign_in("correct horse"))).await;
+    assert_eq!(count(&right, StatusCode::OK), 30);
+    let wrong = join_all((0..30).map(|_| sign_in("wrong horse"))).await;
+    assert_eq!(count(&wrong, StatusCode::UNAUTHORIZED), 10);
+    assert_eq!(count(&wrong, StatusCode::TOO_MANY_REQUESTS), 20);
+}
+
+/// One line of IPv6 has more addresses than anybody could count.
+#[tokio::test]
+async fn failed_sign_ins_are_counted_by_network() {
+    let server = Server::new().await;
+    server.person("ada").await;
+    let sign_in = async |address: &str, password: &str| {
+        let credentials = json!({"handle": "ada", "password": password});
+        let mut request = request(Method::POST, "/session", "")
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(credentials.to_string()))
+            .expect("a request");
+        let address: IpAddr = address.parse().expect("an address");
+        let peer = SocketAddr::new(address, 50_000);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        server.send(request).await.status
+    };
+    for host in 1..=10 {
+        let guess = sign_in(&format!("2001:db8::{host}"), "wrong horse").await;
+        assert_eq!(guess, StatusCode::UNAUTHORIZED);
+    }
+    let neighbour = sign_in("2001:db8::ffff", "correct horse").await;
+    assert_eq!(neighbour, StatusCode::TOO_MANY_REQUESTS);
+    for elsewhere in ["2001:db8:0:1::1", "192.0.2.1"] {
+        let answer = sign_in(elsewhere, "correct horse").await;
+        assert_eq!(answer, StatusCode::OK);
+    }
 }
 
 /// `referee admin password` takes any, so that a server's owner is never locked out.
