@@ -1,3 +1,5 @@
+use crate::peer::TrustedProxies;
+
 /// What an operator decides about the API.
 #[derive(Clone, Debug)]
 pub struct ApiConfig {
@@ -7,6 +9,7 @@ pub struct ApiConfig {
     /// Whether only this machine can reach the server: then the first account becomes its administrator.
     pub listens_on_loopback: bool,
     pub server_key: ServerKey,
+    pub trusted_proxies: TrustedProxies,
     /// Uploads that may be received at the same time; the next one is answered 503.
     pub max_upload_slots: usize,
 }

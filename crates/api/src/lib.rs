@@ -29,5 +29,6 @@ pub use app::App;
 pub use config::{ApiConfig, ServerKey};
 pub use openapi::document as openapi_document;
 pub use passwords::{LONGEST_PASSWORD, hash_password};
+pub use peer::{NoNetwork, TrustedProxies};
 pub use router::router;
 pub use serve::serve;

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
-use referee_api::{ApiConfig, App, ServerKey};
+use referee_api::{ApiConfig, App, ServerKey, TrustedProxies};
 use referee_networks::DeviceChoice;
 use referee_storage::cluster::{self, PrivateCluster};
 use referee_storage::objects::ObjectStore;
@@ -48,6 +48,7 @@ pub struct ServerOptions {
     /// The private cluster, the objects and the secrets, unless the environment names other places.
     pub data: PathBuf,
     pub listen: SocketAddr,
+    pub trusted_proxies: TrustedProxies,
     pub roles: Vec<Role>,
     /// What the inference worker calculates on.
     pub device: DeviceChoice,
@@ -150,6 +151,7 @@ impl Server {
                     .map(|url| url.trim_end_matches('/').to_owned()),
                 listens_on_loopback: listener.local_addr()?.ip().is_loopback(),
                 server_key: ServerKey(self.server_key()?),
+                trusted_proxies: options.trusted_proxies.clone(),
                 max_upload_slots: MAX_UPLOAD_SLOTS,
             };
             self.api.spawn(sweep_hourly(

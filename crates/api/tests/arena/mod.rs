@@ -5,7 +5,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{Request, Response, StatusCode};
 use chrono::{DateTime, Utc};
-use referee_api::{ApiConfig, App, ServerKey, router};
+use referee_api::{ApiConfig, App, ServerKey, TrustedProxies, router};
 use referee_scoring::outcome::{Bitmap, Outcome, Tally};
 use referee_scoring::{Class, ClassEntry, ImageList, Labels};
 use referee_storage::StorageError;
@@ -81,6 +81,7 @@ impl Arena {
             public_url: None,
             listens_on_loopback: false,
             server_key: ServerKey([3; 32]),
+            trusted_proxies: TrustedProxies::default(),
             max_upload_slots: 64,
         };
         let router = router(App::new(database.api.clone(), store, config));

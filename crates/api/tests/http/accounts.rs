@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Method, Request, StatusCode, header};
 use futures::future::join_all;
-use referee_api::{ApiConfig, ServerKey};
+use referee_api::{ApiConfig, ServerKey, TrustedProxies};
 use serde_json::json;
 
 use crate::server::{Server, request};
@@ -26,6 +26,7 @@ async fn the_first_account_is_administrator_on_loopback_only() {
         public_url: Some("https://referee.example".to_owned()),
         listens_on_loopback: false,
         server_key: ServerKey([7; 32]),
+        trusted_proxies: TrustedProxies::default(),
         max_upload_slots: 2,
     })
     .await;
@@ -75,6 +76,7 @@ async fn a_browser_is_signed_in_by_a_cookie_until_it_signs_out() {
         public_url: Some("https://referee.example".to_owned()),
         listens_on_loopback: false,
         server_key: ServerKey([7; 32]),
+        trusted_proxies: TrustedProxies::default(),
         max_upload_slots: 2,
     })
     .await;
@@ -207,6 +209,49 @@ async fn failed_sign_ins_are_counted_by_network() {
     for elsewhere in ["2001:db8:0:1::1", "192.0.2.1"] {
         let answer = sign_in(elsewhere, "correct horse").await;
         assert_eq!(answer, StatusCode::OK);
+    }
+}
+
+/// Guesses that come through the same proxy lock out nobody but whoever makes them, and nobody can pretend to be another.
+#[tokio::test]
+async fn failed_sign_ins_are_counted_by_whom_a_trusted_proxy_names() {
+    let server = Server::with(ApiConfig {
+        public_url: None,
+        listens_on_loopback: false,
+        server_key: ServerKey([7; 32]),
+        trusted_proxies: "172.18.0.0/16".parse().expect("a network"),
+        max_upload_slots: 2,
+    })
+    .await;
+    server.person("ada").await;
+    let sign_in = async |peer: [u8; 4], forwarded: &str, password: &str| {
+        let credentials = json!({"handle": "ada", "password": password});
+        let mut request = request(Method::POST, "/session", "")
+            .header(header::CONTENT_TYPE, "application/json")
+            .header("x-forwarded-for", forwarded)
+            .body(Body::from(credentials.to_string()))
+            .expect("a request");
+        let peer = SocketAddr::from((peer, 50_000));
+        request.extensions_mut().insert(ConnectInfo(peer));
+        server.send(request).await.status
+    };
+    let (proxy, stranger) = ([172, 18, 0, 1], [192, 0, 2, 1]);
+    for guess in 0..10 {
+        let invented = format!("203.0.113.{guess}, 198.51.100.1");
+        let through_proxy = sign_in(proxy, &invented, "wrong horse").await;
+        let direct = sign_in(stranger, &format!("203.0.113.{guess}"), "wrong horse").await;
+        assert_eq!(
+            (through_proxy, direct),
+            (StatusCode::UNAUTHORIZED, StatusCode::UNAUTHORIZED)
+        );
+    }
+    for (peer, forwarded, status) in [
+        (proxy, "198.51.100.1", StatusCode::TOO_MANY_REQUESTS),
+        (stranger, "198.51.100.2", StatusCode::TOO_MANY_REQUESTS),
+        (proxy, "198.51.100.2", StatusCode::OK),
+    ] {
+        let answer = sign_in(peer, forwarded, "correct horse").await;
+        assert_eq!(answer, status, "{peer:?} for {forwarded}");
     }
 }
 

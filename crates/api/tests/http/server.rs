@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
-use referee_api::{ApiConfig, App, ServerKey, router, serve};
+use referee_api::{ApiConfig, App, ServerKey, TrustedProxies, router, serve};
 use referee_storage::objects::ObjectStore;
 use referee_storage::scorer;
 use referee_storage::testing::TestDatabase;
@@ -57,6 +57,7 @@ impl Server {
             public_url: None,
             listens_on_loopback: true,
             server_key: ServerKey([7; 32]),
+            trusted_proxies: TrustedProxies::default(),
             max_upload_slots: 2,
         })
         .await

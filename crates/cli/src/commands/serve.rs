@@ -2,6 +2,7 @@ use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use referee_api::TrustedProxies;
 use referee_networks::DeviceChoice;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -28,6 +29,16 @@ pub struct Serve {
     /// Address and port to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    /// Proxies whose X-Forwarded-For says who sends a request, besides those on this machine: addresses and networks, such as
+    /// 192.0.2.7,172.18.0.0/16. Never a network from which people reach the server directly: they could pretend to be anyone
+    #[arg(
+        long,
+        value_name = "LIST",
+        env = "REFEREE_TRUSTED_PROXIES",
+        default_value = "",
+        hide_default_value = true
+    )]
+    trusted_proxies: TrustedProxies,
     /// What this process does
     #[arg(long, value_delimiter = ',', default_value = "api,scorer,inference")]
     roles: Vec<Role>,
@@ -60,6 +71,7 @@ impl Serve {
         let options = ServerOptions {
             data: self.data,
             listen: self.listen,
+            trusted_proxies: self.trusted_proxies,
             roles: self.roles,
             device: self.device,
             models: self.models,

@@ -15,6 +15,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use referee_api::TrustedProxies;
 use referee_client::Client;
 use referee_client::documents::{self, ChallengeDocument, Leaderboard, Split, State};
 use referee_networks::DeviceChoice;
@@ -64,6 +65,7 @@ pub async fn run(demo: Demo) -> Result<()> {
     let server = Server::start(ServerOptions {
         data: demo.data.clone(),
         listen: demo.listen,
+        trusted_proxies: TrustedProxies::default(),
         roles: vec![Role::Api, Role::Scorer, Role::Inference],
         device: DeviceChoice::Cpu,
         models: ModelOptions::default(),

@@ -27,6 +27,7 @@ fn bad_arguments_exit_with_2_and_print_no_result() {
         "serve --listen nowhere",
         "serve --roles api,janitor",
         "serve --device tpu",
+        "serve --trusted-proxies proxy.example",
         "database-url nobody",
         "admin grant ada --role emperor",
         "completions cmd.exe",
@@ -77,6 +78,20 @@ fn a_password_that_could_not_sign_in_is_refused() {
         .env("REFEREE_PASSWORD", "x".repeat(1025))
         .args(["admin", "password", "ada"]);
     insta::assert_snapshot!(Run::of(&mut command).refused(), @"referee: this password has 1025 bytes and could not sign in; choose one of at most 1024");
+}
+
+#[test]
+fn what_is_no_trusted_proxy_is_named_with_what_could_be_one() {
+    let anyone = Person::new(NOWHERE, "anyone");
+    let mut command = anyone.command();
+    command
+        .env("REFEREE_TRUSTED_PROXIES", "10.0.0.0/8,proxy.example")
+        .arg("serve");
+    let run = Run::of(&mut command);
+    assert_eq!(run.code, 2);
+    let said = run.stderr;
+    assert!(said.contains("`proxy.example` is no address"), "{said}");
+    assert!(said.contains("10.0.0.0/8, or several"), "{said}");
 }
 
 #[test]

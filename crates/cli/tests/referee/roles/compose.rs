@@ -95,10 +95,10 @@ impl Compose {
             if let Some(port) = self.port {
                 value = value.replace("@postgres/", &format!("@127.0.0.1:{port}/"));
             }
-            // `${NAME:-default}`, with NAME unset.
+            // `${NAME:-default}` or `${NAME-default}`, with NAME unset.
             match value
                 .strip_prefix("${")
-                .and_then(|value| value.split_once(":-"))
+                .and_then(|value| value.split_once('-'))
             {
                 Some((_, default)) => default.trim_end_matches('}').to_owned(),
                 None => value,
