@@ -143,7 +143,8 @@ pub async fn change_user(
     .await?)
 }
 
-/// Gives an account another password (a PHC string) and ends its sessions; whether there is such a handle.
+/// Gives an account another password (a PHC string), ends its sessions and deletes its tokens: whoever knew the old password
+/// may hold some of them. Whether there is such a handle.
 pub async fn set_password(
     db: &ApiDb,
     handle: &str,
@@ -159,6 +160,9 @@ pub async fn set_password(
     .await?;
     if let Some(user) = user {
         sqlx::query!("DELETE FROM sessions WHERE user_id = $1", user)
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query!("DELETE FROM tokens WHERE user_id = $1", user)
             .execute(&mut *transaction)
             .await?;
     }

@@ -268,6 +268,25 @@ async fn a_short_password_from_the_servers_machine_signs_in() {
     assert_eq!(answer.status, StatusCode::OK);
 }
 
+/// Whoever knew the old password may hold them.
+#[tokio::test]
+async fn another_password_from_the_servers_machine_ends_sessions_and_tokens() {
+    let server = Server::new().await;
+    let (ada, bob) = (server.person("ada").await, server.person("bob").await);
+    let cookie = server.sign_in("ada").await;
+    let hash = referee_api::hash_password("another horse").expect("hashed");
+    let changed = referee_storage::accounts::set_password(&server.db.api, "ADA", &hash).await;
+    assert!(changed.expect("set"));
+    let by_cookie = request(Method::GET, "/me", "")
+        .header(header::COOKIE, cookie)
+        .body(Body::empty());
+    let by_cookie = server.send(by_cookie.expect("a request")).await;
+    assert_eq!(by_cookie.status, StatusCode::UNAUTHORIZED);
+    let by_token = server.get("/me", &ada).await;
+    assert_eq!(by_token.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(server.get("/me", &bob).await.status, StatusCode::OK);
+}
+
 /// What nobody can have is not worth remembering: else long handles would fill the memory.
 #[tokio::test]
 async fn impossible_credentials_are_refused_without_a_trace() {

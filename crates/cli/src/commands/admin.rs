@@ -49,7 +49,7 @@ enum Action {
     /// Let an account that was locked sign in again
     #[command(after_help = "Example:\n  referee admin enable mallory")]
     Enable { handle: String },
-    /// Give an account another password (asked for, or REFEREE_PASSWORD) and end its sessions
+    /// Give an account another password (asked for, or REFEREE_PASSWORD), end its sessions and delete its tokens
     #[command(after_help = "Example:\n  referee admin password ada")]
     Password { handle: String },
 }
@@ -166,7 +166,7 @@ impl Action {
                     nobody(handle)
                 );
                 Ok(format!(
-                    "{handle} has another password; their sessions have ended."
+                    "{handle} has another password; their sessions have ended and their tokens are deleted."
                 ))
             }
         }

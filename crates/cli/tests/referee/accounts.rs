@@ -44,6 +44,18 @@ fn who_logs_in_elsewhere_needs_the_password() {
 }
 
 #[test]
+fn another_password_from_the_operator_signs_an_account_out_everywhere() {
+    let eve = Person::register(&shared().address, "eve-accounts");
+    let mut admin = eve.command();
+    admin
+        .args(["admin", "password", "eve-accounts", "--data"])
+        .arg(&shared().data)
+        .env("REFEREE_PASSWORD", "another password");
+    insta::assert_snapshot!(Run::of(&mut admin).done(), @"eve-accounts has another password; their sessions have ended and their tokens are deleted.");
+    insta::assert_snapshot!(eve.run(["submissions"]).refused(), @"referee: this token is not known here; get another with `referee login HANDLE`");
+}
+
+#[test]
 fn a_token_works_until_it_is_deleted() {
     let ada = Person::register(&shared().address, "ada-tokens");
     let token = ada.run(["token", "create", "training cluster"]).done();

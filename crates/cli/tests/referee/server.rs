@@ -1,6 +1,6 @@
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -26,6 +26,7 @@ static SHARED: LazyLock<Shared> = LazyLock::new(Shared::start);
 /// One server for many tests, each with challenges and accounts of its own.
 pub struct Shared {
     pub address: String,
+    pub data: PathBuf,
     /// The first account: administrator, and so allowed to create challenges.
     pub organizer: Person,
     _running: Child,
@@ -51,6 +52,7 @@ impl Shared {
         Self {
             organizer: Person::register(&address, "organizer"),
             address,
+            data,
             _running: running,
         }
     }
