@@ -84,34 +84,25 @@ impl Network {
 
     /// The number of weight layers on the longest path from input to output.
     fn depth(&self) -> usize {
-        let mut depths = vec![0; self.value_count()];
-        // Weights that the file holds as integers or in another arrangement.
+        // Of the values that the image has a part in.
+        let mut depths: Vec<Option<usize>> = vec![None; self.value_count()];
+        depths[self.input().value.index()] = Some(0);
+        // Computed from weights alone: in another arrangement, for example, or of the integers that the file holds.
         let mut weights = vec![false; self.value_count()];
         for node in self.nodes() {
-            let mut inputs = node.inputs.iter().flatten();
+            let inputs = || node.inputs.iter().flatten();
             let reads_weights = self.trainable_inputs(node).next().is_some()
-                || inputs.any(|input| weights[input.index()]);
-            let longest = node
-                .inputs
-                .iter()
-                .flatten()
-                .map(|input| depths[input.index()])
-                .max()
-                .unwrap_or(0);
-            let depth = longest + usize::from(is_weight_layer(&node.op, reads_weights));
-            let arranges = matches!(
-                node.op,
-                Op::DequantizeLinear { .. }
-                    | Op::Cast { .. }
-                    | Op::Reshape { .. }
-                    | Op::Transpose { .. }
-            );
+                || inputs().any(|input| weights[input.index()]);
+            let longest = inputs().filter_map(|input| depths[input.index()]).max();
+            let longest = longest.filter(|_| !node.op.reads_shape_only());
+            let depth = longest
+                .map(|longest| longest + usize::from(is_weight_layer(&node.op, reads_weights)));
             for output in &node.outputs {
                 depths[output.index()] = depth;
-                weights[output.index()] = arranges && reads_weights;
+                weights[output.index()] = depth.is_none() && reads_weights;
             }
         }
-        depths[self.output().index()]
+        depths[self.output().index()].unwrap_or(0)
     }
 }
 
@@ -151,16 +142,22 @@ fn macs(node: &Node, shapes: &Shapes) -> u64 {
     output().saturating_mul(per_output)
 }
 
-/// One multiply-accumulate for every combination of the letters; the dimensions of an ellipsis come with the output.
+/// One multiply-accumulate for every combination of the letters; the dimensions of an ellipsis come with the output. A
+/// single operand is summed or arranged, and multiplied by nothing.
 fn einsum_macs(equation: &str, node: &Node, shapes: &Shapes) -> u64 {
-    let terms = equation.split("->").next().unwrap_or_default();
-    let result = equation.split("->").nth(1).unwrap_or_default();
+    let equation: String = equation.split_whitespace().collect();
+    let (terms, result) = if let Some((terms, result)) = equation.split_once("->") {
+        (terms, result.to_owned())
+    } else {
+        // The letters that occur once.
+        let once = |letter: &char| equation.matches(*letter).count() == 1;
+        (equation.as_str(), equation.chars().filter(once).collect())
+    };
+    if !terms.contains(',') {
+        return 0;
+    }
     let mut summed = std::collections::BTreeMap::new();
-    for (term, value) in terms
-        .split(',')
-        .map(str::trim)
-        .zip(node.inputs.iter().flatten())
-    {
+    for (term, value) in terms.split(',').zip(node.inputs.iter().flatten()) {
         let (before, after) = term.split_once("...").unwrap_or((term, ""));
         let dims = shapes.of(*value);
         let first_after = dims.len().saturating_sub(after.len());

@@ -85,6 +85,22 @@ impl Builder {
             .kind = ParameterKind::Trainable;
     }
 
+    /// Makes a parameter of a constant, so that the weights supply it.
+    pub(crate) fn take_out(
+        &mut self,
+        constant: ValueId,
+        name: &str,
+        dims: &[usize],
+        kind: ParameterKind,
+    ) {
+        self.network.parameters.push(Parameter {
+            value: constant,
+            name: name.into(),
+            dims: dims.to_vec(),
+            kind,
+        });
+    }
+
     /// A small tensor that belongs to the graph.
     pub fn constant(&mut self, name: &str, literal: Literal) -> ValueId {
         self.node(name, Op::Constant(literal), &[])
@@ -121,6 +137,15 @@ impl Builder {
     /// The node added last.
     pub(crate) fn last_node(&self) -> Option<&Node> {
         self.network.nodes.last()
+    }
+
+    /// The node that computes `value`, if one does.
+    pub(crate) fn computing(&self, value: ValueId) -> Option<&Node> {
+        let nodes = &self.network.nodes;
+        let after = nodes.partition_point(|node| node.outputs.first() <= Some(&value));
+        nodes[..after]
+            .last()
+            .filter(|node| node.outputs.last() >= Some(&value))
     }
 
     /// What a value of the network being built is called.
@@ -160,6 +185,7 @@ impl Builder {
     /// The network whose output is `output`, without the nodes and parameters that it does not depend on.
     pub fn finish(mut self, output: ValueId) -> Result<Network> {
         self.network.output = output;
+        self.network.settle_parameters();
         self.network.drop_unused();
         self.network.check_names()?;
         Ok(self.network)
@@ -184,6 +210,16 @@ impl Network {
         self.nodes = kept;
         self.parameters
             .retain(|parameter| needed[parameter.value.index()]);
+    }
+
+    /// Orders the parameters by their values, and forgets the constants that became parameters.
+    fn settle_parameters(&mut self) {
+        self.parameters.sort_by_key(|parameter| parameter.value);
+        let mut nodes = std::mem::take(&mut self.nodes);
+        nodes.retain(|node| {
+            !matches!(node.op, Op::Constant(_)) || self.parameter_of(node.outputs[0]).is_none()
+        });
+        self.nodes = nodes;
     }
 
     fn check_names(&self) -> Result<()> {

@@ -165,6 +165,13 @@ pub enum Op {
     Size,
 }
 
+impl Op {
+    /// Whether the result says nothing of the operand but its dimensions.
+    pub(crate) fn reads_shape_only(&self) -> bool {
+        matches!(self, Self::Shape { .. } | Self::Size)
+    }
+}
+
 /// A small tensor that belongs to the graph, not to its weights: shapes, axes, scales, bounds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Literal {

@@ -7,6 +7,7 @@ mod elementwise;
 mod emit;
 mod followed;
 mod layers;
+mod learnt;
 mod reduce;
 mod rotary;
 mod values;
@@ -18,6 +19,7 @@ use std::{
 
 use emit::{flow, flows};
 use followed::Followed;
+use learnt::Origins;
 use values::Constant;
 pub(super) use values::Value;
 
@@ -91,8 +93,10 @@ impl OnnxFile {
             };
             scope.values.insert(input, value);
         }
+        let builder = builder.ok_or_else(|| OnnxError::Graph("no input is an image".into()))?;
         let mut importer = Importer {
-            builder: builder.ok_or_else(|| OnnxError::Graph("no input is an image".into()))?,
+            origins: Origins::of(builder.input()),
+            builder,
             parameters: HashMap::new(),
             side_files: &self.side_files,
             functions: self.functions()?,
@@ -184,6 +188,7 @@ impl<'a> Scope<'a, '_> {
 struct Importer<'a> {
     builder: Builder,
     parameters: HashMap<String, Rc<Constant>>,
+    origins: Origins,
     side_files: &'a SideFiles,
     functions: HashMap<Called<'a>, (&'a FunctionProto, i64)>,
     written_out: usize,

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
 use referee_networks::model::{Expected, Model, ModelError, Opened};
-use referee_networks::onnx::proto::tensor_proto::DataType;
+use referee_networks::onnx::proto::{TensorProto, tensor_proto::DataType};
 use referee_networks::onnx::{Feed, OnnxFile, SideFiles};
 use referee_networks::predict::{self, ModelFile, Predictor, Task};
 use referee_networks::{ElementType, Network};
 use referee_scoring::model_form::{Interpolation, ModelForm};
 
-use crate::onnx_files::{Draft, codes, ints, some};
+use crate::onnx_files::{Draft, codes, int, ints, some, text};
 
 /// `image` of `make.py`.
 #[expect(clippy::cast_precision_loss, reason = "below 31")]
@@ -247,6 +247,162 @@ fn weights_held_as_integers_are_counted() {
         (profile.parameters, profile.macs, profile.depth),
         (432 + 4, 432, 1)
     );
+}
+
+fn zeros_in_half_precision(name: &str, dims: &[i64]) -> TensorProto {
+    let bytes = 2 * usize::try_from(dims.iter().product::<i64>()).expect("few");
+    TensorProto {
+        name: Some(name.into()),
+        dims: dims.to_vec(),
+        data_type: Some(DataType::Float16 as i32),
+        raw_data: Some(vec![0; bytes].into()),
+        ..TensorProto::default()
+    }
+}
+
+/// A layer of four outputs on 108 pixels, its weights arranged before the product in every way that exporters know.
+#[test]
+fn weights_are_counted_behind_what_arranges_them() {
+    let layer = || {
+        Draft::new(17)
+            .input("x", DataType::Float, &[0, 3, 6, 6])
+            .node("Flatten", &["x"], &["pixels"], &[])
+            .output("y", DataType::Float, &[0, 4])
+    };
+    let product = |draft: Draft| draft.node("MatMul", &["pixels", "weight"], &["y"], &[]);
+    let einsum = |draft: Draft, weight, equation| {
+        draft.node(
+            "Einsum",
+            &["pixels", weight],
+            &["y"],
+            &[text("equation", equation)],
+        )
+    };
+    let to_float = int("to", DataType::Float as i64);
+    let plain = || layer().floats("w", &[108, 4], &some(432));
+    let turned = || layer().floats("w", &[4, 108], &some(432));
+    let transpose =
+        |draft: Draft, from, to| draft.node("Transpose", &[from], &[to], &[ints("perm", &[1, 0])]);
+    let cases = [
+        ("Transpose", product(transpose(turned(), "w", "weight"))),
+        (
+            "Cast",
+            product(
+                layer()
+                    .tensor(zeros_in_half_precision("w", &[108, 4]))
+                    .node("Cast", &["w"], &["weight"], std::slice::from_ref(&to_float)),
+            ),
+        ),
+        (
+            "Cast of integers",
+            product(
+                layer()
+                    .integers("w", &[1; 432])
+                    .integers("shape", &[108, 4])
+                    .node("Cast", &["w"], &["floats"], &[to_float])
+                    .node("Reshape", &["floats", "shape"], &["weight"], &[]),
+            ),
+        ),
+        (
+            "DequantizeLinear of what is transposed",
+            product(transpose(
+                layer()
+                    .integers("w", &[1; 432])
+                    .integers("shape", &[4, 108])
+                    .floats("scale", &[], &[0.01])
+                    .node("Reshape", &["w", "shape"], &["rows"], &[])
+                    .node("DequantizeLinear", &["rows", "scale"], &["turned"], &[]),
+                "turned",
+                "weight",
+            )),
+        ),
+        (
+            "Unsqueeze and Squeeze",
+            product(
+                plain()
+                    .integers("axis", &[0])
+                    .node("Unsqueeze", &["w", "axis"], &["more"], &[])
+                    .node("Identity", &["more"], &["same"], &[])
+                    .node("Squeeze", &["same", "axis"], &["weight"], &[]),
+            ),
+        ),
+        (
+            "Mul",
+            product(plain().floats("half", &[], &[0.5]).node(
+                "Mul",
+                &["half", "w"],
+                &["weight"],
+                &[],
+            )),
+        ),
+        (
+            "Concat",
+            product(
+                layer()
+                    .floats("a", &[108, 1], &some(108))
+                    .floats("b", &[108, 3], &some(324))
+                    .node("Concat", &["a", "b"], &["weight"], &[int("axis", 1)]),
+            ),
+        ),
+        ("Einsum", einsum(plain(), "w", "bi,io->bo")),
+        ("Einsum without a result", einsum(plain(), "w", "b i, i o")),
+        (
+            "Einsum of what is transposed",
+            einsum(transpose(turned(), "w", "t"), "t", "bi,io->bo"),
+        ),
+    ];
+    for (case, draft) in cases {
+        let profile = network(&draft).profile().expect("known shapes");
+        let counted = (profile.parameters, profile.macs, profile.depth);
+        assert_eq!(counted, (432, 432, 1), "{case}");
+    }
+}
+
+/// Weights so few that they would pass for constants of the graph; those that are a product themselves; and a product of
+/// what the image computes, which has none.
+#[test]
+fn what_weights_are_computed_from_is_counted_once() {
+    let pooled = Draft::new(17)
+        .input("x", DataType::Float, &[0, 3, 6, 6])
+        .node("GlobalAveragePool", &["x"], &["means"], &[])
+        .node("Flatten", &["means"], &["pooled"], &[])
+        .output("y", DataType::Float, &[0, 4]);
+    let few = pooled
+        .floats("w", &[4, 3], &some(12))
+        .node("Transpose", &["w"], &["weight"], &[])
+        .node("MatMul", &["pooled", "weight"], &["first"], &[])
+        .node("MatMul", &["first", "w"], &["again"], &[])
+        .node("MatMul", &["again", "weight"], &["y"], &[]);
+    let factors = Draft::new(17)
+        .input("x", DataType::Float, &[0, 3, 6, 6])
+        .floats("a", &[108, 5], &some(540))
+        .floats("b", &[5, 4], &some(20))
+        .node("Flatten", &["x"], &["pixels"], &[])
+        .node("MatMul", &["a", "b"], &["weight"], &[])
+        .node("MatMul", &["pixels", "weight"], &["y"], &[])
+        .output("y", DataType::Float, &[0, 4]);
+    // Attention: the shift is a bias, which is none of a layer's.
+    let computed = Draft::new(17)
+        .input("x", DataType::Float, &[0, 3, 6, 6])
+        .floats("shift", &[6, 6], &some(36))
+        .node("Add", &["x", "shift"], &["shifted"], &[])
+        .node(
+            "Transpose",
+            &["shifted"],
+            &["turned"],
+            &[ints("perm", &[0, 1, 3, 2])],
+        )
+        .node("MatMul", &["x", "turned"], &["y"], &[])
+        .output("y", DataType::Float, &[0, 3, 6, 6]);
+    for (draft, expected) in [
+        (few, (12, 36, 3)),
+        (factors, (560, 108 * 5 * 4 + 432, 1)),
+        (computed, (0, 3 * 6 * 6 * 6, 0)),
+    ] {
+        let profile = network(&draft).profile().expect("known shapes");
+        let counted = (profile.parameters, profile.macs, profile.depth);
+        assert_eq!(counted, expected);
+    }
 }
 
 /// tf2onnx 1.17's name for a convolution's weights that it multiplied a batch normalisation into, as of Keras's MobileNetV2.

@@ -213,6 +213,19 @@ fn opsets_from_7_to_28_are_accepted() {
     }
 }
 
+/// Weights so few that they began as constants of the graph.
+#[test]
+fn few_weights_that_are_transposed_run() {
+    let draft = draft()
+        .floats("w", &[2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+        .node("Transpose", &["w"], &["weight"], &[])
+        .node("MatMul", &["x", "weight"], &["y"], &[]);
+    assert_eq!(
+        run(&draft.open().expect("a file")).expect("runs"),
+        [6.0, 12.0, -12.0, -27.0]
+    );
+}
+
 #[test]
 fn local_functions_are_written_out() {
     // As torch.export writes them: a function with an attribute of its own, called twice with different values.

@@ -173,6 +173,15 @@ pub fn ints(name: &str, values: &[i64]) -> AttributeProto {
     }
 }
 
+pub fn text(name: &str, value: &str) -> AttributeProto {
+    AttributeProto {
+        name: Some(name.into()),
+        s: Some(value.as_bytes().to_vec().into()),
+        r#type: Some(AttributeType::String as i32),
+        ..AttributeProto::default()
+    }
+}
+
 pub fn body(name: &str, graph: GraphProto) -> AttributeProto {
     AttributeProto {
         name: Some(name.into()),

@@ -89,7 +89,7 @@ impl Importer<'_> {
 
     /// Input `index` as `[batch, heads, length, size]`: it is that, or `[batch, length, heads·size]` with `count` heads.
     fn heads(&mut self, apply: &Apply<'_>, index: usize, count: &str) -> Result<ValueId> {
-        let x = self.operand(apply, index)?;
+        let x = self.weight(apply.input(index)?);
         if !apply.has(count) {
             return Ok(x);
         }

@@ -29,8 +29,11 @@ impl Importer<'_> {
                 .unwrap_or(&apply.name)
         };
         let names: Vec<_> = (0..count).map(name).collect();
-        self.builder
-            .node_with(&apply.name, op, inputs, &names, None)
+        let outputs = self
+            .builder
+            .node_with(&apply.name, op, inputs, &names, None);
+        self.origins.follow(self.builder.last_node());
+        outputs
     }
 
     /// All dimensions of a value.

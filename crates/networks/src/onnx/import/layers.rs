@@ -20,7 +20,8 @@ impl Importer<'_> {
                 let equation = apply
                     .text("equation")?
                     .ok_or_else(|| apply.fault("equation is missing"))?;
-                let inputs = self.ids(apply);
+                let operands = apply.inputs.iter().flatten();
+                let inputs = operands.map(|operand| Some(self.weight(operand))).collect();
                 flows(self.emit_all(
                     apply,
                     Op::Einsum {

@@ -66,16 +66,22 @@ impl Importer<'_> {
         let id = self
             .builder
             .constant(&constant.stored.name, constant.stored.literal());
+        self.origins.insert(id, constant);
         *constant.literal.get_or_init(|| id)
     }
 
-    /// The value as a layer's weights: counted among the network's parameters where the file holds it.
+    /// The value as a layer's weights: counted among the network's parameters where the file holds it, or what it is
+    /// computed from.
     pub(super) fn weight(&mut self, value: &Value) -> ValueId {
         match value {
             Value::Constant(constant) if constant.stored.element.is_float() => {
                 self.parameter(constant, ParameterKind::Trainable)
             }
-            other => self.id(other),
+            other => {
+                let id = self.id(other);
+                self.learn(id);
+                id
+            }
         }
     }
 
@@ -94,6 +100,28 @@ impl Importer<'_> {
             }
             return *id;
         }
+        let name = self.name_parameter(constant);
+        let id = self.builder.parameter(&name, &constant.stored.dims, kind);
+        self.origins.insert(id, constant);
+        *constant.parameter.get_or_init(|| id)
+    }
+
+    /// Counts a tensor that is in the network already, as `value`, among the network's parameters. A single number that
+    /// weights are multiplied by stays part of the graph.
+    pub(super) fn count(&mut self, value: ValueId, constant: &Rc<Constant>) {
+        if constant.parameter.get().is_some() {
+            self.parameter(constant, ParameterKind::Trainable);
+        } else if constant.stored.len() > 1 {
+            let name = self.name_parameter(constant);
+            let dims = &constant.stored.dims;
+            self.builder
+                .take_out(value, &name, dims, ParameterKind::Trainable);
+            constant.parameter.get_or_init(|| value);
+        }
+    }
+
+    /// The tensor's name among the weights, of which it becomes one.
+    fn name_parameter(&mut self, constant: &Rc<Constant>) -> String {
         let mut name = constant.stored.name.clone();
         for number in 1.. {
             if !self.parameters.contains_key(&name) {
@@ -102,7 +130,6 @@ impl Importer<'_> {
             name = format!("{}_{number}", constant.stored.name);
         }
         self.parameters.insert(name.clone(), Rc::clone(constant));
-        let id = self.builder.parameter(&name, &constant.stored.dims, kind);
-        *constant.parameter.get_or_init(|| id)
+        name
     }
 }
