@@ -81,7 +81,9 @@ impl<'a> Matching<'a> {
                 Some(parameter) => {
                     tensors.insert(&parameter.name, tensor);
                     if tensor.shape == parameter.dims
-                        || naming == Naming::Timm && flattened(tensor, parameter)
+                        || naming == Naming::Timm
+                            && timm::is_convolution(name)
+                            && is_flattened(&tensor.shape, &parameter.dims)
                     {
                         found.push((*parameter, *tensor));
                     } else {
@@ -312,10 +314,15 @@ pub(super) fn classes(network: &Network) -> usize {
     head.copied().unwrap_or(0)
 }
 
-/// Whether the elements are the parameter's, in their order, with the dimensions after the first spelt out.
-fn flattened(tensor: &TensorInfo, parameter: &Parameter) -> bool {
-    tensor.shape.first() == parameter.dims.first()
-        && tensor.shape.iter().product::<usize>() == parameter.dims.iter().product::<usize>()
+/// Whether a convolution's weights `[out, channels, height, width]` are a linear layer's `[out, in]` in the same order. Windows are
+/// square, by which `[out, height, width, channels]` is told apart.
+fn is_flattened(convolution: &[usize], linear: &[usize]) -> bool {
+    match (convolution, linear) {
+        ([rows, channels, height, width], [out, inputs]) => {
+            rows == out && height == width && channels * height * width == *inputs
+        }
+        _ => false,
+    }
 }
 
 /// GoogLeNet's `aux1.…`, Inception's `AuxLogits.…`.

@@ -7,7 +7,6 @@ pub(super) fn torchvision_name(architecture: &str, name: &str) -> Option<String>
     let ours = match architecture {
         "mobilenet_v2" => mobilenet_v2(module)?,
         vgg if vgg.starts_with("vgg") => match module {
-            // timm runs the first two linear layers as convolutions, whose weights are the same in the same order.
             "pre_logits.fc1" => "classifier.0".to_owned(),
             "pre_logits.fc2" => "classifier.3".to_owned(),
             "head.fc" => "classifier.6".to_owned(),
@@ -16,6 +15,11 @@ pub(super) fn torchvision_name(architecture: &str, name: &str) -> Option<String>
         _ => return None,
     };
     Some(format!("{ours}.{tensor}"))
+}
+
+/// Whether timm runs as a convolution what is a linear layer here: the first two of VGG's classifier.
+pub(super) fn is_convolution(name: &str) -> bool {
+    matches!(name, "pre_logits.fc1.weight" | "pre_logits.fc2.weight")
 }
 
 /// `blocks.{stage}.{block}.{layer}` is `features.{place}.conv.{layer's place}`.

@@ -100,6 +100,62 @@ fn timms_names_of_the_same_network_load_too() {
     }
 }
 
+/// As TensorFlow orders a convolution's weights: as many elements, but in another order.
+#[test]
+fn weights_in_another_order_are_refused() {
+    let vgg = include_str!("../../../tests/names/timm_vgg11.txt");
+    let mobilenet = include_str!("../../../tests/names/timm_mobilenetv2_100.txt");
+    for (architecture, lines, tensor, shape, other, expected) in [
+        (
+            "vgg11",
+            vgg,
+            "features.3.weight",
+            "128x64x3x3",
+            "128x3x3x64",
+            "[128,64,3,3]",
+        ),
+        (
+            "vgg11",
+            vgg,
+            "pre_logits.fc1.weight",
+            "4096x512x7x7",
+            "4096x7x7x512",
+            "[4096,25088]",
+        ),
+        (
+            "vgg11",
+            vgg,
+            "pre_logits.fc2.weight",
+            "4096x4096x1x1",
+            "4096x1x1x4096",
+            "[4096,4096]",
+        ),
+        (
+            "mobilenet_v2",
+            mobilenet,
+            "blocks.0.0.conv_pw.weight",
+            "16x32x1x1",
+            "16x1x1x32",
+            "[16,32,1,1]",
+        ),
+    ] {
+        let line = |shape| format!("{tensor} {shape}\n");
+        assert!(lines.contains(&line(shape)), "{tensor}");
+        let tensors = tensors(&lines.replace(&line(shape), &line(other)));
+        let network = network(architecture);
+        let refused = Matching::new(&tensors, &network)
+            .check(&network, 1000)
+            .expect_err(tensor);
+        let found = other.replace('x', ",");
+        assert_eq!(
+            refused.to_string(),
+            format!(
+                "the tensors are not those of {architecture}: 1 is of another shape: {tensor} is [{found}], expected {expected}"
+            )
+        );
+    }
+}
+
 #[test]
 fn another_librarys_names_are_named() {
     let network = network("mobilenet_v2");
