@@ -7,6 +7,7 @@ mod architecture;
 mod class_order;
 mod fields;
 mod foreign;
+mod hugging_face;
 mod leading_bytes;
 mod preprocessing;
 mod recipe;

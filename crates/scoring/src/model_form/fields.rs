@@ -127,6 +127,11 @@ pub(super) fn side(value: &Value) -> Option<u32> {
     sensible.then_some(number as u32)
 }
 
+/// ⌊side / part⌋, the image that is cropped to `side`.
+pub(super) fn part_of(cropped: u32, part: f64) -> Option<u32> {
+    side(&(f64::from(cropped) / part).floor().into())
+}
+
 pub(super) fn unexpected(
     field: impl Into<String>,
     found: &Value,

@@ -86,6 +86,74 @@ fn hugging_faces_configurations() {
     assert_eq!(clip.crop, Some(Size::square(224)));
 }
 
+/// What transformers 5.24's processors make of one colour, `[10, 100, 200]`: `EfficientNet` normalises twice, an offset moves the pixels,
+/// and `MobileViT` flips the colours.
+#[test]
+fn what_hugging_faces_processors_do_to_pixels() {
+    // google/efficientnet-b0
+    let efficientnet = |changed: &str| {
+        let first = r#""image_processor_type":"EfficientNetImageProcessor","image_mean":[0.485,0.456,0.406],"image_std":[0.47853944,0.4732864,0.47434163],"crop_size":{"height":289,"width":289},"resample":0,"size":{"height":224,"width":224}"#;
+        format!("{{{first},{changed}}}")
+    };
+    let mobilevit = r#"{"crop_size":256,"do_center_crop":true,"do_flip_channel_order":true,"do_resize":true,"feature_extractor_type":"MobileViTFeatureExtractor","resample":2,"size":288}"#;
+    for (text, expected) in [
+        (
+            efficientnet(r#""do_center_crop":false,"include_top":true"#),
+            [-1.946_656_6, -0.285_014, 1.681_394_6],
+        ),
+        (
+            efficientnet(r#""rescale_offset":true,"rescale_factor":0.00784313725490196"#),
+            [-6.142_221, -2.998_599_3, 0.722_788_93],
+        ),
+        (
+            efficientnet(r#""rescale_offset":true,"include_top":false"#),
+            [-3.021_243_8, -2.247_778_9, -1.310_629_7],
+        ),
+        (
+            efficientnet(r#""do_normalize":false"#),
+            [0.081_948_705, 0.828_582_6, 1.653_478_6],
+        ),
+        (
+            mobilevit.to_owned(),
+            [0.784_313_74, 0.392_156_87, 0.039_215_688],
+        ),
+    ] {
+        let read = recipe(&text);
+        let side = read.crop.map_or(224, |crop| crop.height);
+        let preparing = read.resolve(takes(3, side)).expect("resolved");
+        let pixels = match preparing.channels {
+            Some(Channels::Bgr) => [200.0, 100.0, 10.0],
+            _ => [10.0, 100.0, 200.0],
+        };
+        for (channel, pixel) in pixels.into_iter().enumerate() {
+            let input =
+                (pixel * preparing.scale - preparing.mean[channel]) / preparing.std[channel];
+            assert!((input - expected[channel]).abs() < 1e-5, "{text}: {input}");
+        }
+    }
+}
+
+/// The sizes that transformers 5.24's processors resize images to before they crop them.
+#[test]
+fn hugging_faces_processors_that_resize_further() {
+    for (kind, size, expected) in [
+        ("LevitFeatureExtractor", "224", 256),
+        ("LevitImageProcessor", r#"{"shortest_edge":192}"#, 219),
+        ("PoolFormerImageProcessor", r#"{"shortest_edge":224}"#, 248),
+        ("MobileViTImageProcessor", r#"{"shortest_edge":288}"#, 288),
+    ] {
+        let read = recipe(&format!(
+            r#"{{"image_processor_type":"{kind}","size":{size},"crop_size":{{"height":192,"width":192}},"resample":3,"image_mean":0.5,"image_std":0.5}}"#
+        ));
+        assert_eq!(read.resize, Some(Resize::ShortSide(expected)), "{kind}");
+        assert_eq!(read.crop, Some(Size::square(192)), "{kind}");
+    }
+    let large = recipe(
+        r#"{"image_processor_type":"PoolFormerImageProcessor","crop_pct":0.95,"size":{"shortest_edge":384},"crop_size":384,"resample":3,"image_mean":0.5,"image_std":0.5}"#,
+    );
+    assert_eq!(large.resize, Some(Resize::ShortSide(404)));
+}
+
 /// The figures are torchvision's own documentation of these weights.
 #[test]
 fn torchvisions_weights_by_name() {
@@ -211,6 +279,26 @@ fn recipes_that_are_refused() {
         (
             r#"{"do_resize":true,"size":{"shortest_edge":224},"resample":1}"#,
             "`resample` is 1; expected 0 (nearest), 2 (bilinear) or 3 (bicubic)",
+        ),
+        (
+            r#"{"do_resize":false,"do_normalize":false,"do_pad":true}"#,
+            "`do_pad` is true; expected false: a recipe has no such step, so make it part of the network",
+        ),
+        (
+            r#"{"do_resize":false,"do_normalize":false,"size_divisor":32}"#,
+            "`size_divisor` is 32; expected it left out: a recipe has no such step, so make it part of the network",
+        ),
+        (
+            r#"{"do_resize":true,"size":{"shortest_edge":800,"longest_edge":1333},"resample":2}"#,
+            "`size` is {\"longest_edge\":1333,\"shortest_edge\":800}; expected no longest_edge: a recipe has no such limit",
+        ),
+        (
+            r#"{"image_processor_type":"PerceiverImageProcessor"}"#,
+            "`image_processor_type` is \"PerceiverImageProcessor\"; expected one that crops after it resizes; or write resize and crop yourself",
+        ),
+        (
+            r#"{"do_resize":false,"do_flip_channel_order":true,"image_mean":0.5,"image_std":0.5}"#,
+            "`do_flip_channel_order` is true; expected it without do_normalize; or write the recipe yourself: \"channels\":\"bgr\", with mean and std in that order",
         ),
         (
             r#"{"do_resize":false,"do_normalize":true,"image_std":[1]}"#,
