@@ -7,7 +7,7 @@ mod elementwise;
 mod emit;
 mod followed;
 mod layers;
-mod learnt;
+mod origins;
 mod reduce;
 mod rotary;
 mod values;
@@ -19,7 +19,7 @@ use std::{
 
 use emit::{flow, flows};
 use followed::Followed;
-use learnt::Origins;
+use origins::Origins;
 use values::Constant;
 pub(super) use values::Value;
 

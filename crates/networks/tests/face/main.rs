@@ -13,6 +13,7 @@ mod fuse;
 mod gradients;
 mod hostile;
 mod kernels;
+mod masks;
 mod models;
 mod onnx;
 mod onnx_files;

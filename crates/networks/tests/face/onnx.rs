@@ -15,7 +15,7 @@ use referee_networks::{ElementType, Executor, train};
 use crate::onnx_files::{Draft, body, declared, floats, int, node};
 
 /// The output `y` for two images `x` of three numbers.
-fn run(file: &OnnxFile) -> Result<Vec<f32>, OnnxError> {
+pub fn run(file: &OnnxFile) -> Result<Vec<f32>, OnnxError> {
     let image = Feed::Image {
         dims: vec![3],
         element: ElementType::F32,

@@ -1,9 +1,7 @@
 //! What opset 23 made single operators of transformers' parts, written out in the operators that it was before.
 
 use super::{Apply, Importer, Result, Value, flow, flows};
-use crate::{
-    Activation, Binary, Comparison, Literal, Op, Reduce, Reduction, Scalar, Unary, ValueId,
-};
+use crate::{Activation, Binary, Comparison, Literal, Op, Reduce, Reduction, Unary, ValueId};
 
 /// The dimensions of `[batch, heads, length, size]`.
 const BATCH_LENGTH_HEADS_SIZE: [usize; 4] = [0, 2, 1, 3];
@@ -127,31 +125,12 @@ impl Importer<'_> {
 
     /// A mask of numbers is added; of booleans, it says what counts.
     fn masked(&mut self, apply: &Apply<'_>, scores: ValueId, mask: ValueId) -> ValueId {
-        let of_booleans = apply
-            .optional(3)
-            .and_then(Value::stored)
-            .map_or_else(|| self.is_boolean(mask), |mask| !mask.element.is_float());
-        if of_booleans {
+        if self.origins.is_boolean(mask) {
             let never = self.float(apply, "never", f64::NEG_INFINITY);
             self.emit(apply, Op::Where, &[mask, scores, never])
         } else {
             self.emit(apply, Op::Binary(Binary::Add), &[scores, mask])
         }
-    }
-
-    /// Whether a computed mask is one of booleans, by the operator that computes it.
-    fn is_boolean(&self, mask: ValueId) -> bool {
-        let nodes = self.builder.network().nodes().iter();
-        let mut computing = nodes.rev().filter(|node| node.outputs.contains(&mask));
-        computing.next().is_some_and(|node| match &node.op {
-            Op::Compare(_) | Op::ConstantOfShape(Scalar::Bool(_)) => true,
-            Op::Binary(binary) => matches!(binary, Binary::And | Binary::Or | Binary::Xor),
-            Op::Cast { to } => *to == crate::ElementType::Bool,
-            Op::Unsqueeze | Op::Expand | Op::Reshape { .. } | Op::Slice | Op::Trilu { .. } => {
-                node.inputs[0].is_some_and(|input| self.is_boolean(input))
-            }
-            _ => false,
-        })
     }
 
     /// Each query sees the keys up to its own place, and all that came before this call.

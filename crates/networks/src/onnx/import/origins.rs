@@ -1,4 +1,5 @@
-//! Which tensors of the file are learnt: those that a weight is computed from, however it is arranged on the way.
+//! Where the values of a network come from: from the image or not, from which tensors of the file (those that a weight is computed
+//! from are learnt), and whether from booleans.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -6,7 +7,7 @@ use std::{
 };
 
 use super::{Importer, values::Constant};
-use crate::{Node, Op, ValueId};
+use crate::{Binary, ElementType, Node, Op, Scalar, Unary, ValueId};
 
 /// Where the values of the growing network come from.
 #[derive(Default)]
@@ -17,6 +18,8 @@ pub(super) struct Origins {
     constants: HashMap<ValueId, Rc<Constant>>,
     /// Seen to be learnt, with all that they are computed from.
     learnt: HashSet<ValueId>,
+    /// Those that hold booleans.
+    booleans: HashSet<ValueId>,
 }
 
 impl Origins {
@@ -29,6 +32,13 @@ impl Origins {
 
     pub fn insert(&mut self, value: ValueId, constant: &Rc<Constant>) {
         self.constants.insert(value, Rc::clone(constant));
+        if constant.stored.element == ElementType::Bool {
+            self.booleans.insert(value);
+        }
+    }
+
+    pub fn is_boolean(&self, value: ValueId) -> bool {
+        self.booleans.contains(&value)
     }
 
     /// Follows the node that was added last.
@@ -37,6 +47,10 @@ impl Origins {
         let mut inputs = node.inputs.iter().flatten();
         if !node.op.reads_shape_only() && inputs.any(|input| self.of_image.contains(input)) {
             self.of_image.extend(&node.outputs);
+        }
+        let kept = kept_type(&node.op).and_then(|index| node.inputs.get(index).copied().flatten());
+        if makes_booleans(&node.op) || kept.is_some_and(|kept| self.is_boolean(kept)) {
+            self.booleans.extend(&node.outputs);
         }
     }
 }
@@ -55,6 +69,45 @@ impl Importer<'_> {
                 pending.extend(contents(node));
             }
         }
+    }
+}
+
+fn makes_booleans(op: &Op) -> bool {
+    match op {
+        Op::Compare(_) | Op::Unary(Unary::Not | Unary::IsNaN | Unary::IsInf) => true,
+        Op::Binary(binary) => matches!(binary, Binary::And | Binary::Or | Binary::Xor),
+        Op::Cast { to } => *to == ElementType::Bool,
+        Op::ConstantOfShape(scalar) => matches!(scalar, Scalar::Bool(_)),
+        _ => false,
+    }
+}
+
+/// Which operand's type the result has, for operators that take booleans as well as numbers.
+fn kept_type(op: &Op) -> Option<usize> {
+    match op {
+        Op::CastLike | Op::Where => Some(1),
+        Op::Identity
+        | Op::Reduce(_)
+        | Op::Concat { .. }
+        | Op::Split { .. }
+        | Op::Slice
+        | Op::Gather { .. }
+        | Op::GatherNd { .. }
+        | Op::GatherElements { .. }
+        | Op::ScatterElements { .. }
+        | Op::ScatterNd(_)
+        | Op::Trilu { .. }
+        | Op::Reshape { .. }
+        | Op::Flatten { .. }
+        | Op::Squeeze
+        | Op::Unsqueeze
+        | Op::Transpose { .. }
+        | Op::Expand
+        | Op::Tile
+        | Op::Pad(_)
+        | Op::DepthToSpace { .. }
+        | Op::SpaceToDepth { .. } => Some(0),
+        _ => None,
     }
 }
 
