@@ -224,6 +224,21 @@ proptest! {
     }
 }
 
+/// As in Python, where the later entry takes the place of the one before.
+#[test]
+fn a_name_that_comes_twice_is_counted_once() {
+    let mut file = std::fs::read(fixture("legacy.pth")).expect("readable");
+    let before = open("legacy").state_dict(None).expect("readable");
+    let found = file.windows(10).position(|bytes| bytes == b"bn1.weight");
+    let at = found.expect("a normalisation");
+    file[at..at + 10].copy_from_slice(b"conv1.bias");
+    let checkpoint = Checkpoint::read(&file.into()).expect("readable");
+    let state_dict = checkpoint.state_dict(None).expect("readable");
+    let counted = checkpoint.state_dicts()[0].1;
+    assert_eq!(state_dict.tensors.len(), before.tensors.len() - 1);
+    assert_eq!(counted, open("legacy").state_dicts()[0].1 - 1);
+}
+
 /// A pickle in PyTorch's old format whose object is `body`.
 fn legacy(body: &[u8]) -> Bytes {
     let magic = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";

@@ -173,8 +173,13 @@ impl Checkpoint {
             Object::Tensor(spec) => !spec.shape.is_empty(),
             other => is_other_tensor(other),
         };
-        let entries = objects.entries(dict);
-        entries.filter(|(_, value)| is_array(*value)).count()
+        let entries = self.entries(dict);
+        entries.values().filter(|value| is_array(**value)).count()
+    }
+
+    /// As in Python, the last entry of a name counts.
+    fn entries(&self, dict: ObjectId) -> HashMap<&str, ObjectId> {
+        self.container.objects.entries(dict).collect()
     }
 
     fn read_state_dict(&self, Candidate { key, dict, .. }: Candidate) -> Result<StateDict> {
@@ -185,8 +190,7 @@ impl Checkpoint {
             left_out: Vec::new(),
             renamed: Vec::new(),
         };
-        // As in Python, the last entry of a name counts.
-        let entries: HashMap<_, _> = objects.entries(dict).collect();
+        let entries = self.entries(dict);
         for (name, value) in objects.entries(dict) {
             if entries[name] != value {
                 continue;
