@@ -4,6 +4,7 @@
 pub mod intake;
 pub mod marks;
 pub mod quota;
+mod usage;
 
 use std::collections::HashMap;
 

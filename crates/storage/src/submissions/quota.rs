@@ -3,8 +3,9 @@
 use chrono::{DateTime, Days, Utc};
 use uuid::Uuid;
 
-use super::intake::{Refusal, membership, midnight, monday, usage};
+use super::intake::membership;
 use super::marks::selected;
+use super::usage::{Refusal, midnight, monday, usage};
 use crate::{ApiDb, StorageError};
 
 /// One of a challenge's limits and what the team has used of it.
