@@ -402,12 +402,12 @@ pub(crate) fn range(start: &Tensor, delta: &Tensor, dims: &[usize]) -> Result<Te
                 .reshape(())?
                 .to_scalar::<f32>()
         };
-        let (start, delta) = (scalar(start)?, scalar(delta)?);
+        let (start_at, delta) = (scalar(start)?, scalar(delta)?);
         #[expect(clippy::cast_precision_loss)]
         let values = (0..count)
-            .map(|at| start + at as f32 * delta)
+            .map(|at| start_at + at as f32 * delta)
             .collect::<Vec<_>>();
-        return Tensor::from_vec(values, count, &Device::Cpu);
+        return Tensor::from_vec(values, count, start.device());
     }
     let (start_at, delta) = (
         start.reshape(())?.to_scalar::<i64>()?,

@@ -6,7 +6,9 @@
     reason = "windows and images have far fewer than 2^52 pixels"
 )]
 
-use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, WithDType, bail};
+use candle_core::{
+    CpuStorage, CustomOp1, DType, Device, Layout, Result, Shape, Tensor, WithDType, bail,
+};
 use rayon::prelude::*;
 
 use crate::graph::{MaxPoolPositions, Pool, PoolKind};
@@ -25,6 +27,10 @@ pub(crate) fn pool(attributes: &Pool, x: &Tensor) -> Result<Tensor> {
     };
     if x.device().is_cpu() {
         x.contiguous()?.apply_op1(kernel)
+    } else if kernel.window.rank != 2 || kernel.window.dilation != [1; 3] {
+        // No image classifier's; candle has nothing for it.
+        let on_cpu = x.to_device(&Device::Cpu)?.contiguous()?;
+        on_cpu.apply_op1(kernel)?.to_device(x.device())
     } else {
         kernel.composed(x)
     }
@@ -259,15 +265,10 @@ impl WindowPool {
         result
     }
 
-    /// The same by candle's operators on a padded image, for devices without a kernel of ours.
+    /// The same by candle's operators on a padded image, for devices without a kernel of ours; windows of two dimensions, without
+    /// dilation.
     fn composed(&self, x: &Tensor) -> Result<Tensor> {
         let w = &self.window;
-        if w.rank != 2 || w.dilation != [1; 3] {
-            bail!(
-                "pooling over {} dimensions or with dilation runs on the CPU only",
-                w.rank
-            );
-        }
         let mut padded = x.clone();
         for axis in 1..3 {
             let reach = (w.output[axis] - 1) * w.stride[axis] + w.size[axis];
