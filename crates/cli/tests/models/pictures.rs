@@ -52,6 +52,18 @@ fn tar(cut_off: Option<usize>) -> Vec<u8> {
     archive.into_inner().expect("write")
 }
 
+/// An arena whose images are called as the pictures are, as with labels that name them: a published challenge keeps its names.
+async fn open(rules: Rules) -> Arena {
+    let arena = Arena::open(rules).await;
+    let named = "UPDATE challenges
+        SET image_names = (
+            SELECT array_agg('picture-' || to_char(image, 'FM000') || '.png' ORDER BY image)
+            FROM generate_series(0, images - 1) AS image
+        )";
+    assert_eq!(arena.database.as_owner(named).await, 1);
+    arena
+}
+
 /// What the queue tells the organizers of the challenge's images.
 fn problems(arena: &Arena) -> Value {
     let (status, body) = arena.ask("ann", "GET", "challenges/arena/queue", b"");
@@ -66,7 +78,7 @@ async fn organizers_are_told_which_picture_is_broken_and_competitors_lose_nothin
         public_images: false,
         ..Rules::default()
     };
-    let arena = Arena::open(rules).await;
+    let arena = open(rules).await;
     // As a script would send it: the command line decodes pictures before it sends them.
     let (status, body) = arena.ask("ann", "PUT", "challenges/arena/images", &tar(Some(137)));
     assert_eq!(status, 200, "{body}");
@@ -113,7 +125,7 @@ async fn organizers_are_told_which_picture_is_broken_and_competitors_lose_nothin
 /// Their challenge cannot be published before, and on a busy server there may be no moment without a model.
 #[tokio::test(flavor = "multi_thread")]
 async fn pictures_that_wait_long_are_looked_at_before_the_next_model() {
-    let arena = Arena::open(Rules::default()).await;
+    let arena = open(Rules::default()).await;
     let (status, body) = arena.ask("ann", "PUT", "challenges/arena/images", &tar(None));
     assert_eq!(status, 200, "{body}");
     let earlier = "UPDATE challenge_files SET uploaded_at = uploaded_at - interval '1 minute'";
