@@ -1,4 +1,4 @@
-/** Pictures of each page for people to look at: target/screenshots/{page}-{theme}-{width}.png. */
+/** The images of README.md. Only on request, by scripts/screenshots: they are committed. */
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
@@ -6,39 +6,15 @@ import { useBrowser } from './browser';
 import { type ArrangedPages, arrangedPages } from './pages';
 
 const repository = path.resolve(import.meta.dirname, '../../..');
-const directory = path.join(repository, 'target/screenshots');
-/** Pixels; the reference goes on beyond. */
-const HIGHEST = 12_000;
-/** Around a part of a page, in the images of README.md. */
+/** Pixels around a part of a page. */
 const MARGIN = 12;
 const HIGHEST_PART = 752;
 const { visitor } = useBrowser();
 let arranged: ArrangedPages;
 beforeAll(async () => {
-    await mkdir(directory, { recursive: true });
     arranged = await arrangedPages();
 });
 
-test.each([
-    ['light', 360, 740],
-    ['dark', 360, 740],
-    ['light', 1280, 900],
-    ['dark', 1280, 900],
-    ['light', 3840, 2160],
-    ['dark', 3840, 2160],
-] as const)('each page in the %s theme, %d pixels wide', async (theme, width, height) => {
-    await arranged.visitAll(visitor, { colorScheme: theme, viewport: { width, height }, reducedMotion: 'reduce' }, async ({ name }, page) => {
-        // A screen as high as the page: pictures of a whole page from a lower one show type half enlarged on large screens.
-        const whole = await page.evaluate(() => document.documentElement.scrollHeight);
-        await page.setViewportSize({ width, height: Math.min(whole, HIGHEST) });
-        await page.waitForTimeout(200);
-        const { length } = await page.screenshot({ path: path.join(directory, `${name}-${theme}-${width}.png`) });
-        expect(length).toBeGreaterThan(5_000);
-        await page.setViewportSize({ width, height });
-    });
-}, 300_000);
-
-// Only on request, by scripts/screenshots: they are committed.
 test.runIf(process.env.REFEREE_README_IMAGES)('the images of README.md', async () => {
     const images = path.join(repository, 'docs/images');
     await mkdir(images, { recursive: true });

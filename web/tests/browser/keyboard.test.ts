@@ -1,31 +1,7 @@
-import { beforeAll, expect, test } from 'vitest';
-import { violationsIn } from './accessible';
+import { expect, test } from 'vitest';
 import { useBrowser } from './browser';
-import { type ArrangedPages, arrangedPages } from './pages';
 
 const { visitor } = useBrowser();
-let arranged: ArrangedPages;
-beforeAll(async () => {
-    arranged = await arrangedPages();
-});
-
-/** What axe finds on every page in both themes, and which pages are wider than the screen. */
-async function faults(width: number): Promise<string[]> {
-    const found: string[] = [];
-    // Without motion: a colour on its way from one theme to the other belongs to neither.
-    await arranged.visitAll(visitor, { viewport: { width, height: 900 }, reducedMotion: 'reduce' }, async ({ path }, page) => {
-        for (const theme of ['light', 'dark'] as const) {
-            for (const violation of await violationsIn(page, theme)) found.push(`${path} in the ${theme} theme: ${violation}`);
-        }
-        const needed = await page.evaluate(() => document.documentElement.scrollWidth);
-        if (needed > width) found.push(`${path} is ${needed} pixels wide on a screen of ${width}`);
-    });
-    return found;
-}
-
-test.each([360, 1280, 3840])('axe finds no violation on any page in either theme, %d pixels wide, and none needs more room', async (width) => {
-    expect(await faults(width)).toEqual([]);
-}, 600_000);
 
 test('the content is one key away, and the focus is seen', async () => {
     const who = await visitor();
