@@ -6,3 +6,4 @@ mod challenges;
 mod connections;
 mod extractors;
 mod server;
+mod sign_in;
