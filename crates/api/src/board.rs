@@ -54,6 +54,20 @@ impl Boards {
         self.standing_of(&kept, slug).await
     }
 
+    /// The same as the database has it now, where the announcement of a change may still be on its way.
+    ///
+    /// # Errors
+    /// 404 where there is no such challenge.
+    pub async fn latest_standing(&self, slug: &str) -> Result<Standing, Problem> {
+        let kept = self.kept(slug).await?;
+        let latest = self
+            .read_standing(slug)
+            .await?
+            .ok_or_else(|| no_challenge(slug))?;
+        kept.standing.forget();
+        Ok(latest)
+    }
+
     /// The board of a split.
     ///
     /// # Errors

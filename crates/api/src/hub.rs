@@ -63,9 +63,14 @@ impl Hub {
         self.everything_changed();
         loop {
             let (Change::Submission(id) | Change::Board(id)) = changes.next().await?;
-            if let Some(topic) = self.topics().get(&id) {
-                topic.send_modify(|count| *count += 1);
-            }
+            self.count_change(id);
+        }
+    }
+
+    /// Counts a change of the submission or challenge `id`: one that was announced, or that was read before it was.
+    pub fn count_change(&self, id: Uuid) {
+        if let Some(topic) = self.topics().get(&id) {
+            topic.send_modify(|count| *count += 1);
         }
     }
 

@@ -58,6 +58,11 @@ impl<T> Fresh<T> {
         Ok(value)
     }
 
+    /// Whoever asks next has it read anew.
+    pub fn forget(&self) {
+        *self.kept() = None;
+    }
+
     fn kept_since(&self, changes: u64) -> Option<Arc<T>> {
         self.kept()
             .as_ref()

@@ -63,14 +63,14 @@ async fn submission_events(
 ) -> Result<Response, Problem> {
     let changes = app.hub.watch(id);
     let (submission, access) = look(&app, id, user.as_ref()).await?;
-    let revision = submission.revision;
+    let (revision, challenge) = (submission.revision, submission.challenge);
     let first = access.view(document(&app, submission).await?);
     if first.status.is_final() && last_seen(&headers) == Some(revision) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let place = app.stream_place(peer)?;
     let closing = app.closing.clone();
-    let events = SubmissionEvents::new(app, user, changes, first);
+    let events = SubmissionEvents::new(app, challenge, user, changes, first);
     let events = stream::unfold((events, place), |(mut events, place)| async move {
         let event = events.next().await?;
         Some((event, (events, place)))

@@ -45,7 +45,9 @@ pub async fn watch(db: &ScorerDb, deadline: Duration) -> Result<WatchdogReport, 
              FROM submissions s
              WHERE s.withdrawn_at IS NULL
                AND (
-                   s.status = 'running' AND s.progress_at < clock_timestamp() - make_interval(secs => $1)
+                   s.status = 'running'
+                      AND s.progress_at < clock_timestamp() - make_interval(secs => $1)
+                      AND s.attempt - s.inference_attempts < $2
                    OR s.status = 'queued'
                       AND greatest(s.created_at, s.progress_at) < clock_timestamp() - make_interval(secs => $1)
                       AND NOT has_job(s.id)
@@ -57,7 +59,8 @@ pub async fn watch(db: &ScorerDb, deadline: Duration) -> Result<WatchdogReport, 
          FROM stuck
          WHERE s.id = stuck.id
          RETURNING s.id",
-        deadline.as_secs_f64()
+        deadline.as_secs_f64(),
+        MAX_ATTEMPTS
     )
     .fetch_all(&mut *transaction)
     .await?;

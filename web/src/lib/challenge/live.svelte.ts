@@ -24,18 +24,19 @@ export class LiveChallenge {
     /**
      * Follows the challenge until the returned function is called.
      *
-     * @param shown The challenge as the page shows it, which may have changed before the first event.
+     * @param shown The challenge as the page shows it, and the revision of the board on it where there is one: both may have
+     * changed before the first event.
      */
-    follow(slug: string, shown: () => Pick<ChallengeDocument, 'state' | 'private_released'>): () => void {
+    follow(slug: string, shown: () => Pick<ChallengeDocument, 'state' | 'private_released'> & { revision?: number }): () => void {
         this.event = null;
         const board = new Pace(() => void refresh(boardKey(slug)));
         const stop = listen<ChallengeEvent>(`/api/v1/challenges/${encodeURIComponent(slug)}/events`, {
             onState: (event) => {
                 const isFirst = this.event === null;
                 this.event = event;
-                const { state, private_released } = shown();
+                const { state, private_released, revision = event.revision } = shown();
                 if (state !== event.state || private_released !== event.private_released) void refresh(challengeKey(slug));
-                if (!isFirst) board.changed();
+                if (!isFirst || revision < event.revision) board.changed();
             },
             onConnection: (connected) => (this.connected = connected),
         });

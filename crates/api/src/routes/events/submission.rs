@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use axum::response::sse::Event;
+use chrono::{TimeDelta, Utc};
 use referee_client::documents::{Status, Submission};
 use referee_storage::accounts::User;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
@@ -16,11 +17,14 @@ use crate::routes::submissions::{document, look};
 const PLACE_EVERY: Duration = Duration::from_secs(5);
 /// Between two readings of a submission that changes all the time; what a final state is late by, at worst.
 const BETWEEN_READINGS: Duration = Duration::from_millis(20);
+/// After a score was written, the change of its board may still be on its way here.
+const MAY_BE_UNANNOUNCED: TimeDelta = TimeDelta::seconds(10);
 
 /// The events of a submission for one listener.
 pub struct SubmissionEvents {
     app: App,
     id: Uuid,
+    challenge: Uuid,
     user: Option<User>,
     changes: Watched,
     pace: Pace,
@@ -32,10 +36,17 @@ pub struct SubmissionEvents {
 
 impl SubmissionEvents {
     /// `changes` were watched before `first` was read.
-    pub fn new(app: App, user: Option<User>, changes: Watched, first: Submission) -> Self {
+    pub fn new(
+        app: App,
+        challenge: Uuid,
+        user: Option<User>,
+        changes: Watched,
+        first: Submission,
+    ) -> Self {
         Self {
             app,
             id: first.id,
+            challenge,
             user,
             changes,
             pace: Pace::default(),
@@ -57,6 +68,13 @@ impl SubmissionEvents {
         loop {
             if let Some(due) = self.due().await {
                 self.pace.just_sent();
+                if due
+                    .scored_at
+                    .is_some_and(|at| Utc::now() - at < MAY_BE_UNANNOUNCED)
+                {
+                    // Whoever hears of it may ask for the board at once, before the database has announced that it changed.
+                    self.app.hub.count_change(self.challenge);
+                }
                 let next = event(due.revision, &due);
                 self.sent = Some(due);
                 return Some(next);
