@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::net::TcpListener;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixListener;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::Command;
 
 use rustix::io::{FdFlags, fcntl_setfd};
@@ -64,6 +65,17 @@ fn reaches_nothing(gpu: bool) {
     for (attempt, became) in found {
         assert!(became.contains("os error"), "{attempt}: {became}");
     }
+}
+
+/// By the signal that says so: a plain kill would look as if somebody else had ended it, and the model would be run again.
+#[test]
+fn a_process_that_computes_for_too_long_is_told_why_it_ends() {
+    let attempts = json!({"sockets": [], "files": [], "addresses": [], "cpu_seconds": 1});
+    let output = Command::new(REFEREE)
+        .args(["infer-child", "--probe", &attempts.to_string()])
+        .output()
+        .expect("run");
+    assert_eq!(output.status.signal(), Some(libc::SIGXCPU), "{output:?}");
 }
 
 /// The same attempts from a process that is not locked in go through, so that the test above tests something.

@@ -124,21 +124,22 @@ pub fn lock_in<T>(limits: &Limits, prepare: impl FnOnce() -> T) -> Result<T, San
 }
 
 fn limit(limits: &Limits) -> rustix::io::Result<()> {
-    let set = |resource, value| {
-        setrlimit(
-            resource,
-            Rlimit {
-                current: Some(value),
-                maximum: Some(value),
-            },
-        )
+    let within = |resource, value, maximum| {
+        let (current, maximum) = (Some(value), Some(maximum));
+        setrlimit(resource, Rlimit { current, maximum })
     };
+    let set = |resource, value| within(resource, value, value);
     set(Resource::Data, limits.memory)?;
     if !limits.gpu {
         let space = limits.memory.saturating_add(limits.mapped);
         set(Resource::As, space.saturating_add(ADDRESS_SPACE_BESIDES))?;
     }
-    set(Resource::Cpu, limits.cpu_seconds)?;
+    // The kernel kills at the maximum, which would look like a kill from outside; below it, it names the reason.
+    within(
+        Resource::Cpu,
+        limits.cpu_seconds,
+        limits.cpu_seconds.saturating_add(1),
+    )?;
     set(Resource::Fsize, 0)?;
     set(Resource::Core, 0)?;
     set(Resource::Nofile, if limits.gpu { 1024 } else { 16 })
