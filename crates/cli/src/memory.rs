@@ -66,14 +66,22 @@ mod glibc {
 
         #[test]
         fn what_lies_free_between_used_pieces_is_given_back() {
-            let mut pieces: Vec<Vec<u8>> = (0..4096).map(|_| vec![1; 32 << 10]).collect();
-            let used = resident_bytes().unwrap();
-            // Only the last piece stays: glibc returns by itself what lies above it.
-            pieces.drain(..4095);
-            give_back();
-            let left = resident_bytes().unwrap();
-            assert!(left + (100 << 20) < used, "{left} of {used} bytes are left");
-            assert_eq!(pieces[0][0], 1);
+            let look = || {
+                let mut pieces: Vec<Vec<u8>> = (0..4096).map(|_| vec![1; 32 << 10]).collect();
+                let used = resident_bytes().unwrap();
+                // Only the last piece stays: glibc returns by itself what lies above it.
+                pieces.drain(..4095);
+                give_back();
+                let left = resident_bytes().unwrap();
+                assert_eq!(pieces[0][0], 1);
+                (used, left)
+            };
+            // Other tests of this process may take memory at the same moment, but not at each of five.
+            let looks = [(); 5].map(|()| look());
+            assert!(
+                looks.iter().any(|(used, left)| left + (100 << 20) < *used),
+                "used before and left after: {looks:?}"
+            );
         }
     }
 }

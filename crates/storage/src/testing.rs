@@ -5,6 +5,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::sync::OnceLock;
 
+use chrono::{NaiveTime, TimeDelta, Utc};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use uuid::Uuid;
@@ -111,6 +112,17 @@ impl Drop for TestDatabase {
         if !matches!(dropped, Ok(Ok(()))) {
             eprintln!("the test database {} was left behind", self.name);
         }
+    }
+}
+
+/// Waits for midnight (UTC) where it is less than a minute away, so that a test which counts by the day begins and ends in the same
+/// one.
+pub async fn not_around_midnight() {
+    let left = TimeDelta::days(1) - (Utc::now().time() - NaiveTime::MIN);
+    if left < TimeDelta::minutes(1) {
+        // A second more, as timers do not follow the clock.
+        let wait = (left + TimeDelta::seconds(1)).to_std();
+        tokio::time::sleep(wait.unwrap_or_default()).await;
     }
 }
 

@@ -187,7 +187,7 @@ async fn a_killed_postgres_is_noticed_and_recovers() {
     leave_a_mark(&cluster).await;
     let exited = cluster.exited();
     kill_process(postmaster(data.path()), Signal::KILL).unwrap();
-    let sentence = tokio::time::timeout(Duration::from_secs(10), exited)
+    let sentence = tokio::time::timeout(Duration::from_mins(1), exited)
         .await
         .expect("the end is noticed")
         .to_string();

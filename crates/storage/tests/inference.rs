@@ -10,6 +10,7 @@ use referee_storage::inference::{
 };
 use referee_storage::submissions::intake::{Refusal, refusal};
 use referee_storage::submissions::{Kind, Status, Submission, submission};
+use referee_storage::testing::not_around_midnight;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
@@ -282,6 +283,7 @@ async fn a_model_counts_from_its_first_private_image_on() {
         (false, true, true),
         (true, true, false),
     ] {
+        not_around_midnight().await;
         let models = Models::new(public_images).await;
         for _ in 0..2 {
             let part = models.claim(models.submit().await).await;

@@ -94,7 +94,8 @@ export class Visitor {
         await this.page.evaluate(async () => {
             for (let top = 0; top < document.documentElement.scrollHeight; top += window.innerHeight / 2) {
                 window.scrollTo(0, top);
-                await new Promise((resolve) => setTimeout(resolve, 60));
+                // What is in sight is told with a frame, however long the machine takes for one.
+                await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
             }
             window.scrollTo(0, 0);
         });
@@ -103,6 +104,8 @@ export class Visitor {
 
     /** Ends the visit; fails if there was a console error, an uncaught exception or a request to a third party. */
     async leave(): Promise<void> {
+        // An answer that a test is still changing comes to nothing.
+        await this.page.unrouteAll({ behavior: 'ignoreErrors' });
         await this.#context.close();
         const unexpected = this.#troubles.filter((trouble) => !this.#expected.some((pattern) => pattern.test(trouble)));
         expect(unexpected).toEqual([]);

@@ -73,7 +73,15 @@ describe('a leaderboard of 10,000 rows', () => {
         await pretendTeams(who.page, 10_000);
         await who.goto('/challenges/fashion-mnist/leaderboard');
         await who.page.locator('tr[data-row]').first().waitFor();
-        // The work of the page for each frame; frames themselves are as slow as the machine that paints without a GPU.
+        // The work of the page for each frame, by the clock of the thread that does it; frames themselves are as slow as the machine,
+        // which paints without a GPU and may have more to do.
+        const session = await who.page.context().newCDPSession(who.page);
+        await session.send('Performance.enable', { timeDomain: 'threadTicks' });
+        const workMs = async (): Promise<number> => {
+            const { metrics } = await session.send('Performance.getMetrics');
+            return 1_000 * (metrics.find(({ name }) => name === 'TaskDuration')?.value ?? Infinity);
+        };
+        const before = await workMs();
         const frames = await who.page.evaluate(async () => {
             const times: number[] = [];
             for (let frame = 0; frame < 120; frame += 1) {
@@ -84,9 +92,14 @@ describe('a leaderboard of 10,000 rows', () => {
             }
             return times.sort((a, b) => a - b);
         });
-        const median = frames[60] ?? Infinity;
-        console.log(`scrolling 10,000 rows: two frames take ${median.toFixed(1)} ms (median), ${(frames[113] ?? 0).toFixed(1)} ms (95 %)`);
-        expect(median).toBeLessThan(100);
+        const work = ((await workMs()) - before) / frames.length;
+        console.log(
+            `scrolling 10,000 rows: two frames are ${work.toFixed(1)} ms of work (mean) and take ${(frames[60] ?? 0).toFixed(1)} ms (median), ${(frames[113] ?? 0).toFixed(1)} ms (95 %)`,
+        );
+        // A page that did nothing would be no measurement.
+        expect(work).toBeGreaterThan(0);
+        // Two frames, 60 of which make a second.
+        expect(work).toBeLessThan(33);
         await who.leave();
     });
 

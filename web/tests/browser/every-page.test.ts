@@ -38,4 +38,4 @@ test.each([
         if (needed > width) found.push(`${address} is ${needed} pixels wide on a screen of ${width}`);
     });
     expect(found).toEqual([]);
-}, 600_000);
+}, 1_200_000);

@@ -1,7 +1,7 @@
 /** The first page, and how challenges of one series lead to each other. */
 import { expect, test } from 'vitest';
 import { useBrowser } from './browser';
-import { closeChallenge, Person, predictions, publishChallenge } from './people';
+import { closeChallenge, Person, predictions, publishChallenge, settledBoard } from './people';
 
 const { visitor } = useBrowser();
 
@@ -11,9 +11,12 @@ const HOUR_MS = 3_600_000;
 test('an open challenge says who leads with what error, how many teams there are and how much time is left', async () => {
     const title = 'Three days to go';
     const closes = new Date(Date.now() + 74 * HOUR_MS).toISOString();
-    await publishChallenge(await Person.organizer(), { slug: 'three-days', title, schedule: { closes }, leaderboard: { public_fraction: 1 } }, SIZE);
+    const organizer = await Person.organizer();
+    await publishChallenge(organizer, { slug: 'three-days', title, schedule: { closes }, leaderboard: { public_fraction: 1 } }, SIZE);
     await (await Person.register('home-second')).submit('three-days', predictions(SIZE, 4), 'Every fourth wrong');
     await (await Person.register('home-first')).submit('three-days', predictions(SIZE, 10), 'Every tenth wrong');
+    // The board hears of a score a moment after it is there, and the first page does not follow it.
+    await settledBoard(organizer, 'three-days', 'public', 2);
     const ada = await visitor();
     await ada.goto('/');
     const card = ada.page.getByRole('article').filter({ hasText: title });

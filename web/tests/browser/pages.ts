@@ -2,7 +2,7 @@
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import type { Leaderboard } from '../../src/lib/api/schema';
 import type { Visitor } from './browser';
-import { closeChallenge, Person, predictions, publishChallenge } from './people';
+import { closeChallenge, Person, predictions, publishChallenge, settledBoard } from './people';
 
 export interface PageAddress {
     /** For file names. */
@@ -28,6 +28,8 @@ export async function closedChallenge(): Promise<{ slug: string; competitor: Per
         await (await Person.registerOrSignIn('grace')).submit(SLUG, predictions(SIZE, 10), 'Every tenth wrong');
         await (await Person.registerOrSignIn('alan')).submit(SLUG, predictions(SIZE, 9), 'Every ninth wrong');
         await closeChallenge(organizer, SLUG);
+        // A page that is measured does not change meanwhile.
+        for (const split of ['public', 'private'] as const) await settledBoard(organizer, SLUG, split, 3);
     }
     const { items } = (await (await competitor.ask('GET', `/challenges/${SLUG}/submissions`)).json()) as { items: { id: string }[] };
     const [submission] = items;

@@ -1,5 +1,8 @@
 /** What tests arrange beforehand, over the public API: accounts, challenges and submissions. */
 import { inject } from 'vitest';
+import type { Leaderboard, Split } from '../../src/lib/api/schema';
+
+const DAY_MS = 86_400_000;
 
 /** Somebody with an account and a token. */
 export class Person {
@@ -95,6 +98,23 @@ export async function publishChallenge(
 export async function closeChallenge(organizer: Person, slug: string): Promise<void> {
     await organizer.ask('PATCH', `/challenges/${slug}`, JSON.stringify({ schedule: { closes: new Date(Date.now() + 100).toISOString() } }));
     await eventually(async () => ((await organizer.exists(`/challenges/${slug}/leaderboard?split=private`)) ? true : undefined));
+}
+
+/**
+ * Waits until all `entries` stand on a board with their statistical ranges, which come about a second after the scores: then it
+ * stays as it is.
+ */
+export async function settledBoard(viewer: Person, slug: string, split: Split, entries: number): Promise<void> {
+    await eventually(async () => {
+        const board = (await (await viewer.ask('GET', `/challenges/${slug}/leaderboard?split=${split}`)).json()) as Leaderboard;
+        return board.entries.length === entries && board.entries.every(({ rank_low }) => typeof rank_low === 'number') ? true : undefined;
+    });
+}
+
+/** Waits for the next day in UTC, by which quotas are counted, where this one ends before a test would. */
+export async function awayFromMidnight(): Promise<void> {
+    const left = DAY_MS - (Date.now() % DAY_MS);
+    if (left < 180_000) await new Promise((resolve) => setTimeout(resolve, left + 1_000));
 }
 
 /** Predictions as CSV for {@link publishChallenge}: right except for every `wrongEvery`-th image. */

@@ -1,12 +1,14 @@
 /** What a team may still do: submissions left, and places on the private board. */
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { expectAccessible } from './accessible';
 import { useBrowser } from './browser';
-import { Person, predictions, publishChallenge } from './people';
+import { awayFromMidnight, Person, predictions, publishChallenge } from './people';
 
 const { visitor } = useBrowser();
 
 const SIZE = { images: 200, classes: 4 };
+
+beforeAll(awayFromMidnight, 240_000);
 
 /** The next midnight in UTC, in the form of the pages' `datetime` attributes. */
 function nextMidnight(): string {

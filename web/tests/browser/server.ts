@@ -22,7 +22,7 @@ declare module 'vitest' {
 
 const repository = path.resolve(import.meta.dirname, '../../..');
 // A development build trains the demo's competitors slowly, more so on a busy machine, and most so in full.
-const START_DEADLINE_MS = process.env.REFEREE_README_IMAGES ? 2_400_000 : 600_000;
+const START_DEADLINE_MS = process.env.REFEREE_README_IMAGES ? 2_400_000 : 1_200_000;
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
     const running = process.env.REFEREE_TEST_SERVER;

@@ -1,6 +1,8 @@
 //! A server without a socket over a database of its own, with one open challenge of ten images in two classes. The
 //! scorer's part is played by its own storage functions, so that a test decides what is scored and when.
 
+use std::time::{Duration, Instant};
+
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{Request, Response, StatusCode};
@@ -219,17 +221,20 @@ impl Arena {
     /// Waits until the board shows `expected` as `rank method`, best first.
     pub async fn board(&self, split: &str, expected: &[&str]) {
         let path = format!("/challenges/arena/leaderboard?split={split}");
-        let mut shown = None;
-        for _ in 0..40 {
+        let deadline = Instant::now() + Duration::from_mins(1);
+        loop {
             let answer = self.get(None, &path).await;
-            shown = (answer.status == StatusCode::OK).then(|| answer.json()["entries"].clone());
+            let shown = (answer.status == StatusCode::OK).then(|| answer.json()["entries"].clone());
             let entries = shown.iter().filter_map(Value::as_array).flatten();
             if shown.is_some() && entries.map(line).eq(expected.iter().copied()) {
                 return;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            assert!(
+                Instant::now() < deadline,
+                "the {split} board shows {shown:?} instead of {expected:?}"
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!("the {split} board shows {shown:?} instead of {expected:?}");
     }
 
     /// Files in the object store, unfinished ones included.

@@ -51,8 +51,19 @@ async fn many_sign_ins_at_once_are_counted_one_by_one() {
     server.person("ada").await;
     let sign_in = async |password: &str| {
         let credentials = json!({"handle": "ada", "password": password});
-        let answer = server.ask(Method::POST, "/session", "", &credentials).await;
-        answer.status
+        let once = async || {
+            let answer = server.ask(Method::POST, "/session", "", &credentials).await;
+            answer.status
+        };
+        let mut status = once().await;
+        // On a busy machine the last of thirty wait for their turn in vain, and are told to come back.
+        for _ in 0..6 {
+            if status != StatusCode::SERVICE_UNAVAILABLE {
+                break;
+            }
+            status = once().await;
+        }
+        status
     };
     let count =
         |answers: &[StatusCode], status| answers.iter().filter(|answer| **answer == status).count();

@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use chrono::{DateTime, Datelike, Days, NaiveTime, Utc};
 use referee_storage::presence::Presence;
+use referee_storage::testing::not_around_midnight;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -21,6 +22,7 @@ fn time(value: &Value) -> DateTime<Utc> {
 
 #[tokio::test]
 async fn a_quota_counts_what_intake_counts_and_says_when_it_renews() {
+    not_around_midnight().await;
     let arena = Arena::open(|settings| {
         settings.per_day = Some(2);
         settings.per_week = Some(9);
@@ -76,6 +78,7 @@ async fn a_quota_counts_what_intake_counts_and_says_when_it_renews() {
 /// Failed and rejected ones do not count, withdrawn ones do; a week begins on Monday, 00:00 UTC.
 #[tokio::test]
 async fn a_week_and_the_whole_challenge_have_limits_of_their_own() {
+    not_around_midnight().await;
     let arena = Arena::open(|settings| {
         settings.per_week = Some(2);
         settings.total = Some(4);

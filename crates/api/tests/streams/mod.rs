@@ -8,7 +8,7 @@ use axum::extract::ConnectInfo;
 use axum::http::StatusCode;
 use futures::StreamExt;
 use referee_storage::scorer;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tower::ServiceExt;
 
 use crate::arena::{Arena, request};
@@ -66,15 +66,30 @@ async fn a_stream_tells_the_state_at_once_and_ends_with_the_final_one() {
     let id = arena.submit("ada", "m").await;
     let path = format!("/submissions/{id}/events");
     let mut events = Events::of(&arena, &path).await;
+    let mut unread = Vec::new();
+    for _ in 0..5 {
+        unread.push(Events::of(&arena, &path).await);
+    }
     events.until("\"status\":\"queued\"").await;
-    let scored = tokio::time::Instant::now();
     arena.score(id, (1, 0), (1, 0)).await;
     let rest = events.until_the_end().await;
-    assert!(
-        scored.elapsed() < std::time::Duration::from_millis(400),
-        "the final state waits for nothing"
-    );
     assert!(rest.contains("\"status\":\"scored\""), "{rest}");
+    // Of these the first event is read when everything has happened: what keeps the last one back is the half second between any
+    // two events, or nothing. A busy machine may hold up some of them, not all.
+    let mut pauses = Vec::new();
+    for mut events in unread {
+        events.until("\"status\":\"queued\"").await;
+        let told = Instant::now();
+        let rest = events.until_the_end().await;
+        pauses.push(told.elapsed());
+        assert!(rest.contains("\"status\":\"scored\""), "{rest}");
+    }
+    assert!(
+        pauses
+            .iter()
+            .any(|pause| *pause < Duration::from_millis(400)),
+        "the final state waits for nothing: {pauses:?}"
+    );
     let last = rest
         .lines()
         .rev()

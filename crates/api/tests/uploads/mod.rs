@@ -9,16 +9,33 @@ use axum::http::StatusCode;
 use futures::future::join_all;
 use futures::{Stream, StreamExt, stream};
 use referee_storage::submissions::{Whose, submissions};
+use referee_storage::testing::not_around_midnight;
 use tower::ServiceExt;
 
 use crate::arena::{Arena, FILE, form, upload, upload_of};
 
 #[tokio::test]
 async fn of_fifty_uploads_at_once_a_limit_of_five_accepts_exactly_five() {
+    not_around_midnight().await;
     let arena = Arena::open(|settings| settings.per_day = Some(5)).await;
     arena.person("ada").await;
-    let uploads = (0..50).map(|_| arena.send(upload("ada", &[("method", "m")], FILE.as_bytes())));
-    let answers = join_all(uploads).await;
+    let send = async || {
+        let once = async || {
+            arena
+                .send(upload("ada", &[("method", "m")], FILE.as_bytes()))
+                .await
+        };
+        let mut answer = once().await;
+        // On a busy machine the last of fifty wait for their turn in vain, and are told to come back.
+        for _ in 0..12 {
+            if answer.status != StatusCode::SERVICE_UNAVAILABLE {
+                break;
+            }
+            answer = once().await;
+        }
+        answer
+    };
+    let answers = join_all((0..50).map(|_| send())).await;
     let accepted = answers
         .iter()
         .filter(|answer| answer.status == StatusCode::ACCEPTED)

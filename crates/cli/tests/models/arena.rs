@@ -319,11 +319,14 @@ pub fn device() -> String {
     std::env::var("REFEREE_DEVICE").unwrap_or_else(|_| "cpu".to_owned())
 }
 
-/// Polls for a minute.
+/// Polls for five minutes: two tests with two workers each share the processors of a small machine.
 pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(90);
+    let deadline = Instant::now() + Duration::from_mins(5);
     while !holds().await {
-        assert!(Instant::now() < deadline, "{what} did not come within 90 s");
+        assert!(
+            Instant::now() < deadline,
+            "{what} did not come within five minutes"
+        );
         tokio::time::sleep(Duration::from_millis(40)).await;
     }
 }

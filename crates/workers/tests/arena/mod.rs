@@ -288,9 +288,9 @@ impl Arena {
     }
 
     pub async fn eventually(&self, what: &str, mut holds: impl AsyncFnMut() -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_secs(90);
         while !holds().await {
-            assert!(Instant::now() < deadline, "{what} did not come within 30 s");
+            assert!(Instant::now() < deadline, "{what} did not come within 90 s");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

@@ -42,10 +42,10 @@ impl Postgres {
             .output()
             .expect("run initdb");
         assert!(made.status.success(), "{}", text(&made.stderr));
-        let port = TcpListener::bind("127.0.0.1:0")
-            .and_then(|listener| listener.local_addr())
-            .expect("a free port")
-            .port();
+        // Below those that the kernel gives to whoever asks for any, so that nobody gets it before PostgreSQL does.
+        let port = std::iter::repeat_with(|| fastrand::u16(20_000..30_000))
+            .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+            .expect("a free port");
         let postgres = Self {
             port,
             process: spawn(&programs, directory, port),
