@@ -69,9 +69,7 @@ impl MaybeSignedIn {
     /// # Errors
     /// 401 where nobody is signed in.
     pub fn required(self) -> Result<SignedIn, Problem> {
-        self.0.map(SignedIn).ok_or_else(|| {
-            Problem::unauthorized("sign in, or send a token: `Authorization: Bearer …`")
-        })
+        self.0.map(SignedIn).ok_or_else(not_signed_in)
     }
 }
 
@@ -96,6 +94,11 @@ impl FromRequestParts<App> for MaybeSignedIn {
         }
         Ok(Self(user))
     }
+}
+
+/// The answer to whoever has to be signed in.
+pub fn not_signed_in() -> Problem {
+    Problem::unauthorized("sign in, or send a token: `Authorization: Bearer …`")
 }
 
 /// The answer to whoever proved to be the holder of a disabled account.
@@ -130,6 +133,13 @@ pub fn session_secret(headers: &HeaderMap) -> Option<&str> {
         .filter_map(|line| line.to_str().ok())
         .flat_map(|line| line.split(';'))
         .find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+}
+
+/// What is stored of the secret that a request is made with.
+pub fn credential_hash(headers: &HeaderMap) -> Option<[u8; 32]> {
+    bearer_token(headers)
+        .or_else(|| session_secret(headers))
+        .map(secret_hash)
 }
 
 fn bearer_token(headers: &HeaderMap) -> Option<&str> {

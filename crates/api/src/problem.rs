@@ -167,7 +167,7 @@ mod tests {
     #[tokio::test]
     async fn text_that_the_database_does_not_take_is_the_senders_fault() {
         let database = TestDatabase::new().await;
-        let stored = create_token(&database.api, Uuid::nil(), "a\0b", &[0; 32]).await;
+        let stored = create_token(&database.api, Uuid::nil(), &[0; 32], "a\0b", &[0; 32]).await;
         let problem = Problem::from(stored.expect_err("refused"));
         assert_eq!(problem.status(), StatusCode::UNPROCESSABLE_ENTITY);
     }

@@ -170,14 +170,27 @@ pub async fn set_password(
     Ok(user.is_some())
 }
 
-/// Opens a browser session, and forgets the ones of the account that have run out.
+/// Opens a browser session for whoever knew the password of `password_hash`, and forgets the ones of the account that have
+/// run out. `false`: the account has another password by now.
 pub async fn open_session(
     db: &ApiDb,
     user: Uuid,
+    password_hash: &str,
     secret_hash: &[u8; 32],
     expires_at: DateTime<Utc>,
-) -> Result<(), StorageError> {
+) -> Result<bool, StorageError> {
     let mut transaction = db.pool().begin().await?;
+    // Held until the session is there, so that a new password either prevents it or ends it.
+    let account = sqlx::query_scalar!(
+        "SELECT id FROM users WHERE id = $1 AND password_hash = $2 FOR SHARE",
+        user,
+        password_hash,
+    )
+    .fetch_optional(&mut *transaction)
+    .await?;
+    if account.is_none() {
+        return Ok(false);
+    }
     sqlx::query!(
         "DELETE FROM sessions WHERE user_id = $1 AND expires_at < now()",
         user
@@ -193,7 +206,7 @@ pub async fn open_session(
     .execute(&mut *transaction)
     .await?;
     transaction.commit().await?;
-    Ok(())
+    Ok(true)
 }
 
 /// Ends a session; nothing happens where it has ended already.
@@ -260,27 +273,39 @@ pub async fn user_of_token(
     }))
 }
 
-/// Adds a token to an account.
+/// Adds a token to an account for whoever holds its session or token with the secret hash `by`; `None` where a new password
+/// has ended that meanwhile.
 pub async fn create_token(
     db: &ApiDb,
     user: Uuid,
+    by: &[u8; 32],
     name: &str,
     secret_hash: &[u8; 32],
-) -> Result<Token, StorageError> {
-    Ok(sqlx::query_as!(
+) -> Result<Option<Token>, StorageError> {
+    let mut transaction = db.pool().begin().await?;
+    // Held until the token is there, so that a new password either prevents it or ends it.
+    sqlx::query!("SELECT id FROM users WHERE id = $1 FOR SHARE", user)
+        .fetch_optional(&mut *transaction)
+        .await?;
+    let token = sqlx::query_as!(
         Token,
         r#"
         INSERT INTO tokens (id, user_id, name, secret_hash)
-        VALUES ($1, $2, $3, $4)
+        SELECT $1, $2, $3, $4
+        WHERE EXISTS (SELECT FROM sessions WHERE secret_hash = $5 AND user_id = $2)
+           OR EXISTS (SELECT FROM tokens WHERE secret_hash = $5 AND user_id = $2)
         RETURNING id, name, created_at, last_used_at
         "#,
         Uuid::now_v7(),
         user,
         name,
         secret_hash,
+        by,
     )
-    .fetch_one(db.pool())
-    .await?)
+    .fetch_optional(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(token)
 }
 
 /// The tokens of an account, newest first.

@@ -26,6 +26,8 @@ pub struct Challenge {
     /// Test images, once labels or images are uploaded.
     pub images: Option<i32>,
     pub has_image_names: bool,
+    /// Of classes, images and labels: another number, other facts.
+    pub facts_revision: i32,
     /// The version of the labels that the board shows.
     pub label_version: Option<i32>,
     pub leak: Leak,
@@ -125,14 +127,18 @@ pub async fn challenge(db: &ApiDb, slug: &str) -> Result<Option<Challenge>, Stor
     read(&mut connection, slug).await
 }
 
-/// Holds the challenge's row until the transaction ends: settings, labels and images change one after the other.
+/// Holds the challenge's row until the transaction ends: settings, labels and images change one after the other. Submissions
+/// come in meanwhile, as a long file of labels takes a while to store.
 async fn lock(
     connection: &mut PgConnection,
     slug: &str,
 ) -> Result<Option<Challenge>, StorageError> {
-    sqlx::query_scalar!("SELECT id FROM challenges WHERE slug = $1 FOR UPDATE", slug)
-        .fetch_optional(&mut *connection)
-        .await?;
+    sqlx::query_scalar!(
+        "SELECT id FROM challenges WHERE slug = $1 FOR NO KEY UPDATE",
+        slug
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
     read(connection, slug).await
 }
 
@@ -146,8 +152,9 @@ async fn read(
                closes, after_close AS "after_close: AfterClose", per_day, per_week, total, upload_mb,
                primary_error AS "primary: Primary", public_fraction, feedback AS "feedback: Feedback",
                ranking AS "ranking: Ranking", final_selections, outside_data AS "outside_data: OutsideData", images,
-               image_names IS NOT NULL AS "has_image_names!", label_version, label_leak, label_leak_checked,
-               known_labels, published_at, private_released_at, created_at, reference_label, reference_error,
+               image_names IS NOT NULL AS "has_image_names!", facts_revision, label_version, label_leak,
+               label_leak_checked, known_labels, published_at, private_released_at, created_at, reference_label,
+               reference_error,
                (SELECT count(DISTINCT team)
                 FROM submissions
                 WHERE challenge = challenges.id AND entry = 'competitor') AS "teams!",
@@ -187,6 +194,7 @@ async fn read(
         },
         images: row.images,
         has_image_names: row.has_image_names,
+        facts_revision: row.facts_revision,
         label_version: row.label_version,
         leak: Leak {
             is_checked: row.label_leak_checked,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use graphile_worker::{JobComplete, WorkerOptions, WorkerRecoveryConfig};
 use sqlx::PgPool;
 
-use crate::{InferenceDb, ScorerDb};
+use crate::{InferenceDb, ScorerDb, StorageError};
 
 /// How long after a worker's last sign of life its jobs go to another: at most threshold + sweep + heartbeat, 13 s.
 fn recovery() -> WorkerRecoveryConfig {
@@ -47,4 +47,23 @@ pub fn scorer_options(db: &ScorerDb) -> WorkerOptions {
 /// An inference worker's place at the queue.
 pub fn inference_options(db: &InferenceDb) -> WorkerOptions {
     options(db.pool())
+}
+
+/// Frees the challenges in which nothing would run any more. A scorer that was taken for dead, and goes on, ends the job
+/// that another has taken over meanwhile; that one cannot free the challenge then, as `graphile_worker` does so with the job.
+pub async fn free_challenges(db: &ScorerDb) -> Result<u64, StorageError> {
+    let freed = sqlx::query(
+        "UPDATE graphile_worker._private_job_queues AS queues
+         SET locked_at = NULL, locked_by = NULL
+         WHERE locked_at IS NOT NULL
+           AND NOT EXISTS (
+               SELECT
+               FROM graphile_worker._private_jobs AS jobs
+               WHERE jobs.job_queue_id = queues.id
+                 AND jobs.locked_at IS NOT NULL
+           )",
+    )
+    .execute(db.pool())
+    .await?;
+    Ok(freed.rows_affected())
 }

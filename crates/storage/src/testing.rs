@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use chrono::{NaiveTime, TimeDelta, Utc};
 use sqlx::postgres::PgConnectOptions;
@@ -80,6 +81,29 @@ impl TestDatabase {
             .await;
         done.unwrap_or_else(|error| panic!("{error}: {statement}"))
             .rows_affected()
+    }
+
+    /// Waits until somebody waits for a lock that somebody else holds.
+    ///
+    /// # Panics
+    /// Where nobody does for 30 seconds.
+    pub async fn until_somebody_waits(&self) {
+        let mut observer = connect("referee_owner", &self.name).await;
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let waits = "SELECT EXISTS (
+                         SELECT
+                         FROM pg_locks
+                         JOIN pg_stat_activity USING (pid)
+                         WHERE NOT granted AND datname = current_database()
+                     )";
+        while !sqlx::query_scalar::<_, bool>(waits)
+            .fetch_one(&mut observer)
+            .await
+            .expect("look for waiting connections")
+        {
+            assert!(Instant::now() < deadline, "nobody waits for a lock");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// The connection URL of one of the login roles.

@@ -319,3 +319,38 @@ async fn a_failed_model_gives_its_quota_back() {
     }
     assert_eq!(models.refusal().await, None);
 }
+
+/// It does so with the submission first, then its ranges, of which another worker may be renewing the lease.
+#[tokio::test]
+async fn an_attempt_ends_while_another_worker_goes_on() {
+    let models = Models::new(true).await;
+    let id = models.submit().await;
+    let part = models.claim(id).await;
+    assert!(models.plan(&part, IMAGES).await);
+    let shard = models.shard(&part).await.expect("a range");
+    // Long enough for progress to be told.
+    models.silence(1).await;
+
+    let database = &models.arena.database;
+    let mut owner = PgConnection::connect(database.owner_url())
+        .await
+        .expect("connect");
+    let mut ending = owner.begin().await.expect("begin");
+    sqlx::query("UPDATE submissions SET status = 'rejected' WHERE id = $1")
+        .bind(id)
+        .execute(&mut *ending)
+        .await
+        .expect("end");
+    let forget = async {
+        database.until_somebody_waits().await;
+        sqlx::query("DELETE FROM shards WHERE submission = $1")
+            .bind(id)
+            .execute(&mut *ending)
+            .await
+            .expect("forget the ranges");
+        ending.commit().await.expect("commit");
+    };
+    let renew = progress(&database.inference, &part, &shard, 1, None);
+    let (renewed, ()) = tokio::join!(renew, forget);
+    renewed.expect("renew");
+}

@@ -64,7 +64,7 @@ async fn list(
     (status = 401, description = "Nobody is signed in", body = documents::Problem),
     (status = 403, description = "Only its organizers may", body = documents::Problem),
     (status = 404, description = "There is no such challenge", body = documents::Problem),
-    (status = 409, description = "The images changed meanwhile", body = documents::Problem),
+    (status = 409, description = "The classes or the images changed meanwhile", body = documents::Problem),
     (status = 408, description = "Less than 4 KiB a second arrived for a minute", body = documents::Problem),
     (status = 413, description = "The file is too long", body = documents::Problem),
     (status = 422, description = "The file is not what it should be; `errors` says where", body = documents::Problem),
@@ -86,20 +86,21 @@ async fn upload(
         user.0.id,
         &read.digest,
         &read.labels,
+        &read.classes,
         &read.images,
     )
     .await?;
     match added {
         Added::New(version) => Ok((StatusCode::CREATED, Json(label_version_document(version)))),
         Added::Same(version) => Ok((StatusCode::OK, Json(label_version_document(version)))),
-        Added::ImagesChanged => Err(Problem::conflict(
-            "the test images changed while the labels were being read; upload the labels again",
+        Added::FactsChanged => Err(Problem::conflict(
+            "the classes or the test images changed while the labels were being read; upload the labels again",
         )),
     }
 }
 
-/// Score every submission anew under the labels that the board shows, as a new version of them. For the challenge's
-/// organizers.
+/// Score every submission anew under the labels that the board shows, or under later ones that are on their way to it, as a
+/// new version of them. For the challenge's organizers.
 #[utoipa::path(post, path = "/challenges/{slug}/rescore", tag = "challenges", params(("slug" = String, Path)),
     security(("token" = []), ("session" = [])), responses(
     (status = 202, description = "The scorer is on it", body = documents::LabelVersion),
@@ -128,6 +129,7 @@ async fn rescore(
 
 struct Read {
     labels: Labels,
+    classes: ClassList,
     images: ImageList,
     digest: [u8; 32],
 }
@@ -148,6 +150,7 @@ async fn read(app: &App, challenge: &Challenge, file: Vec<u8>) -> Result<Read, P
         let digest = digest(&config.server_key, &classes, &images, &file);
         Ok::<_, Problem>(Read {
             labels,
+            classes,
             images,
             digest,
         })

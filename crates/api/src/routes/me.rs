@@ -1,5 +1,5 @@
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use referee_client::documents;
 use referee_storage::accounts::{self, User};
 use referee_storage::submissions;
@@ -57,6 +57,7 @@ async fn list_submissions(
 async fn create_token(
     State(app): State<App>,
     user: SignedIn,
+    headers: HeaderMap,
     Json(new): Json<documents::NewToken>,
 ) -> Result<(StatusCode, Json<documents::CreatedToken>), Problem> {
     let name = new.name.trim();
@@ -66,8 +67,11 @@ async fn create_token(
         ));
     }
     let secret = auth::new_secret("referee_")?;
-    let token =
-        accounts::create_token(&app.db, user.0.id, name, &auth::secret_hash(&secret)).await?;
+    let by = auth::credential_hash(&headers).ok_or_else(auth::not_signed_in)?;
+    let secret_hash = auth::secret_hash(&secret);
+    let token = accounts::create_token(&app.db, user.0.id, &by, name, &secret_hash)
+        .await?
+        .ok_or_else(auth::not_signed_in)?;
     let created = documents::CreatedToken {
         id: token.id,
         name: token.name,

@@ -57,14 +57,17 @@ async fn sign_in(
     }
     let handle = credentials.handle.clone();
     let verify = verified(&app, credentials);
-    let user = app.failed_sign_ins.limit(&handle, peer, verify).await?;
-    let user = user.ok_or_else(wrong)?;
+    let found = app.failed_sign_ins.limit(&handle, peer, verify).await?;
+    let (user, password_hash) = found.ok_or_else(wrong)?;
     if user.disabled {
         return Err(auth::disabled());
     }
     let secret = auth::new_secret("")?;
     let expires_at = Utc::now() + LIFETIME;
-    accounts::open_session(&app.db, user.id, &auth::secret_hash(&secret), expires_at).await?;
+    let secret_hash = auth::secret_hash(&secret);
+    if !accounts::open_session(&app.db, user.id, &password_hash, &secret_hash, expires_at).await? {
+        return Err(wrong());
+    }
     let cookie = cookie(&app, &secret, LIFETIME);
     Ok((
         [(header::SET_COOKIE, cookie)],
@@ -73,13 +76,19 @@ async fn sign_in(
         .into_response())
 }
 
-/// The account that these are right for.
-async fn verified(app: &App, credentials: documents::NewSession) -> Result<Option<User>, Problem> {
+/// The account that these are right for, with the hash that says so.
+async fn verified(
+    app: &App,
+    credentials: documents::NewSession,
+) -> Result<Option<(User, String)>, Problem> {
     let (user, hash) = accounts::user_with_password_hash(&app.db, &credentials.handle)
         .await?
         .unzip();
-    let matches = app.passwords.verify(credentials.password, hash).await?;
-    Ok(user.filter(|_| matches))
+    let matches = app
+        .passwords
+        .verify(credentials.password, hash.clone())
+        .await?;
+    Ok(user.zip(hash).filter(|_| matches))
 }
 
 /// Sign the browser out: its session ends here, whatever becomes of the cookie.

@@ -9,9 +9,9 @@ use axum::http::{Request, Response, StatusCode};
 use chrono::{DateTime, Utc};
 use referee_api::{ApiConfig, App, ServerKey, TrustedProxies, router};
 use referee_scoring::outcome::{Bitmap, Outcome, Tally};
-use referee_scoring::{Class, ClassEntry, ImageList, Labels};
+use referee_scoring::{Class, ClassEntry, ClassList, ImageList, Labels};
 use referee_storage::StorageError;
-use referee_storage::accounts::{NewUser, create_token, create_user};
+use referee_storage::accounts::{NewUser, create_token, create_user, open_session};
 use referee_storage::challenges::settings::{
     AfterClose, Change, Feedback, OutsideData, Primary, Ranking, Settings, change, create,
 };
@@ -55,14 +55,14 @@ impl Arena {
             .await
             .expect("read")
             .expect("created");
-        let classes = (0..IMAGES).map(|_| vec![Class(0)]);
-        let sealed = Labels::from_sets(classes);
+        let sealed = Labels::from_sets((0..IMAGES).map(|_| vec![Class(0)]));
         labels::add(
             &database.api,
             "arena",
             organizer,
             &[1; 32],
             &sealed,
+            &ClassList::new(settings.classes).expect("valid classes"),
             &ImageList::ordinals(IMAGES),
         )
         .await
@@ -354,9 +354,15 @@ async fn person(database: &TestDatabase, handle: &str) -> Uuid {
         .await
         .expect("create")
         .expect("a free handle");
+    let session = *user.id.as_bytes();
+    let session: [u8; 32] = [session, session].concat().try_into().expect("32 bytes");
+    let expires_at = Utc::now() + chrono::TimeDelta::days(1);
+    let opened = open_session(&database.api, user.id, "x", &session, expires_at).await;
+    assert!(opened.expect("open"), "the password is `x`");
     let secret: [u8; 32] = Sha256::digest(handle).into();
-    create_token(&database.api, user.id, "test", &secret)
+    create_token(&database.api, user.id, &session, "test", &secret)
         .await
+        .expect("create")
         .expect("a token");
     user.id
 }

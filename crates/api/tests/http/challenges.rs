@@ -1,5 +1,9 @@
 use axum::http::{Method, StatusCode};
 use chrono::{SubsecRound, TimeDelta, Utc};
+use referee_scoring::Labels;
+use referee_storage::accounts::user_by_handle;
+use referee_storage::challenges::labels::{Added, add};
+use referee_storage::challenges::{challenge, public_facts};
 use serde_json::{Value, json};
 
 use crate::challenge_files::pixels;
@@ -218,6 +222,38 @@ async fn a_rescore_is_a_new_version_of_the_labels_on_the_board() {
         (accepted.status, accepted.json()["version"].clone()),
         (StatusCode::ACCEPTED, json!(2))
     );
+    // Those before must not take the board from labels that are on their way to it.
+    let corrected = LABELS.replace("0,cat", "0,dog");
+    let corrected = server
+        .put("/challenges/tiny/labels", &admin, corrected)
+        .await;
+    assert_eq!(corrected.json()["version"], 3);
+    assert_eq!(rescore().await.json()["copy_of"], 3);
+}
+
+/// Labels are kept as numbers of classes, and a long file takes a while to read.
+#[tokio::test]
+async fn labels_that_were_read_with_other_classes_are_not_taken() {
+    let server = Server::new().await;
+    let admin = server.person("ada").await;
+    server.draft(&admin).await;
+    let db = &server.db.api;
+    let draft = challenge(db, "tiny").await.expect("an answer");
+    let (classes, _) = public_facts(db, draft.expect("a draft").id)
+        .await
+        .expect("an answer");
+    let (labels, images) =
+        Labels::parse_csv(LABELS.as_bytes(), &classes, None).expect("labels of these classes");
+    let other =
+        json!({"classes": [{"name": "dog"}, {"name": "cat"}, {"name": "owl", "id": "n01621127"}]});
+    let changed = server
+        .ask(Method::PATCH, "/challenges/tiny", &admin, &other)
+        .await;
+    assert_eq!(changed.status, StatusCode::OK);
+    let ada = user_by_handle(db, "ada").await.expect("an answer");
+    let uploader = ada.expect("an account").id;
+    let added = add(db, "tiny", uploader, &[1; 32], &labels, &classes, &images).await;
+    assert!(matches!(added.expect("an answer"), Added::FactsChanged));
 }
 
 #[tokio::test]
@@ -326,6 +362,24 @@ async fn other_classes_ask_for_the_labels_once_more() {
         stale.detail().contains("the labels once more"),
         "{}",
         stale.detail()
+    );
+    // To score everything anew is not to read them anew.
+    let rescored = server
+        .ask(
+            Method::POST,
+            "/challenges/tiny/rescore",
+            &admin,
+            &json!(null),
+        )
+        .await;
+    assert_eq!(rescored.status, StatusCode::ACCEPTED);
+    server.scorer_looks(None).await;
+    let still_stale = change(json!({"published": true})).await;
+    assert_eq!(still_stale.status, StatusCode::CONFLICT);
+    assert!(
+        still_stale.detail().contains("the labels once more"),
+        "{}",
+        still_stale.detail()
     );
 
     let again = server.put("/challenges/tiny/labels", &admin, LABELS).await;

@@ -3,8 +3,10 @@ use std::net::{IpAddr, SocketAddr};
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Method, StatusCode, header};
+use chrono::{TimeDelta, Utc};
 use futures::future::join_all;
 use referee_api::{ApiConfig, ServerKey};
+use referee_storage::accounts;
 use serde_json::json;
 
 use crate::server::{Server, request};
@@ -175,6 +177,57 @@ async fn another_password_from_the_servers_machine_ends_sessions_and_tokens() {
     let by_token = server.get("/me", &ada).await;
     assert_eq!(by_token.status, StatusCode::UNAUTHORIZED);
     assert_eq!(server.get("/me", &bob).await.status, StatusCode::OK);
+}
+
+/// To verify a password takes a moment, in which the account may get another.
+#[tokio::test]
+async fn the_password_before_opens_no_session_when_it_was_verified_in_time() {
+    let server = Server::new().await;
+    server.person("ada").await;
+    let db = &server.db.api;
+    let (ada, verified) = accounts::user_with_password_hash(db, "ada")
+        .await
+        .expect("an answer")
+        .expect("an account");
+    let hash = referee_api::hash_password("another horse").expect("hashed");
+    let changed = accounts::set_password(db, "ada", &hash).await;
+    assert!(changed.expect("set"));
+    let open = async |hash: &str, secret: &[u8; 32]| {
+        let expires_at = Utc::now() + TimeDelta::days(1);
+        accounts::open_session(db, ada.id, hash, secret, expires_at)
+            .await
+            .expect("an answer")
+    };
+    assert!(!open(&verified, &[1; 32]).await);
+    let nobody = accounts::user_of_session(db, &[1; 32]).await;
+    assert!(nobody.expect("an answer").is_none());
+    assert!(open(&hash, &[2; 32]).await);
+}
+
+/// Nor does what is under way when an account gets another password leave a token behind.
+#[tokio::test]
+async fn a_session_that_has_ended_makes_no_token() {
+    let server = Server::new().await;
+    server.person("ada").await;
+    let db = &server.db.api;
+    let (ada, before) = accounts::user_with_password_hash(db, "ada")
+        .await
+        .expect("an answer")
+        .expect("an account");
+    let (session, expires_at) = ([1; 32], Utc::now() + TimeDelta::days(1));
+    let opened = accounts::open_session(db, ada.id, &before, &session, expires_at).await;
+    assert!(opened.expect("an answer"));
+    let make = async |secret: &[u8; 32]| {
+        accounts::create_token(db, ada.id, &session, "script", secret)
+            .await
+            .expect("an answer")
+            .is_some()
+    };
+    assert!(make(&[2; 32]).await);
+    let hash = referee_api::hash_password("another horse").expect("hashed");
+    let changed = accounts::set_password(db, "ada", &hash).await;
+    assert!(changed.expect("set"));
+    assert!(!make(&[3; 32]).await);
 }
 
 /// What nobody can have is not worth remembering: else long handles would fill the memory.

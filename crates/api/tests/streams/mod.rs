@@ -132,6 +132,35 @@ async fn open_streams_hear_what_a_lost_connection_missed() {
     challenge.until("\"state\":\"closed\"").await;
 }
 
+/// A change is announced once, and may come when the database is too busy to say what it is.
+#[tokio::test]
+async fn a_stream_reads_again_what_it_could_not_read() {
+    let arena = Arena::open(|_| {}).await;
+    arena.person("ada").await;
+    let id = arena.submit("ada", "m").await;
+    let mut events = Events::of(&arena, &format!("/submissions/{id}/events")).await;
+    events.until("\"status\":\"queued\"").await;
+    // From here on the stream looks again only when it is told to.
+    scorer::claim(&arena.database.scorer, id)
+        .await
+        .expect("claim")
+        .expect("it is queued");
+    events.until("\"status\":\"running\"").await;
+
+    let unreadable = async {
+        let database = &arena.database;
+        database
+            .as_owner("REVOKE SELECT ON teams FROM referee_api")
+            .await;
+        arena.score(id, (1, 0), (1, 0)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        database
+            .as_owner("GRANT SELECT ON teams TO referee_api")
+            .await;
+    };
+    tokio::join!(events.until("\"status\":\"scored\""), unreadable);
+}
+
 #[tokio::test]
 async fn one_address_cannot_take_every_stream() {
     let arena = Arena::open(|_| {}).await;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
+use referee_scoring::classes::ClassList;
 use referee_scoring::images::ImageList;
 use referee_scoring::labels::Labels;
 use sqlx::PgConnection;
@@ -74,13 +75,20 @@ async fn newest_first(
     .await?)
 }
 
-/// Whether the labels last uploaded were read with the classes and image names that hold now.
+/// Whether the labels last uploaded were read with the classes and image names that hold now. To score them anew is not to
+/// read them anew.
 pub async fn newest_is_fresh(db: &ApiDb, challenge: Uuid) -> Result<bool, StorageError> {
     Ok(sqlx::query_scalar!(
         r#"
         SELECT labels_stale_since IS NULL
-               OR labels_stale_since < (SELECT max(created_at) FROM label_versions WHERE challenge = challenges.id)
-               AS "is_fresh!"
+               OR EXISTS (
+                   SELECT
+                   FROM label_versions
+                   WHERE challenge = challenges.id
+                     AND copy_of IS NULL
+                     AND state <> 'refused'
+                     AND created_at > labels_stale_since
+               ) AS "is_fresh!"
         FROM challenges
         WHERE id = $1
         "#,
@@ -110,18 +118,19 @@ pub enum Added {
     New(LabelVersion),
     /// The newest version was read from the same file.
     Same(LabelVersion),
-    /// The challenge's images changed after the file was read; read it again.
-    ImagesChanged,
+    /// The challenge's classes or images changed after the file was read; read it again.
+    FactsChanged,
 }
 
-/// Adds a version of the labels and wakes the scorer, in one transaction. `images` are those that the labels were read
-/// with, or that their file defined; `digest` fingerprints the file and what it was read with.
+/// Adds a version of the labels and wakes the scorer, in one transaction. `classes` and `images` are those that the labels
+/// were read with, or, of images, that their file defined; `digest` fingerprints the file and what it was read with.
 pub async fn add(
     db: &ApiDb,
     slug: &str,
     uploader: Uuid,
     digest: &[u8; 32],
     labels: &Labels,
+    classes: &ClassList,
     images: &ImageList,
 ) -> Result<Added, StorageError> {
     let mut transaction = db.pool().begin().await?;
@@ -132,6 +141,9 @@ pub async fn add(
         ))?;
     if let Some(same) = newest_with_digest(&mut transaction, challenge.id, digest).await? {
         return Ok(Added::Same(same));
+    }
+    if challenge.settings.classes != classes.entries() {
+        return Ok(Added::FactsChanged);
     }
     let count = i32::try_from(labels.len())
         .map_err(|_| StorageError::Corrupt("more test images than a challenge can have"))?;
@@ -158,7 +170,7 @@ pub async fn add(
     .fetch_optional(&mut *transaction)
     .await?;
     if agreed.is_none() {
-        return Ok(Added::ImagesChanged);
+        return Ok(Added::FactsChanged);
     }
     let version = add_version(
         &mut transaction,
@@ -176,7 +188,8 @@ pub async fn add(
     Ok(Added::New(version))
 }
 
-/// Adds a version with the labels that the board shows, so that everything is scored anew; `None` where it shows none.
+/// Adds a version with the labels that the board shows, so that everything is scored anew; `None` where it shows none. Where
+/// later labels are on their way to it, with those: a version with the ones before would take the board from them.
 pub async fn rescore(
     db: &ApiDb,
     slug: &str,
@@ -188,27 +201,30 @@ pub async fn rescore(
         .ok_or(StorageError::Corrupt(
             "a challenge is gone, which nothing deletes",
         ))?;
-    let current = sqlx::query!(
+    let newest = sqlx::query!(
         r#"
         SELECT version, images, digest
         FROM label_versions
         WHERE challenge = $1
-          AND version = $2
+          AND version >= $2
+          AND state IN ('uploaded', 'sealed', 'current')
+        ORDER BY version DESC
+        LIMIT 1
         "#,
         challenge.id,
         challenge.label_version,
     )
     .fetch_optional(&mut *transaction)
     .await?;
-    let Some(current) = current else {
+    let Some(newest) = newest else {
         return Ok(None);
     };
     let version = add_version(
         &mut transaction,
         challenge.id,
-        current.images,
-        &current.digest,
-        Some(current.version),
+        newest.images,
+        &newest.digest,
+        Some(newest.version),
         organizer,
     )
     .await?;

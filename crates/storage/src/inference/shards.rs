@@ -128,7 +128,8 @@ pub async fn progress(
     done: usize,
     pace: Option<f64>,
 ) -> Result<bool, StorageError> {
-    let mut transaction = db.pool().begin().await?;
+    // Each statement by itself: whoever ends the attempt locks the submission first, then its ranges.
+    let mut connection = db.pool().acquire().await?;
     let stands = sqlx::query_scalar!(
         r#"SELECT EXISTS (
                SELECT FROM submissions WHERE id = $1 AND attempt = $2 AND status = 'running' AND withdrawn_at IS NULL
@@ -136,7 +137,7 @@ pub async fn progress(
         part.submission,
         part.attempt
     )
-    .fetch_one(&mut *transaction)
+    .fetch_one(&mut *connection)
     .await?;
     let leased = sqlx::query!(
         "UPDATE shards
@@ -148,7 +149,7 @@ pub async fn progress(
         integer(done.min(shard.count))?,
         pace
     )
-    .execute(&mut *transaction)
+    .execute(&mut *connection)
     .await?;
     sqlx::query!(
         "UPDATE submissions s
@@ -164,9 +165,8 @@ pub async fn progress(
         part.submission,
         part.attempt
     )
-    .execute(&mut *transaction)
+    .execute(&mut *connection)
     .await?;
-    transaction.commit().await?;
     Ok(stands && leased.rows_affected() == 1)
 }
 

@@ -80,19 +80,32 @@ pub async fn store_outcome(
 /// The same for a submission that is scored already: under a version that the board does not show yet, or under the one
 /// it shows where it was left out.
 ///
-/// Called in the order of `scored_seq`, so that the ladder is replayed as it went.
+/// Called in the order of `scored_seq`, so that the ladder is replayed as it went. Two workers may be at it, where one was
+/// taken for dead: what the other has stored stays, as the ladder has gone on from there.
+///
+/// Returns whether the board shows it, so that the caller has to touch it.
 pub(super) async fn store_rescored(
     connection: &mut PgConnection,
     claim: &Claim,
     judged: &Judged,
-) -> Result<(), StorageError> {
+) -> Result<bool, StorageError> {
     lock_challenge_shared(connection, claim.challenge).await?;
     let rules = rules(connection, claim.challenge).await?;
-    seal_and_release(connection, claim, judged, &rules).await?;
-    if rules.label_version == Some(judged.label_version) {
-        touch_board(connection, claim.challenge).await?;
+    lock_team(connection, claim.team).await?;
+    let is_stored = sqlx::query_scalar!(
+        r#"SELECT EXISTS (
+               SELECT FROM sealed.outcomes WHERE submission = $1 AND label_version = $2
+           ) AS "is_stored!""#,
+        claim.submission,
+        judged.label_version
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    if is_stored {
+        return Ok(false);
     }
-    Ok(())
+    seal_and_release(connection, claim, judged, &rules).await?;
+    Ok(rules.label_version == Some(judged.label_version))
 }
 
 async fn rules(connection: &mut PgConnection, challenge: Uuid) -> Result<Rules, StorageError> {

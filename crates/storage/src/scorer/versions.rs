@@ -334,7 +334,7 @@ pub async fn add_outcome(
     judged: &Judged,
 ) -> Result<(), StorageError> {
     let mut transaction = db.pool().begin().await?;
-    store_rescored(&mut transaction, claim, judged).await?;
+    let is_shown = store_rescored(&mut transaction, claim, judged).await?;
     sqlx::query!(
         "UPDATE submissions
          SET notices = (SELECT coalesce(jsonb_agg(notice), '[]')
@@ -346,11 +346,17 @@ pub async fn add_outcome(
     )
     .execute(&mut *transaction)
     .await?;
+    // The board last, as whoever else changes a submission does.
+    if is_shown {
+        touch_board(&mut transaction, claim.challenge).await?;
+    }
     transaction.commit().await?;
     Ok(())
 }
 
 /// Shows `version` on the board, if every scored submission has an outcome under it. Else `false`: score the rest first.
+/// Nothing happens where it was shown before: a worker that was cut off for a while must not bring it back in the place of
+/// a later one.
 ///
 /// Those in `left_out` could not be scored again. They leave the board with the version before, are told so by a notice,
 /// and come back as soon as [`add_outcome`] is called for them.
@@ -362,6 +368,16 @@ pub async fn flip(
 ) -> Result<bool, StorageError> {
     let mut transaction = db.pool().begin().await?;
     lock_challenge(&mut transaction, challenge).await?;
+    let is_to_come = sqlx::query_scalar!(
+        r#"SELECT state = 'sealed' AS "is_to_come!" FROM label_versions WHERE challenge = $1 AND version = $2"#,
+        challenge,
+        version
+    )
+    .fetch_one(&mut *transaction)
+    .await?;
+    if !is_to_come {
+        return Ok(true);
+    }
     let is_complete = sqlx::query_scalar!(
         r#"SELECT NOT EXISTS (
                SELECT

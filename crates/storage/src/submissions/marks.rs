@@ -118,6 +118,21 @@ async fn selection_refusal(
     submission: Uuid,
     select: bool,
 ) -> Result<Option<SelectionRefusal>, StorageError> {
+    sqlx::query!(
+        r#"
+        SELECT teams.id
+        FROM submissions
+        JOIN challenges ON challenges.id = submissions.challenge
+        JOIN teams ON teams.id = submissions.team
+        WHERE submissions.id = $1
+        FOR NO KEY UPDATE OF teams
+        FOR SHARE OF challenges
+        "#,
+        submission,
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    // Read only now: whoever had the team locked may have changed what it has selected.
     let wanted = sqlx::query!(
         r#"
         SELECT submissions.team, submissions.selected, submissions.entry AS "entry: Entry", submissions.late,
@@ -126,10 +141,7 @@ async fn selection_refusal(
                challenges.final_selections
         FROM submissions
         JOIN challenges ON challenges.id = submissions.challenge
-        JOIN teams ON teams.id = submissions.team
         WHERE submissions.id = $1
-        FOR NO KEY UPDATE OF teams
-        FOR SHARE OF challenges
         "#,
         submission,
     )

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use referee_storage::presence::Presence;
-use referee_storage::{ScorerDb, StorageError, scorer};
+use referee_storage::{ScorerDb, StorageError, queue, scorer};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -74,10 +74,24 @@ impl Rounds {
                 "the watchdog acted on stuck submissions"
             );
         }
+        let freed = queue::free_challenges(&self.db).await?;
+        if freed > 0 {
+            tracing::warn!(
+                freed,
+                "freed challenges in which nothing would have run any more"
+            );
+        }
         let changed =
             std::mem::take(&mut *self.changed.lock().unwrap_or_else(PoisonError::into_inner));
-        for challenge in changed {
-            scorer::wake(&self.db, challenge).await?;
+        for challenge in &changed {
+            if let Err(error) = scorer::wake(&self.db, *challenge).await {
+                // All of them, for the next round: to wake a challenge twice does no harm.
+                self.changed
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .extend(&changed);
+                return Err(error);
+            }
         }
         let due = scorer::due_closings(&self.db).await?;
         let untended = scorer::untended_challenges(&self.db).await?;

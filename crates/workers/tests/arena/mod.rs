@@ -192,6 +192,7 @@ impl Arena {
             self.organizer,
             &digest,
             &labels,
+            &classes,
             &images,
         )
         .await

@@ -1,12 +1,29 @@
 //! What is lost on the way: workers, jobs, files.
 
+use std::time::Duration;
+
+use referee_scoring::outcome::{Bitmap, Outcome, Tally};
 use referee_storage::leaderboard::{Split, board};
-use referee_storage::scorer::{self, FailureReason, MAX_ATTEMPTS};
+use referee_storage::scorer::{self, FailureReason, Judged, MAX_ATTEMPTS};
 use referee_storage::submissions::{Status, marks};
 use referee_workers::ScorerConfig;
 
 use crate::arena::{Arena, Rules, SLUG};
-use crate::wrong_first;
+use crate::{IMAGES, wrong_first};
+
+/// Waits until one entry stands on a board, its rank compared with nobody's.
+async fn until_one_is_ranked(arena: &Arena, split: Split) {
+    arena
+        .eventually("the range of ranks", async || {
+            let (_, places) = board(&arena.database.api, SLUG, split)
+                .await
+                .expect("read")
+                .expect("a board");
+            let ranges: Vec<_> = places.iter().map(|place| place.rank_range).collect();
+            ranges == [Some((1, 1))]
+        })
+        .await;
+}
 
 #[tokio::test]
 async fn a_dead_workers_submission_is_started_again() {
@@ -120,16 +137,7 @@ async fn a_file_that_cannot_be_read_holds_up_neither_the_close_nor_the_ranks() {
             arena.released(kept, "private").await.is_some()
         })
         .await;
-    arena
-        .eventually("the range of ranks", async || {
-            let (_, places) = board(&arena.database.api, SLUG, Split::Private)
-                .await
-                .expect("read")
-                .expect("a board");
-            let ranges: Vec<_> = places.iter().map(|place| place.rank_range).collect();
-            ranges == [Some((1, 1))]
-        })
-        .await;
+    until_one_is_ranked(&arena, Split::Private).await;
     assert_eq!(arena.released(broken, "private").await, None);
 }
 
@@ -195,4 +203,101 @@ async fn a_challenge_that_cannot_be_looked_after_is_tried_again_later_and_later(
     may("GRANT SELECT ON sealed.labels TO").await;
     arena.due_now(&key).await;
     arena.version_shown(1).await;
+}
+
+/// One that was cut off while it scored everything under version 2 comes back when the board shows version 3.
+#[tokio::test]
+async fn a_late_worker_does_not_bring_superseded_labels_back() {
+    let arena = Arena::start(Rules::default()).await;
+    let ann = arena.competitor("ann").await;
+    let submission = arena.submit(&ann, &wrong_first(3)).await;
+    arena.finished(submission).await;
+    for version in [2, 3] {
+        arena.rescore().await;
+        arena.version_shown(version).await;
+    }
+    let db = &arena.database.scorer;
+    let over = scorer::flip(db, arena.challenge, 2, &[]).await;
+    assert!(over.expect("ask"), "there is nothing left to do");
+    let shown = scorer::current_version(db, arena.challenge).await;
+    assert_eq!(shown.expect("read"), Some(3));
+}
+
+/// A worker that was taken for dead goes on beside the one that has its work now.
+#[tokio::test]
+async fn a_ladder_that_two_workers_replay_ends_as_it_went() {
+    let arena = Arena::start(Rules {
+        ladder: true,
+        ..Rules::default()
+    })
+    .await;
+    let ann = arena.competitor("ann").await;
+    for wrong in [20, 12] {
+        let submission = arena.submit(&ann, &wrong_first(wrong)).await;
+        arena.finished(submission).await;
+    }
+    arena.stop_scorer().await;
+    arena.rescore().await;
+    let db = &arena.database.scorer;
+    let claims = scorer::unscored(db, arena.challenge, 2, &[], 10).await;
+    let claims = claims.expect("read");
+    for _worker in 0..2 {
+        for (claim, wrong) in claims.iter().zip([20, 12]) {
+            let hits = || (0..IMAGES).map(|image| image >= wrong).collect::<Bitmap>();
+            let misses = u32::try_from(wrong).expect("few");
+            let judged = Judged {
+                label_version: 2,
+                outcome: Outcome {
+                    top1: hits(),
+                    top5: hits(),
+                },
+                public: Tally {
+                    images: u32::try_from(IMAGES).expect("few"),
+                    top1_misses: misses,
+                    top5_misses: misses,
+                },
+                private: None,
+                public_mask: (0..IMAGES).map(|_| true).collect(),
+            };
+            scorer::add_outcome(db, claim, &judged)
+                .await
+                .expect("store");
+        }
+    }
+    arena.start_scorer().await;
+    arena.version_shown(2).await;
+    assert_eq!(arena.public_top1_misses_in_order().await, [20, 12]);
+}
+
+#[tokio::test]
+async fn ranks_that_could_not_be_asked_for_are_asked_for_again() {
+    let arena = Arena::start(Rules::default()).await;
+    let ann = arena.competitor("ann").await;
+    let may = async |what: &str| {
+        let statement = format!("{what} referee_scorer");
+        arena.database.as_owner(&statement).await;
+    };
+    may("REVOKE EXECUTE ON FUNCTION enqueue_challenge(uuid, timestamptz) FROM").await;
+    let submission = arena.submit(&ann, &wrong_first(3)).await;
+    arena.finished(submission).await;
+    // The scorer asks once a second.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    may("GRANT EXECUTE ON FUNCTION enqueue_challenge(uuid, timestamptz) TO").await;
+    until_one_is_ranked(&arena, Split::Public).await;
+}
+
+/// Two workers had the same job, and it was ended by the one that had not locked the challenge.
+#[tokio::test]
+async fn a_challenge_that_no_worker_will_free_goes_on() {
+    let arena = Arena::start(Rules::default()).await;
+    let lock = "UPDATE graphile_worker._private_job_queues
+                SET locked_at = now(), locked_by = (SELECT id FROM graphile_worker._private_workers)
+                WHERE locked_at IS NULL";
+    arena
+        .eventually("the end of the job", async || {
+            arena.database.as_owner(lock).await == 1
+        })
+        .await;
+    arena.rescore().await;
+    arena.version_shown(2).await;
 }

@@ -264,8 +264,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Score every submission anew under the labels that the board shows, as a new version of them. For the challenge's
-         *     organizers.
+         * Score every submission anew under the labels that the board shows, or under later ones that are on their way to it, as a
+         *     new version of them. For the challenge's organizers.
          */
         post: operations["rescore"];
         delete?: never;
@@ -2450,7 +2450,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The images changed meanwhile */
+            /** @description The classes or the images changed meanwhile */
             409: {
                 headers: {
                     [name: string]: unknown;

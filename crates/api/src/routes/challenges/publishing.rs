@@ -131,8 +131,10 @@ pub async fn publish(app: &App, slug: &str) -> Result<(), Problem> {
             return Err(Problem::conflict(finding));
         }
         let published = settings::change(&app.db, slug, |now, _| {
-            // Labels, images or classes that changed since then have not been looked at.
-            let is_same = now.leak.is_checked && now.label_version == challenge.label_version;
+            // Labels, images or classes that changed since then have not been looked at, or not here.
+            let is_same = now.leak.is_checked
+                && now.facts_revision == challenge.facts_revision
+                && now.label_version == challenge.label_version;
             is_same
                 .then(|| Change {
                     settings: now.settings.clone(),

@@ -79,7 +79,7 @@ impl SubmissionEvents {
                 self.sent = Some(due);
                 return Some(next);
             }
-            self.pending = self.read().await?;
+            self.pending = Some(self.read().await?);
         }
     }
 
@@ -109,17 +109,17 @@ impl SubmissionEvents {
         }
     }
 
-    /// The submission as it is now; ends the stream where it cannot be seen any more.
-    async fn read(&mut self) -> Option<Option<Submission>> {
-        sleep_until(self.read_at + BETWEEN_READINGS).await;
-        self.read_at = Instant::now();
-        match self.current().await {
-            Ok(submission) => Some(Some(submission)),
-            Err(problem) if problem.status().is_server_error() => {
-                sleep(AFTER_ERROR).await;
-                Some(None)
+    /// The submission as it is now, as soon as it can be read; none where it cannot be seen any more. What is not read now
+    /// is announced no second time.
+    async fn read(&mut self) -> Option<Submission> {
+        loop {
+            sleep_until(self.read_at + BETWEEN_READINGS).await;
+            self.read_at = Instant::now();
+            match self.current().await {
+                Ok(submission) => return Some(submission),
+                Err(problem) if problem.status().is_server_error() => sleep(AFTER_ERROR).await,
+                Err(_) => return None,
             }
-            Err(_) => None,
         }
     }
 
