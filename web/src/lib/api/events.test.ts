@@ -22,8 +22,21 @@ class Source {
     }
 }
 
+/** The page, in a tab that may be out of sight. */
+class Tab extends EventTarget {
+    hidden = false;
+
+    become(sight: 'hidden' | 'visible'): void {
+        this.hidden = sight === 'hidden';
+        this.dispatchEvent(new Event('visibilitychange'));
+    }
+}
+
+let tab: Tab;
 beforeEach(() => {
     vi.useFakeTimers();
+    tab = new Tab();
+    vi.stubGlobal('document', tab);
     vi.stubGlobal('EventSource', Source);
     Source.opened = [];
 });
@@ -66,4 +79,25 @@ test('after a final state the stream is closed for good', () => {
     expect(Source.opened[0]?.readyState).toBe(Source.CLOSED);
     vi.advanceTimersByTime(60_000);
     expect(Source.opened).toHaveLength(1);
+});
+
+test('a tab that is out of sight leaves its connection to others, and listens again when it is back', () => {
+    const states: unknown[] = [];
+    tab.become('hidden');
+    const stop = listen('/events', { onState: (state) => states.push(state) });
+    expect(Source.opened).toHaveLength(0);
+    tab.become('visible');
+    Source.opened[0]?.onmessage?.({ data: '{"revision":1}' });
+    tab.become('hidden');
+    expect(Source.opened[0]?.readyState).toBe(Source.CLOSED);
+    vi.advanceTimersByTime(60_000);
+    expect(Source.opened).toHaveLength(1);
+    tab.become('visible');
+    Source.opened[1]?.onmessage?.({ data: '{"revision":2}' });
+    expect(states).toEqual([{ revision: 1 }, { revision: 2 }]);
+
+    stop();
+    tab.become('hidden');
+    tab.become('visible');
+    expect(Source.opened).toHaveLength(2);
 });

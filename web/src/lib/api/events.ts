@@ -16,6 +16,9 @@ const LONGEST_RETRY_MS = 30_000;
  * The browser reconnects by itself after a network error, and sends `Last-Event-ID`; where it gives up (the server
  * answered with an error, or the stream was cut while a proxy restarted) it is asked again, later each time. A stream
  * that the server has finished answers 204, after which nothing more will come; `isFinal` tells that state.
+ *
+ * Nobody listens in a tab that is out of sight: over HTTP/1.1 a browser has six connections for all tabs of a server, and
+ * streams that are kept open in six of them would leave none for anything else. The state comes anew with the tab.
  */
 export function listen<T>(url: string, { onState, onConnection }: Listening<T>, isFinal: (state: T) => boolean = () => false): () => void {
     let source: EventSource | undefined;
@@ -41,11 +44,22 @@ export function listen<T>(url: string, { onState, onConnection }: Listening<T>, 
         };
     }
 
-    function stop(): void {
+    function pause(): void {
         clearTimeout(timer);
         source?.close();
     }
 
-    open();
+    function followSight(): void {
+        pause();
+        if (!document.hidden) open();
+    }
+
+    function stop(): void {
+        document.removeEventListener('visibilitychange', followSight);
+        pause();
+    }
+
+    document.addEventListener('visibilitychange', followSight);
+    followSight();
     return stop;
 }
