@@ -30,9 +30,11 @@ class Session {
         await invalidate(SESSION);
     }
 
-    async signOut(): Promise<void> {
+    /** Signs out; `leave` leads away from what only somebody who is signed in may see. */
+    async signOut(leave: () => Promise<void>): Promise<void> {
         await accepted(api.DELETE('/api/v1/session'));
         this.me = null;
+        await leave();
         await invalidate(SESSION);
     }
 }

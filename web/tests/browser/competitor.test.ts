@@ -177,6 +177,25 @@ describe('a competitor', () => {
         await ida.leave();
     });
 
+    test('sees an upload to its end that the close overtakes', async () => {
+        const slug = 'overtaken';
+        const organizer = await Person.organizer();
+        await publishChallenge(organizer, { slug, title: 'Overtaken', leaderboard: { public_fraction: 1 } }, SIZE);
+        const ola = await visitor();
+        const { page } = ola;
+        await signIn(ola, await Person.register('ola'), `/challenges/${slug}/submit`);
+        await choose(ola, 'predictions.csv', predictions(SIZE, 4));
+        await page.getByLabel('Method').fill('Just in time');
+        await page.route('**/api/v1/challenges/*/submissions', () => {});
+        await page.getByRole('button', { name: 'Submit' }).click();
+        await page.getByRole('button', { name: 'Cancel the upload' }).waitFor();
+        await organizer.ask('PATCH', `/challenges/${slug}`, JSON.stringify({ schedule: { closes: new Date(Date.now() + 100).toISOString() } }));
+        await page.getByText('Closed', { exact: true }).waitFor();
+        await page.getByRole('button', { name: 'Cancel the upload' }).click();
+        await page.getByRole('button', { name: 'Submit' }).waitFor();
+        await ola.leave();
+    });
+
     test('reads notices beside the submission', async () => {
         const [slug, size] = ['with-ids', { images: 40, classes: 2 }];
         const classes = [{ name: 'a cat', id: 'n02121808' }, { name: 'a dog', id: 'n02084071' }];
@@ -262,6 +281,12 @@ describe('a competitor', () => {
         await page.getByRole('button', { name: 'Revoke laptop' }).click();
         await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click();
         await page.getByRole('button', { name: 'Revoke laptop' }).waitFor({ state: 'detached' });
+        // Who could not be signed out is told so.
+        zoe.expectTrouble(/ERR_FAILED/);
+        await page.route('**/api/v1/session', (route) => route.abort());
+        await page.getByRole('button', { name: 'Sign out' }).click();
+        await page.getByText('The server cannot be reached').waitFor();
+        await page.unroute('**/api/v1/session');
         await page.getByRole('button', { name: 'Sign out' }).click();
         await page.locator('header').getByRole('link', { name: 'Sign in' }).waitFor();
         await zoe.leave();

@@ -1,5 +1,6 @@
 /** The first page, and how challenges of one series lead to each other. */
 import { expect, test } from 'vitest';
+import type { ChallengeDocument } from '../../src/lib/api/schema';
 import { useBrowser } from './browser';
 import { closeChallenge, Person, predictions, publishChallenge, settledBoard } from './people';
 
@@ -62,12 +63,21 @@ test('challenges of one series are linked to each other, others are not', async 
         await publishChallenge(organizer, { slug, title, series }, SIZE);
     }
     const ada = await visitor();
+    // As if its images were hidden: then a model is what one submits.
+    await ada.page.route('**/api/v1/challenges/spring', async (route) => {
+        const answer = await route.fetch();
+        const challenge = (await answer.json()) as ChallengeDocument;
+        await route.fulfill({ response: answer, json: { ...challenge, test: { ...challenge.test, public_images: false } } });
+    });
     await ada.goto('/challenges/spring');
+    await ada.page.getByText('A network as').waitFor();
     const series = ada.page.getByRole('navigation', { name: 'In the same series' });
     expect(await series.getByRole('listitem').allInnerTexts()).toEqual([expect.stringMatching(/^Autumn\s+Open$/)]);
     await series.getByRole('link', { name: 'Autumn' }).click();
     await ada.page.waitForURL('**/challenges/autumn');
     await series.getByRole('link', { name: 'Spring' }).waitFor();
+    // What is said of one is not said of the next.
+    await ada.page.getByText('A file with up to five guesses').waitFor();
     await ada.goto('/challenges/weekdays');
     expect(await series.count()).toBe(0);
     await ada.leave();

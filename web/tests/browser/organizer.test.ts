@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { expectAccessible } from './accessible';
 import { useBrowser, type Visitor } from './browser';
-import { Person, predictions, publishChallenge } from './people';
+import { eventually, Person, predictions, publishChallenge } from './people';
 
 const { visitor } = useBrowser();
 
@@ -105,6 +105,14 @@ describe('an organizer', () => {
             .setInputFiles([file('challenge.toml', toml), file('classes.txt', CLASSES), file('test-labels.csv', LABELS)]);
         await page.getByText('Named there, and not given: notes.txt').waitFor();
         expect(await page.getByLabel('Submissions per day').inputValue()).toBe('7');
+        // What is typed then changes nothing else, and files that are added change nothing that was typed.
+        await page.getByLabel('Title').fill('From files, in other words');
+        await page.getByLabel('Submissions per day').fill('8');
+        await page.locator('section', { hasText: 'From files' }).locator('input[type=file]').first().setInputFiles(file('notes.txt', 'Notes'));
+        await page.getByText('notes.txt as files/notes').waitFor();
+        expect(await page.getByLabel('Slug').inputValue()).toBe('from-files');
+        expect(await page.getByLabel('Title').inputValue()).toBe('From files, in other words');
+        expect(await page.getByLabel('Submissions per day').inputValue()).toBe('8');
         await page.getByRole('button', { name: 'Create the draft' }).click();
         await page.waitForURL('**/organize/from-files/files');
         await page.getByText('version 1, 120 images').waitFor();
@@ -173,7 +181,7 @@ describe('an organizer', () => {
         const olga = await signedIn(`/organize/${slug}`);
         const { page } = olga;
         await page.getByRole('button', { name: 'Rescore everything' }).click();
-        await page.getByRole('dialog').getByText('All 1 submission').waitFor();
+        await page.getByRole('dialog').getByText('The one submission is scored again').waitFor();
         await page.getByRole('dialog').getByRole('button', { name: 'Rescore' }).click();
         const versions = page.getByRole('region', { name: 'Versions of the labels' }).getByRole('row');
         await versions.filter({ hasText: 'rescore of 1' }).getByText('In use').waitFor();
@@ -233,6 +241,48 @@ describe('an organizer', () => {
         await other.page.getByRole('heading', { name: 'Not for this account' }).waitFor();
         await olga.leave();
         await other.leave();
+    });
+
+    test('who is one no longer still has an account, with a baseline in a draft in it', async () => {
+        const slug = 'left-behind';
+        const organizer = await Person.organizer();
+        const classes = CLASSES.trim().split('\n').map((name) => ({ name }));
+        await organizer.ask('POST', '/challenges', JSON.stringify({ slug, title: 'Left behind', classes }));
+        await organizer.ask('PUT', `/challenges/${slug}/labels`, LABELS);
+        const ivo = await Person.register('ivo');
+        await organizer.ask('PUT', `/challenges/${slug}/organizers/ivo`);
+        const form = new FormData();
+        form.set('file', new File([predictions(SIZE, 5)], 'predictions.csv'));
+        form.set('method', 'Ahead of time');
+        // Once the labels are sealed.
+        await eventually(() => ivo.ask('POST', `/challenges/${slug}/submissions`, form).then(() => true, () => undefined));
+        await organizer.ask('DELETE', `/challenges/${slug}/organizers/ivo`);
+        const who = await visitor();
+        who.expectTrouble(/404/);
+        await who.signIn(ivo);
+        await who.goto('/account');
+        await who.page.getByRole('link', { name: 'Ahead of time' }).waitFor();
+        await who.page.getByRole('heading', { name: 'API tokens' }).waitFor();
+        await who.leave();
+    });
+
+    test('changes a setting without taking back what another has changed meanwhile', async () => {
+        const slug = 'two-organizers';
+        const organizer = await Person.organizer();
+        await publishChallenge(organizer, { slug, title: 'Two organizers', leaderboard: { public_fraction: 1 } }, SIZE);
+        const olga = await signedIn(`/organize/${slug}/settings`);
+        const { page } = olga;
+        await page.getByText('Nothing to save.').waitFor();
+        const closes = new Date(Date.now() + 100).toISOString();
+        await organizer.ask('PATCH', `/challenges/${slug}`, JSON.stringify({ schedule: { closes } }));
+        await page.getByText('Closed', { exact: true }).waitFor();
+        await page.getByLabel('Title').fill('Two organizers, one title');
+        await page.getByRole('button', { name: 'Save' }).click();
+        await page.getByText('Saved.').waitFor();
+        const { title, schedule } = (await (await organizer.ask('GET', `/challenges/${slug}`)).json()) as { title: string; schedule: { closes: string } };
+        expect(title).toBe('Two organizers, one title');
+        expect(new Date(schedule.closes).toISOString()).toBe(closes);
+        await olga.leave();
     });
 
     test('is the only one who sees these pages', async () => {

@@ -1,5 +1,6 @@
 /** What a team may still do: submissions left, and places on the private board. */
 import { beforeAll, describe, expect, test } from 'vitest';
+import type { Quota } from '../../src/lib/api/schema';
 import { expectAccessible } from './accessible';
 import { useBrowser } from './browser';
 import { awayFromMidnight, Person, predictions, publishChallenge } from './people';
@@ -40,6 +41,30 @@ test('a spent quota is shown with when it renews, and nothing can be sent', asyn
     await expectAccessible(page);
     await who.goto('/account');
     expect(await page.getByRole('region', { name: 'One a day' }).innerText()).toMatch(/Today\s+0 of 1 left/);
+    await who.leave();
+});
+
+test('who waits for the next one may send it then, with the form as it was', async () => {
+    const slug = 'renewed';
+    await publishChallenge(await Person.organizer(), { slug, title: 'Renewed', limits: { per_day: 1 } }, SIZE);
+    const who = await visitor();
+    const { page } = who;
+    await who.signIn(await Person.register('patient'));
+    // Spent for ten seconds from the first question on.
+    let renewal: Date | undefined;
+    await page.route('**/quota', async (route) => {
+        const answer = await route.fetch();
+        const quota = (await answer.json()) as Quota;
+        renewal ??= new Date(Date.now() + 10_000);
+        const isSpent = Date.now() < renewal.getTime();
+        await route.fulfill({ response: answer, json: isSpent ? { ...quota, refusal: 'none is left today', next_allowed_at: renewal.toISOString() } : quota });
+    });
+    await who.goto(`/challenges/${slug}/submit`);
+    await page.getByText('No submission left for now').waitFor();
+    await page.getByLabel('Method').fill('Typed while waiting');
+    await page.getByText('No submission left for now').waitFor({ state: 'detached' });
+    await expect.poll(() => page.getByRole('button', { name: 'Submit' }).isEnabled()).toBe(true);
+    expect(await page.getByLabel('Method').inputValue()).toBe('Typed while waiting');
     await who.leave();
 });
 

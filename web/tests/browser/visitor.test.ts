@@ -19,6 +19,17 @@ function overlapping(boxes: readonly DOMRect[]): [number, number][] {
     );
 }
 
+/** A board of so many places, each with its own address. */
+async function pretendPlaces(page: Page, places: number): Promise<void> {
+    await page.route('**/leaderboard?split=*', async (route) => {
+        const answer = await route.fetch();
+        const board = (await answer.json()) as Leaderboard;
+        const [first] = board.entries;
+        const entries = Array.from({ length: places }, (_, index) => ({ ...first, submission: `place-${index + 1}`, rank: index + 1 }));
+        await route.fulfill({ response: answer, json: { ...board, entries } });
+    });
+}
+
 /** Requests that get no answer until they fail. */
 async function holdBack(page: Page, address: string): Promise<{ fail: () => void }> {
     let fail = (): void => {};
@@ -71,6 +82,12 @@ describe('a visitor', () => {
         await shared.goto(new URL(ada.page.url()).pathname + new URL(ada.page.url()).search);
         await shared.page.getByText('1 of ').waitFor();
         await shared.leave();
+
+        // The page's own tab leads to the whole board again, and the address says so.
+        await ada.page.getByRole('navigation', { name: /^Pages of/ }).getByRole('link', { name: 'Leaderboard' }).click();
+        await ada.page.getByText('1 of ').waitFor({ state: 'detached' });
+        expect(new URL(ada.page.url()).search).toBe('');
+        expect(await ada.page.getByRole('searchbox').inputValue()).toBe('');
 
         const [download] = await Promise.all([ada.page.waitForEvent('download'), ada.page.getByRole('link', { name: 'CSV' }).click()]);
         expect(download.suggestedFilename()).toBe('fashion-mnist-public.csv');
@@ -380,13 +397,7 @@ describe('a board', () => {
 
     test('that is long shows the place that the address points to, clear of the head', async () => {
         const ada = await visitor();
-        await ada.page.route('**/leaderboard?split=*', async (route) => {
-            const answer = await route.fetch();
-            const board = (await answer.json()) as Leaderboard;
-            const [first] = board.entries;
-            const entries = Array.from({ length: 2_000 }, (_, index) => ({ ...first, submission: `place-${index + 1}`, rank: index + 1 }));
-            await route.fulfill({ response: answer, json: { ...board, entries } });
-        });
+        await pretendPlaces(ada.page, 2_000);
         await ada.goto('/challenges/fashion-mnist/leaderboard#place-1400');
         const row = ada.page.locator('tr.linked');
         await row.waitFor();
@@ -397,6 +408,23 @@ describe('a board', () => {
             return { isBelowTheHead: box.y >= head.y + head.height, isOnTheScreen: box.y + box.height <= 900 };
         };
         await expect.poll(place).toEqual({ isBelowTheHead: true, isOnTheScreen: true });
+        await ada.leave();
+    });
+
+    test('that is in the document whole keeps in sight the place whose link is clicked, where everything is larger too', async () => {
+        const height = 2_160;
+        const ada = await visitor({ viewport: { width: 3_840, height } });
+        await pretendPlaces(ada.page, 250);
+        await ada.goto('/challenges/fashion-mnist/leaderboard');
+        await ada.page.getByRole('link', { name: 'Place 200, permanent link' }).click();
+        const row = ada.page.locator('tr.linked');
+        await row.waitFor();
+        await ada.page.waitForTimeout(500);
+        const isOnTheScreen = async (): Promise<boolean> => {
+            const box = await row.boundingBox();
+            return box !== null && box.y > 0 && box.y + box.height <= height;
+        };
+        await expect.poll(isOnTheScreen).toBe(true);
         await ada.leave();
     });
 

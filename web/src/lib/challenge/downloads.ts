@@ -29,6 +29,16 @@ export function imagesOf({ slug, files }: Pick<ChallengeDocument, 'slug' | 'file
     return new Map(Object.entries(files).map(([key, { filename }]) => [filename, `/api/v1/challenges/${slug}/files/${key}`]));
 }
 
+/** The commands that download all of it from the server at `origin`. */
+export function curlOf(downloads: readonly Download[], origin: string): string {
+    return downloads.map(({ path, file }) => `curl -o ${shellWord(file.filename)} ${origin}${path}`).join('\n');
+}
+
+/** A name as a word of a command. An organizer may call a file anything: a shell must not take it for more than a name. */
+function shellWord(name: string): string {
+    return /^[A-Za-z0-9._+-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`;
+}
+
 /** `train-images` is `Train images`. */
 function words(key: string): string {
     const spaced = key.replace(/[-_]+/g, ' ');

@@ -9,7 +9,11 @@ export type Draw = (plot: PlotLibrary, width: number) => SVGElement | HTMLElemen
 let library: Promise<PlotLibrary> | undefined;
 
 export function loadPlot(): Promise<PlotLibrary> {
-    library ??= import('@observablehq/plot');
+    library ??= import('@observablehq/plot').catch((failure: unknown) => {
+        // The next chart tries again.
+        library = undefined;
+        throw failure;
+    });
     return library;
 }
 

@@ -59,6 +59,8 @@ export class RowWindow {
     /** Brings a row to the middle of the screen. */
     scrollTo(index: number): void {
         if (!this.#body) return;
+        const row = this.#body.querySelectorAll('tr[data-row]')[index - this.first];
+        if (row) return row.scrollIntoView({ block: 'center' });
         const top = this.#body.getBoundingClientRect().top + window.scrollY;
         window.scrollTo({ top: top + index * this.rowHeight - window.innerHeight / 2 });
         this.update();

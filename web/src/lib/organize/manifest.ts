@@ -109,6 +109,15 @@ export async function readDirectory(files: readonly File[]): Promise<Directory> 
     return { form, uploads, missing, unknown: unknownKeys(toml) };
 }
 
+/**
+ * `form` with what challenge.toml and its files say now, `read`, where it is not what they said `before`, if they were read
+ * before: what somebody has typed since then stays.
+ */
+export function readInto(form: SettingsForm, before: SettingsForm | null, read: SettingsForm): SettingsForm {
+    const news = Object.entries(read).filter(([field, value]) => before?.[field as keyof SettingsForm] !== value);
+    return { ...form, ...Object.fromEntries(news) };
+}
+
 /** Where a file lay in what was dropped or chosen; its name alone where nobody knows. */
 export function pathOf(file: File): string {
     return file.webkitRelativePath || file.name;

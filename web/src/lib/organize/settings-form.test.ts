@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { ChallengeDocument } from '$lib/api/schema';
-import { readDirectory } from './manifest';
-import { changesOf, closeFault, emptySettings, newChallenge, parseClasses, settingsFaults, settingsOf } from './settings-form';
+import { readDirectory, readInto } from './manifest';
+import { changesOf, closeFault, emptySettings, newChallenge, parseClasses, settingsFaults, settingsOf, slugOf, utcTime } from './settings-form';
 
 /** The contract's own example of challenge.toml. */
 const TOML = `
@@ -111,6 +111,14 @@ test('a file without its folder is refused where it could be two', async () => {
     expect(uploads.map(({ slot }) => slot)).toEqual(['labels']);
 });
 
+test('files that are added later leave what was typed meanwhile', async () => {
+    const manifest = file('challenge.toml', FOLDERS);
+    const first = (await readDirectory([manifest])).form;
+    const typed = { ...readInto({ ...emptySettings(), title: 'Typed before' }, null, first), title: 'Typed after', perDay: '7' };
+    const second = (await readDirectory([manifest, file('classes.txt', 'cat\ndog\n')])).form;
+    expect(readInto(typed, first, second)).toEqual({ ...first, title: 'Typed after', perDay: '7', classes: 'cat\ndog\n' });
+});
+
 test('a public challenge may say so, and terms are left aside', async () => {
     const { unknown } = await readDirectory([file('challenge.toml', '[access]\nvisibility = "public"\nterms = "terms.md"')]);
     expect(unknown).toEqual(['access.terms']);
@@ -137,6 +145,16 @@ test('a close is a time to come, unless the challenge has it already', () => {
     const form = { ...emptySettings(), closes: '2020-01-01T00:00' };
     expect(settingsFaults(form, '', now).closes).toMatch(/^This is over\./);
     expect(settingsFaults(form, '2020-01-01T00:00', now).closes).toBeUndefined();
+});
+
+test('a year of five digits, which Chromium lets one type, is a fault and no time', () => {
+    const form = { ...emptySettings(), opens: '20266-01-01T00:00', closes: '20266-01-02T00:00' };
+    expect(settingsFaults(form)).toMatchObject({ opens: 'A year has four digits here.', closes: 'A year has four digits here.' });
+    expect([utcTime(form.closes), utcTime('')]).toEqual([null, null]);
+});
+
+test('a slug has the letters of the title, without their accents', () => {
+    expect(['Made by hand', 'Éclairs & Co.', '  Übung 2 '].map(slugOf)).toEqual(['made-by-hand', 'eclairs-co', 'ubung-2']);
 });
 
 test('classes may have an id in a second column', () => {

@@ -100,10 +100,12 @@ export function settingsFaults(form: SettingsForm, was = '', now = new Date()): 
     if (form.series !== '' && !slug.test(form.series)) faults.series = '2 to 40 small letters, digits and hyphens.';
     const classes = parseClasses(form.classes);
     const names = classes.flatMap(({ name, id }) => (id ? [name, id] : [name]));
-    const twice = names.find((name, index) => names.indexOf(name) !== index);
+    const seen = new Set<string>();
+    const twice = names.find((name) => seen.size === seen.add(name).size);
     if (classes.length < 2) faults.classes = 'At least two classes, one a line.';
     else if (classes.some(({ name }) => name === '')) faults.classes = `Line ${classes.findIndex(({ name }) => name === '') + 1} has no name.`;
     else if (twice !== undefined) faults.classes = `“${twice}” is there twice.`;
+    if (form.opens !== '' && utcTime(form.opens) === null) faults.opens = LONG_YEAR;
     const closes = form.closes === was ? null : closeFault(form.closes, form.opens, now);
     if (closes !== null) faults.closes = closes;
     for (const name of ['perDay', 'perWeek', 'total'] as const) {
@@ -123,9 +125,12 @@ export function settingsFaults(form: SettingsForm, was = '', now = new Date()): 
     return faults;
 }
 
+const LONG_YEAR = 'A year has four digits here.';
+
 /** What is wrong with a close, as typed: one that is over would end the challenge for good, unasked. */
 export function closeFault(closes: string, opens: string, now: Date): string | null {
     if (closes === '') return null;
+    if (utcTime(closes) === null) return LONG_YEAR;
     if (opens !== '' && new Date(closes) <= new Date(opens)) return 'Later than the opening.';
     return new Date(closes) <= now ? 'This is over. Give a time to come; “Close now”, in the overview, ends a challenge at once.' : null;
 }
@@ -182,6 +187,17 @@ function differing(before: Record<string, unknown>, after: Record<string, unknow
     );
 }
 
+/** A slug for a challenge of that title: `Éclairs & Co.` is `eclairs-co`. */
+export function slugOf(title: string): string {
+    return title
+        .toLowerCase()
+        .normalize('NFKD')
+        .replace(/\p{Mark}/gu, '')
+        .replace(/[^a-z0-9]+/g, '-')
+        .replace(/^-+|-+$/g, '')
+        .slice(0, 40);
+}
+
 export function parseClasses(text: string): Class[] {
     const lines = text.replace(/\r/g, '').replace(/\n+$/, '').split('\n');
     if (lines.length === 1 && lines[0] === '') return [];
@@ -205,7 +221,8 @@ export function localTime(time: string | null | undefined): string {
         .replace(/:00$/, '');
 }
 
-/** RFC 3339 in UTC; `null` for none. */
+/** RFC 3339 in UTC; `null` for none, and for a year of more than four digits, which some browsers let one type. */
 export function utcTime(local: string): string | null {
-    return local === '' ? null : new Date(local).toISOString();
+    const time = new Date(local);
+    return Number.isNaN(time.getTime()) ? null : time.toISOString();
 }

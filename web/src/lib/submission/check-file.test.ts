@@ -1,6 +1,6 @@
 // @vitest-environment node
 import { gzipSync } from 'node:zlib';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { npy, safetensors } from '../../../tests/browser/files';
 import { checkFile, type Facts, type Verdict } from './check-file';
 
@@ -26,6 +26,25 @@ describe('predictions', () => {
         expect((await check('p.txt.gz', damaged)).faults).toEqual(['This gzip file is damaged, or not complete.']);
     });
 
+    test('in several gzip members are not called damaged where a browser reads the first alone', async () => {
+        vi.stubGlobal(
+            'DecompressionStream',
+            class {
+                constructor() {
+                    return new TransformStream({ transform: (_, controller) => controller.error(new TypeError('Junk found after end of compressed data.')) });
+                }
+            },
+        );
+        const members = new Uint8Array(Buffer.concat([gzipSync('1\n2\n'), gzipSync('3\n')]));
+        expect((await check('p.txt.gz', members)).faults).toEqual([]);
+        vi.unstubAllGlobals();
+    });
+
+    test('keep their byte-order mark, which only CSV may have', async () => {
+        expect((await check('p.txt', '\uFEFF1\n2\n3\n')).faults).toEqual(['1: the file starts with a byte-order mark; save it as plain ASCII']);
+        expect((await check('p.csv', '\uFEFFimage,label1\n0,1\n1,2\n2,3\n')).faults).toEqual([]);
+    });
+
     test('as arrays are judged by their header', async () => {
         for (const [descr, shape] of [['<i8', '3,'], ['<i4', '3, 5'], ['<i4', '3, 6'], ['<f4', '3, 10'], ['>f2', '3, 10']] as const) {
             expect((await check('p.npy', saved(descr, shape))).faults).toEqual([]);
@@ -43,6 +62,17 @@ describe('predictions', () => {
         const { faults } = await check('p.txt', '1\n'.repeat(600_000));
         expect(faults[0]).toBe('This challenge takes files of at most 1 MiB; this one has 1.1\u00a0MiB.');
     });
+});
+
+test('a file that is gone from the disk is not looked at for ever', async () => {
+    const gone = Object.assign(new File(['1\n2\n3\n'], 'p.txt'), {
+        slice: () => {
+            throw new DOMException('The requested file could not be read.', 'NotReadableError');
+        },
+    });
+    expect((await checkFile(gone, FACTS, 1)).faults).toEqual([
+        { line: null, row: null, detail: 'The file was changed, moved or deleted after it was chosen. Choose it again.' },
+    ]);
 });
 
 describe('a model', () => {

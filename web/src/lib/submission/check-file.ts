@@ -21,8 +21,31 @@ export interface Verdict {
 /** Text above this is left to the server: reading it here would take longer than a few seconds. */
 const LONGEST_READ = 96 << 20;
 const LONGEST_HEADER = 16 << 20;
+/** Bytes of a gzip member around nothing. */
+const SHORTEST_MEMBER = 18;
+
+export const UNREADABLE = 'The file was changed, moved or deleted after it was chosen. Choose it again.';
+
+/** Whether the browser still hands out a file: it does not once the file on the disk is another. */
+export async function isReadable(file: File): Promise<boolean> {
+    try {
+        await file.slice(0, 1).arrayBuffer();
+        return true;
+    } catch {
+        return false;
+    }
+}
 
 export async function checkFile(file: File, facts: Facts, uploadMb: number): Promise<Verdict> {
+    try {
+        return await lookInto(file, facts, uploadMb);
+    } catch (failure) {
+        if (await isReadable(file)) throw failure;
+        return { kind: 'predictions', summary: bytes(file.size), faults: [fault(UNREADABLE)], metadata: {} };
+    }
+}
+
+async function lookInto(file: File, facts: Facts, uploadMb: number): Promise<Verdict> {
     const head = new Uint8Array(await file.slice(0, 1024).arrayBuffer());
     const content = contentOf(head, file.name);
     const verdict: Verdict = { kind: 'predictions', summary: bytes(file.size), faults: [], metadata: {} };
@@ -60,8 +83,15 @@ async function checkCompressed(file: File, facts: Facts, verdict: Verdict): Prom
         if (content.is !== 'text') return { ...verdict, summary: `compressed, ${bytes(file.size)}` };
         return await checkLines(plain(), facts, verdict);
     } catch {
+        if (await hasMembers(file)) return { ...verdict, summary: `compressed, ${bytes(file.size)}` };
         return { ...verdict, faults: [fault('This gzip file is damaged, or not complete.')] };
     }
+}
+
+/** Whether a gzip file seems to have several members (RFC 1952, section 2.3): the server reads all, browsers may give up after the first. */
+async function hasMembers(file: File): Promise<boolean> {
+    const data = new Uint8Array(await file.arrayBuffer());
+    return data.some((byte, at) => at >= SHORTEST_MEMBER && byte === 0x1f && data[at + 1] === 0x8b && data[at + 2] === 8 && (data[at + 3] ?? 255) < 32);
 }
 
 async function firstBytes(stream: ReadableStream<Uint8Array<ArrayBuffer>>, wanted: number): Promise<Uint8Array> {
@@ -81,7 +111,7 @@ async function firstBytes(stream: ReadableStream<Uint8Array<ArrayBuffer>>, wante
 
 async function checkLines(stream: ReadableStream<Uint8Array<ArrayBuffer>>, facts: Facts, verdict: Verdict): Promise<Verdict> {
     const checker = new LineChecker(facts);
-    const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+    const reader = stream.pipeThrough(new TextDecoderStream('utf-8', { ignoreBOM: true })).getReader();
     let rest = '';
     let complete = false;
     while (!checker.full) {

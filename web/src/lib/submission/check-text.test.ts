@@ -36,6 +36,10 @@ describe('text, as section 2 of the contract describes it', () => {
         expect(faults('1\n1\n1\n')).toEqual(['3 lines; this challenge has 4 test images, and each needs one']);
     });
 
+    test('has no byte-order mark, as only CSV may', () => {
+        expect(faults('\uFEFF1\n2\n3\n4\n')).toEqual(['1: the file starts with a byte-order mark; save it as plain ASCII']);
+    });
+
     test('skips boxes where the form says that there are some', () => {
         const boxes = '1 10 20 30 40 2 5 6 7 8\n1 1 2 3 4\n1 1 2 3 4\n1 1 2 3 4\n';
         expect(faults(boxes, { boxes: true })).toEqual([]);

@@ -65,6 +65,11 @@ export class LineChecker {
                 if (/PredictionString/i.test(line)) this.#firstCell = 'boxes';
                 return;
             }
+            if (line.startsWith('\uFEFF')) {
+                this.#rows += 1;
+                this.#fault(1, 'the file starts with a byte-order mark; save it as plain ASCII');
+                return;
+            }
             if (line.includes(',')) {
                 this.#fault(1, 'a CSV file begins with the header `image,label1[,…,label5]`; a text file separates classes by blanks');
                 return;

@@ -1,5 +1,5 @@
 import { answer, api } from '$lib/api/client';
-import { orErrorPage } from '$lib/api/problem';
+import { orErrorPage, Refusal } from '$lib/api/problem';
 import { SESSION } from '$lib/session.svelte';
 import type { PageLoad } from './$types';
 
@@ -19,13 +19,19 @@ export const load: PageLoad = async ({ fetch, depends }) => {
         Promise.all(
             slugs.map(async (slug) => {
                 const path = { fetch, params: { path: { slug } } };
-                const [challenge, quota] = await Promise.all([
-                    answer(api.GET('/api/v1/challenges/{slug}', path)),
-                    answer(api.GET('/api/v1/challenges/{slug}/quota', path)),
-                ]);
-                return { challenge, quota };
+                try {
+                    const [challenge, quota] = await Promise.all([
+                        answer(api.GET('/api/v1/challenges/{slug}', path)),
+                        answer(api.GET('/api/v1/challenges/{slug}/quota', path)),
+                    ]);
+                    return [{ challenge, quota }];
+                } catch (failure) {
+                    // A draft is there for its organizers only, which somebody who has a baseline in it may no longer be.
+                    if (failure instanceof Refusal && failure.status === 404) return [];
+                    throw failure;
+                }
             }),
         ),
     );
-    return { me, submissions, quotas: quotas.filter(({ challenge }) => challenge.state === 'open') };
+    return { me, submissions, quotas: quotas.flat().filter(({ challenge }) => challenge.state === 'open') };
 };
