@@ -75,13 +75,12 @@ impl Predictor {
         &self.preprocessing
     }
 
-    /// As many images at a time as keep the largest layer in a hundredth of `memory` bytes, from 1 to 256.
+    /// As many images at a time as keep the largest layer, and the images themselves, in a hundredth of `memory` bytes, from 1 to 256.
     pub fn batch(&self, memory: u64) -> usize {
-        let layers = &self.model.profile().layers;
-        let elements = layers
-            .iter()
-            .map(|layer| layer.output_shape.iter().product::<usize>());
-        let largest = 4 * elements.max().unwrap_or(1).max(1) as u64;
+        let layers = self.model.profile().layers.iter();
+        let outputs = layers.map(|layer| layer.output_shape.iter().product::<usize>());
+        let image = self.model.network().input().dims.iter().product::<usize>();
+        let largest = 4 * outputs.fold(image, usize::max).max(1) as u64;
         usize::try_from((memory / 100 / largest).clamp(1, 256)).unwrap_or(1)
     }
 

@@ -26,6 +26,13 @@ pub(crate) fn convolution(
     activation: Option<Activation>,
 ) -> Result<Tensor> {
     let geometry = geometry(attributes, x, weight)?;
+    if let Some(bias) = bias.filter(|bias| bias.dims() != [geometry.out]) {
+        bail!(
+            "the bias is {:?}, but there are {} channels",
+            bias.dims(),
+            geometry.out
+        );
+    }
     let on_cpu = x.device().is_cpu() && matches!(x.dtype(), DType::F32 | DType::F64);
     let gradients = x.track_op() || weight.track_op() || bias.is_some_and(Tensor::track_op);
     if on_cpu && !gradients {

@@ -206,6 +206,29 @@ fn a_file_that_does_not_show_its_classes_needs_them() {
     }
 }
 
+/// The images themselves take memory, however little the first layer leaves of them.
+#[test]
+fn as_many_images_are_run_at_a_time_as_there_is_memory_for() {
+    let draft = Draft::new(17)
+        .input("x", DataType::Float, &[0, 3, 64, 64])
+        .output("y", DataType::Float, &[0, 3])
+        .node("GlobalAveragePool", &["x"], &["pooled"], &[])
+        .node("Flatten", &["pooled"], &["y"], &[]);
+    let file = ModelFile {
+        filename: "model.onnx".into(),
+        model: draft.bytes().into(),
+        data: SideFiles::default(),
+    };
+    let task = Task {
+        classes: Some(3),
+        image: None,
+    };
+    let (opened, form) = predict::open(file, &ModelForm::default(), task).expect("opened");
+    let predictor = Predictor::new(opened, &form, task, &Device::Cpu).expect("runs");
+    // Ten images of 3·64·64 numbers of four bytes, in a hundredth of the memory.
+    assert_eq!(predictor.batch(100 * 10 * 3 * 64 * 64 * 4), 10);
+}
+
 /// Opset 23 made attention and RMS normalisation operators; PyTorch 2.15 writes them.
 #[test]
 fn a_transformer_of_opset_23_answers_as_onnx_runtime() {

@@ -5,7 +5,7 @@ use referee_networks::onnx::proto::{AttributeProto, tensor_proto::DataType};
 use referee_networks::onnx::{Feed, OnnxError};
 use referee_networks::{ElementType, Executor, Network};
 
-use crate::onnx_files::{Draft, int};
+use crate::onnx_files::{Draft, int, some};
 
 fn draft() -> Draft {
     Draft::new(18)
@@ -100,6 +100,24 @@ fn sizes_beyond_all_numbers_are_refused() {
         ),
     ] {
         assert!(open(&draft).is_err(), "{what}");
+    }
+}
+
+/// Of too many numbers the first are not taken, and of too few none is read beyond their end.
+#[test]
+fn a_bias_has_a_number_for_each_channel() {
+    for (count, fits) in [(1, false), (2, true), (3, false)] {
+        let draft = draft()
+            .integers("last", &[2])
+            .floats("weight", &[2, 3, 1], &some(6))
+            .floats(
+                "bias",
+                &[count],
+                &some(usize::try_from(count).expect("few")),
+            )
+            .node("Unsqueeze", &["x", "last"], &["line"], &[])
+            .node("Conv", &["line", "weight", "bias"], &["y"], &[]);
+        assert_eq!(open(&draft).is_ok(), fits, "{count} numbers for 2 channels");
     }
 }
 

@@ -226,6 +226,31 @@ fn few_weights_that_are_transposed_run() {
     );
 }
 
+/// As PyTorch writes fake quantisation: the zero point is cast to the type that the integers are to have.
+#[test]
+fn a_zero_point_that_is_cast_says_what_is_quantised_to() {
+    let quantised = |operator: &str, attributes: &[AttributeProto]| {
+        let draft = draft()
+            .floats("scale", &[], &[1.0])
+            .integers("zero", &[0])
+            .node(operator, &["zero"], &["zero8"], attributes)
+            .node("QuantizeLinear", &["x", "scale", "zero8"], &["x8"], &[])
+            .node("DequantizeLinear", &["x8", "scale", "zero8"], &["y"], &[]);
+        run(&draft.open().expect("a file"))
+    };
+    let to = |element: DataType| int("to", i64::from(element as i32));
+    assert_eq!(
+        quantised("Cast", &[to(DataType::Int8)]).expect("runs"),
+        [1.0, -2.0, 3.0, -4.0, 5.0, -6.0]
+    );
+    assert_eq!(
+        quantised("Cast", &[to(DataType::Uint8)]).expect("runs"),
+        [1.0, 0.0, 3.0, 0.0, 5.0, 0.0]
+    );
+    let refused = quantised("Abs", &[]).expect_err("refused").to_string();
+    assert!(refused.contains("its zero point"), "{refused}");
+}
+
 #[test]
 fn local_functions_are_written_out() {
     // As torch.export writes them: a function with an attribute of its own, called twice with different values.

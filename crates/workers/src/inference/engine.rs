@@ -8,7 +8,7 @@ use referee_networks::predict::{self, ModelFile, PredictError, Predictor, Task};
 use referee_scoring::model_form::ModelForm;
 use referee_scoring::record::Row;
 
-use super::frames::Trouble;
+use super::frames::{Trouble, images_in_a_frame};
 use super::model::{Filters, Layer, Profile, Ready, Start};
 
 /// Images that any network is tried on.
@@ -31,6 +31,7 @@ impl Engine {
             .build_global();
         let (engine, form) = Self::open(file, start, device).map_err(|error| error.to_string())?;
         let batch = engine.predictor.batch(start.limits.memory);
+        let batch = batch.min(images_in_a_frame(engine.image_bytes()));
         let images_per_second = engine.trial(batch).map_err(|error| error.to_string())?;
         let ready = engine.describe(form, batch, images_per_second);
         Ok((engine, ready.map_err(|error| error.to_string())?))
@@ -75,12 +76,17 @@ impl Engine {
         Ok(speed)
     }
 
+    /// The pixels of one image.
+    fn image_bytes(&self) -> usize {
+        let model = self.predictor.model();
+        let [height, width] = model.size();
+        height * width * model.channels()
+    }
+
     /// Images per second on noise.
     #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
     fn speed(&self, batch: usize) -> Result<f64, ModelError> {
-        let model = self.predictor.model();
-        let [height, width] = model.size();
-        let bytes = batch * height * width * model.channels();
+        let bytes = batch * self.image_bytes();
         let noise: Vec<u8> = (0..=250).cycle().step_by(167).take(bytes).collect();
         let start = Instant::now();
         self.predictor.rows(&noise, batch)?;

@@ -81,6 +81,11 @@ pub struct Refused {
     pub detail: String,
 }
 
+/// How many images of so many bytes fit one frame of [`FrameKind::Images`]; at least one.
+pub fn images_in_a_frame(bytes: usize) -> usize {
+    ((LONGEST - size_of::<u32>()) / bytes.max(1)).max(1)
+}
+
 /// Writes one frame.
 pub fn write_frame(out: &mut impl Write, kind: FrameKind, payload: &[u8]) -> io::Result<()> {
     let length = u32::try_from(payload.len())
@@ -128,6 +133,14 @@ pub fn from_json<T: DeserializeOwned>(payload: &[u8]) -> io::Result<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn images_that_are_sent_together_fit_a_frame() {
+        // 1024 × 1024 in colour: 85 are 255 MiB, and 4 bytes say how many they are.
+        assert_eq!(images_in_a_frame(3 << 20), 85);
+        assert_eq!(images_in_a_frame(1 << 20), 255);
+        assert_eq!(images_in_a_frame(LONGEST), 1);
+    }
 
     #[test]
     fn a_frame_comes_back_and_a_longer_or_unknown_one_does_not() {

@@ -123,13 +123,16 @@ impl Importer<'_> {
             Op::DequantizeLinear { axis, block }
         } else {
             let declared = i32::try_from(apply.int("output_dtype", 0)).unwrap_or(0);
-            let like = apply
-                .optional(2)
-                .and_then(Value::stored)
-                .map(|zero| zero.element);
-            let to = match like {
+            let zero = apply.optional(2);
+            let to = match zero.and_then(|zero| self.element_of(zero)) {
+                Some(element) => element,
                 None if declared != 0 => element_type(&apply.name, declared)?,
-                like => like.unwrap_or(ElementType::U8),
+                None if zero.is_none() => ElementType::U8,
+                None => {
+                    return Err(apply.fault(
+                        "it is not known which integers its zero point is of; save it as a tensor of the file",
+                    ));
+                }
             };
             Op::QuantizeLinear { axis, block, to }
         };
@@ -146,6 +149,18 @@ impl Importer<'_> {
             self.optional(apply, 2),
         ];
         flow(self.emit_all(apply, op, inputs, 1)[0])
+    }
+
+    /// How a value's elements are stored, where the file holds it or casts it.
+    fn element_of(&self, value: &Value) -> Option<ElementType> {
+        let computed = match value {
+            Value::Constant(constant) => return Some(constant.stored.element),
+            Value::Flow(id) => self.builder.computing(*id)?,
+        };
+        match computed.op {
+            Op::Cast { to } => Some(to),
+            _ => None,
+        }
     }
 }
 
