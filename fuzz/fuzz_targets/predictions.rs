@@ -32,9 +32,13 @@ fuzz_target!(|input: (u8, &[u8])| {
         }
         Ok(accepted) => {
             assert_eq!(accepted.record.len(), 3);
+            if expected.devkit && accepted.format == Format::Text {
+                // A wasted guess keeps its place there, which no record can say.
+                return;
+            }
             let mut file = Vec::new();
             accepted.record.write_npy(&mut file).expect("to memory");
-            // The devkit lets the first guess be no class and a later one be one; so can scores that tie. A record may say both.
+            // Scores that tie let the first guess be no class and a later one be one. A record may say both.
             let again =
                 predictions::read(file.as_slice(), &expected).expect("a record is accepted");
             assert_eq!(

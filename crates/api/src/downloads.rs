@@ -72,7 +72,10 @@ pub async fn answer(
         }
     };
     describe(header::ETAG, file.etag);
-    describe(header::CONTENT_DISPOSITION, disposition(file.filename));
+    describe(
+        header::CONTENT_DISPOSITION,
+        referee_client::disposition(file.filename),
+    );
     if let Wanted::Part(part) = range {
         let place = format!("bytes {}-{}/{}", part.start, part.end - 1, file.bytes);
         describe(header::CONTENT_RANGE, place);
@@ -139,35 +142,6 @@ fn parse_range(range: &str, bytes: u64) -> Option<Wanted> {
     })
 }
 
-/// `attachment`, with the name in ASCII and, where that loses something, in UTF-8 (RFC 6266).
-fn disposition(filename: &str) -> String {
-    let plain: String = filename
-        .chars()
-        .map(|character| {
-            if character.is_ascii_graphic() && !matches!(character, '"' | '\\') || character == ' '
-            {
-                character
-            } else {
-                '_'
-            }
-        })
-        .collect();
-    if plain == filename {
-        return format!("attachment; filename=\"{plain}\"");
-    }
-    let encoded: String = filename
-        .bytes()
-        .map(|byte| {
-            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                char::from(byte).to_string()
-            } else {
-                format!("%{byte:02X}")
-            }
-        })
-        .collect();
-    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,18 +183,5 @@ mod tests {
                 HeaderMap::from_iter([(header::IF_NONE_MATCH, HeaderValue::from_static(value))]);
             assert_eq!(names(&headers, etag), expected, "{value} {etag}");
         }
-    }
-
-    /// RFC 6266, section 5: the name in two spellings.
-    #[test]
-    fn a_name_beyond_ascii_is_given_in_utf_8_too() {
-        assert_eq!(
-            disposition("train images.npy"),
-            "attachment; filename=\"train images.npy\""
-        );
-        assert_eq!(
-            disposition("€ rates"),
-            "attachment; filename=\"_ rates\"; filename*=UTF-8''%E2%82%AC%20rates"
-        );
     }
 }

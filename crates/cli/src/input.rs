@@ -2,12 +2,22 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
 
 pub fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
+}
+
+/// Whether it can be read only once, and has no length before: stdin, or a pipe such as a shell makes of `<(…)`.
+pub fn is_stream(path: &Path) -> bool {
+    let is_pipe = || {
+        path.metadata()
+            .is_ok_and(|metadata| metadata.file_type().is_fifo())
+    };
+    is_stdin(path) || is_pipe()
 }
 
 /// What messages call the file.

@@ -1,7 +1,8 @@
 //! What goes to stdout and stderr.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 
 use anyhow::Context as _;
 use comfy_table::{CellAlignment, Table};
@@ -13,6 +14,11 @@ use serde::Serialize;
 /// Prints a result. A reader that has seen enough (`| head`) is no error.
 pub fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
+    let text = if stdout.is_terminal() {
+        Cow::Owned(harmless(text))
+    } else {
+        Cow::Borrowed(text)
+    };
     match stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush())
@@ -22,6 +28,14 @@ pub fn print(text: &str) -> anyhow::Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// The text without what a terminal would obey: part of it may be a stranger's, such as a challenge's description.
+fn harmless(text: &str) -> String {
+    text.replace("\r\n", "\n").replace(
+        |c: char| c.is_control() && !matches!(c, '\n' | '\t'),
+        "\u{fffd}",
+    )
 }
 
 /// Prints a line.
@@ -141,13 +155,13 @@ pub fn report(error: &anyhow::Error) {
         }
     }
     let mut stderr = io::stderr().lock();
-    let _ = writeln!(stderr, "{sentence}");
+    let _ = writeln!(stderr, "{}", harmless(&sentence));
     let further = places(error)
         .iter()
         .map(ToString::to_string)
         .filter(|place| !sentence.contains(place.as_str()));
     for place in further {
-        let _ = writeln!(stderr, "  {place}");
+        let _ = writeln!(stderr, "  {}", harmless(&place));
     }
 }
 
@@ -178,6 +192,14 @@ mod tests {
         ];
         let text = table([("team", Align::Left), ("top-1", Align::Right)], rows);
         assert_eq!(text, "team     top-1\nada     9.00 %\ngrace  10.50 %\n");
+    }
+
+    #[test]
+    fn a_strangers_text_gives_a_terminal_no_orders() {
+        assert_eq!(
+            harmless("a\u{1b}[2Jb\r\nc\td\re\u{9b}f é\n"),
+            "a\u{fffd}[2Jb\nc\td\u{fffd}e\u{fffd}f é\n"
+        );
     }
 
     #[test]

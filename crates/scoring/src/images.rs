@@ -30,7 +30,7 @@ pub struct ImageList {
 #[derive(Debug)]
 struct Named {
     names: Vec<String>,
-    /// Ordinals sorted by stem, made at the first look-up by name.
+    /// Ordinals sorted by stem, then by the whole name, made at the first look-up by name.
     by_stem: OnceLock<Vec<u32>>,
 }
 
@@ -112,9 +112,16 @@ impl Named {
     fn resolve(&self, text: &str) -> Option<u32> {
         let by_stem = self.by_stem.get_or_init(|| {
             let mut order: Vec<u32> = (0..).take(self.names.len()).collect();
-            order.sort_by_key(|&ordinal| Name::of(&self.names[ordinal as usize]).stem);
+            order.sort_by_key(|&ordinal| Name::key(&self.names[ordinal as usize]));
             order
         });
+        // A whole name is one image's alone, however many it would fit without folder and extension.
+        let whole = by_stem.binary_search_by_key(&Name::key(text), |&ordinal| {
+            Name::key(&self.names[ordinal as usize])
+        });
+        if let Ok(place) = whole {
+            return Some(by_stem[place]);
+        }
         let mut found = None;
         // `img.1` may be the image `img` with extension `1`, or `img.1` without its `.png`.
         for wanted in [Name::of(text), Name::without_extension(text)] {
@@ -124,9 +131,6 @@ impl Named {
                 .iter()
                 .take_while(|&&ordinal| name(ordinal).stem == wanted.stem)
             {
-                if self.names[ordinal as usize] == text {
-                    return Some(ordinal);
-                }
                 if name(ordinal).agrees_with(&wanted) {
                     if found.is_some_and(|other| other != ordinal) {
                         return None;
@@ -157,6 +161,11 @@ impl<'t> Name<'t> {
             },
             _ => name,
         }
+    }
+
+    /// What names are sorted by.
+    fn key(text: &'t str) -> (&'t str, &'t str) {
+        (Self::of(text).stem, text)
     }
 
     fn without_extension(text: &'t str) -> Self {

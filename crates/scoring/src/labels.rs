@@ -137,10 +137,12 @@ struct LabelRow {
 }
 
 fn check_header(line: &str) -> Result<(), FormatError> {
-    let named =
-        |cell: Option<&str>, name| cell.is_some_and(|cell| cell.trim().eq_ignore_ascii_case(name));
-    let mut cells = line.split(',');
-    if named(cells.next(), "image") && named(cells.next(), "label") && cells.next().is_none() {
+    let named = |cell: &str, name| cell.trim().eq_ignore_ascii_case(name);
+    let cells: Result<Vec<_>, _> = csv::cells(line).collect();
+    if let Ok([image, label]) = cells.as_deref()
+        && named(image, "image")
+        && named(label, "label")
+    {
         return Ok(());
     }
     Err(FormatError::at(

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use crate::classes::Class;
 use crate::npy;
 
-/// One image of a record: column 0 is the class of rank 1 or −1, columns 1–5 the classes of rank ≤ 5, padded with −1.
+/// One image of a record: column 0 is the class of rank 1 or −1, columns 1–5 the classes of rank ≤ 5, padded with −1. Read as the
+/// devkit reads it, a guess that is no class is −1 in its place, and a class may be repeated.
 pub type Row = [i32; 6];
 
 /// The row of an image for which nothing was predicted.
@@ -54,7 +55,7 @@ impl Record {
     pub fn top5(&self, image: usize) -> impl Iterator<Item = Class> + '_ {
         self.rows[image][1..]
             .iter()
-            .map_while(|&index| class(index))
+            .filter_map(|&index| class(index))
     }
 
     /// Writes the record as NPY, int32 little-endian `[N,6]`; [`crate::predictions::read`] reads it back.

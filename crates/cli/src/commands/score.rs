@@ -146,13 +146,14 @@ fn line(guesses: usize, misses: u64, images: u64) -> Line {
     }
 }
 
-/// On how many labelled images none of the first `guesses` is right.
+/// On how many labelled images none of the first `guesses` is right. Where several share the best score none is the first.
 fn misses(record: &Record, labels: &Labels, guesses: usize) -> u64 {
+    let columns = if guesses == 1 { 0..=0 } else { 1..=guesses };
     let is_miss = |(row, right): &(&[i32; 6], &[referee_scoring::Class])| {
         !right.is_empty()
             && !right
                 .iter()
-                .any(|class| row[1..=guesses].contains(&i32::from(class.0)))
+                .any(|class| row[columns.clone()].contains(&i32::from(class.0)))
     };
     record
         .rows()

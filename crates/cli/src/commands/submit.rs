@@ -90,7 +90,13 @@ impl Submit {
                 ))
             };
         }
-        let submission = wait(&client, &submission).await?;
+        let waited = wait(&client, &submission).await;
+        let submission = waited.with_context(|| {
+            format!(
+                "the submission is received, `referee submissions show {}` shows it; waiting for its score broke off",
+                submission.id
+            )
+        })?;
         if self.json {
             output::print_json(&submission)?;
         }
@@ -151,11 +157,11 @@ impl Submit {
 
     /// What is sent, and what the board calls it if it is not told otherwise.
     fn file(&self) -> anyhow::Result<(Upload, Option<String>)> {
-        if input::is_stdin(&self.file) {
+        if input::is_stream(&self.file) {
             let mut content = Vec::new();
             input::open(&self.file)?
                 .read_to_end(&mut content)
-                .context("stdin cannot be read")?;
+                .with_context(|| format!("{} cannot be read", input::name(&self.file)))?;
             return Ok((Upload::memory("stdin", content), None));
         }
         input::refuse_directory(&self.file)?;

@@ -153,6 +153,15 @@ fn files_of_the_same_name_are_kept_apart() {
 }
 
 #[test]
+fn a_file_keeps_a_name_beyond_ascii() {
+    let directory = Directory::new("clothes-abroad", "sizes = \"Größen.md\"\n");
+    directory.write("Größen.md", "S, M, L\n");
+    let create = ["challenge", "create", directory.argument(), "--json"];
+    let made = shared().organizer.run(create).json();
+    assert_eq!(made["files"]["sizes"]["filename"], "Größen.md");
+}
+
+#[test]
 fn corrected_labels_and_a_rescore_change_the_board() {
     let directory = open("clothes-corrected", "");
     let organizer = &shared().organizer;

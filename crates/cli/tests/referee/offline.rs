@@ -141,12 +141,53 @@ fn the_devkit_accepts_more_than_the_server() {
     assert!(strict.contains("line 1"), "{strict}");
     insta::assert_snapshot!(anyone.run(score.into_iter().chain(["--devkit"])).done(), @r"
     best     error  95 % interval   wrong
-    top-1  33.33 %   6.15–79.23 %  1 of 3
+    top-1  66.67 %  20.77–93.85 %  2 of 3
     top-2   0.00 %   0.00–56.15 %  0 of 3
     top-3   0.00 %   0.00–56.15 %  0 of 3
     top-4   0.00 %   0.00–56.15 %  0 of 3
     top-5   0.00 %   0.00–56.15 %  0 of 3
     ");
+}
+
+/// `eval_flat.m` gives 0.8, 0.6, 0.6, 0.6 and 0.2 for 1 to 5 guesses: what is repeated or no class wastes its place.
+#[test]
+fn the_devkits_errors_are_printed_for_every_number_of_guesses() {
+    let anyone = without_server();
+    anyone.write("ten.txt", "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n");
+    anyone.write("truth.csv", "image,label\n0,4\n1,6\n2,7\n3,2\n4,9\n");
+    anyone.write(
+        "demo.txt",
+        "1 2 3 4 5\n7\n9 9 9 9 8\n5000 3\n4 3 2 1 6 10\n",
+    );
+    let document = anyone
+        .run([
+            "score",
+            "--labels",
+            "truth.csv",
+            "--classes",
+            "ten.txt",
+            "--devkit",
+            "--json",
+            "demo.txt",
+        ])
+        .json();
+    let lines = document["errors"].as_array().expect("a list");
+    let misses: Vec<_> = lines.iter().map(|line| line["misses"].as_u64()).collect();
+    assert_eq!(misses, [4, 3, 3, 3, 1].map(Some));
+}
+
+/// Two classes with the same score: both have rank 2, neither is the first guess.
+#[test]
+fn a_tie_is_no_first_guess_for_the_devkit_either() {
+    let anyone = without_server();
+    anyone.write("truth.csv", "image,label\n0,0\n");
+    let mut scores = referee_scoring::npy::header("<f4", &[1, 2]);
+    scores.extend([1.0_f32; 2].map(f32::to_le_bytes).as_flattened());
+    anyone.write("scores.npy", scores);
+    let score = ["score", "--labels", "truth.csv", "scores.npy", "--devkit"];
+    let printed = anyone.run(score).done();
+    assert!(printed.contains("top-1  100.00 %"), "{printed}");
+    assert!(printed.contains("top-2    0.00 %"), "{printed}");
 }
 
 /// The same hundred images on the server and here.

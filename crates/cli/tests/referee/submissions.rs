@@ -1,4 +1,6 @@
 use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::process::Command;
 
 use crate::challenge::{IMAGES, open, predictions};
@@ -152,6 +154,55 @@ fn predictions_come_from_stdin_under_a_name_that_is_given() {
     let scored = piped(&["--method", "piped"]).json();
     assert_eq!(scored["method"], "piped");
     assert_eq!(scored["scores"]["public"]["top1_error"], 0.2);
+
+    // A shell gives `<(…)` as the path of a pipe.
+    let (reader, mut writer) = std::io::pipe().expect("a pipe");
+    writer
+        .write_all(predictions(40).as_bytes())
+        .expect("write to the pipe");
+    drop(writer);
+    let submit = ["submit", "/dev/stdin", "--challenge", "submit-stdin"];
+    let more = ["--method", "substituted", "--json"];
+    let scored = Run::of(ada.command().args(submit).args(more).stdin(reader)).json();
+    assert_eq!(scored["scores"]["public"]["top1_error"], 0.4);
+}
+
+/// A server that takes a submission and then knows nothing of it any more: nobody should send it again.
+#[test]
+fn a_submission_that_cannot_be_followed_is_received_all_the_same() {
+    const QUEUED: &str = r#"{"id":"0193b5a0-7c1e-7b43-9d2f-1f0f6c1b2a3d","challenge":"clothes","team":"ada","submitter":"ada",
+        "kind":"predictions","method":"m","entry":"competitor","status":"queued","notices":[],"outside_data":false,"selected":false,
+        "late":false,"verified":false,"created_at":"2026-01-01T00:00:00Z","revision":1}"#;
+    let listener = TcpListener::bind("127.0.0.1:0").expect("listen");
+    let address = listener.local_addr().expect("its address");
+    let answering = std::thread::spawn(move || {
+        for (status, body) in [("202 Accepted", QUEUED), ("404 Not Found", "{}")] {
+            let (mut connection, _) = listener.accept().expect("a connection");
+            let mut request = Vec::new();
+            let is_whole = |request: &[u8]| {
+                let text = String::from_utf8_lossy(request);
+                text.starts_with("GET") && text.ends_with("\r\n\r\n") || text.ends_with("--\r\n")
+            };
+            while !is_whole(&request) {
+                let mut part = [0; 4096];
+                let length = connection.read(&mut part).expect("a request");
+                assert_ne!(length, 0, "half a request");
+                request.extend_from_slice(&part[..length]);
+            }
+            let length = body.len();
+            write!(
+                connection,
+                "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+            )
+            .expect("answer");
+        }
+    });
+    let ada = Person::new(&format!("http://{address}"), "ada");
+    ada.write("predictions.txt", predictions(0));
+    let submit = ["submit", "predictions.txt", "--challenge", "clothes"];
+    let refused = Run::of(ada.command().env("REFEREE_TOKEN", "hers").args(submit)).refused();
+    insta::assert_snapshot!(refused.replace(&address.to_string(), "SERVER"), @"referee: the submission is received, `referee submissions show 0193b5a0-7c1e-7b43-9d2f-1f0f6c1b2a3d` shows it; waiting for its score broke off: http://SERVER answered 404 Not Found without saying why; is that a Referee server?");
+    answering.join().expect("both were asked");
 }
 
 #[test]

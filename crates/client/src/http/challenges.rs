@@ -1,4 +1,6 @@
-use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use reqwest::header::{
+    ACCEPT, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
+};
 use reqwest::{Method, StatusCode};
 
 use super::retry::Patience;
@@ -95,10 +97,7 @@ impl Client {
         content_type: &str,
         file: &Upload,
     ) -> Result<reqwest::Response, ClientError> {
-        let disposition = format!(
-            "attachment; filename=\"{}\"",
-            file.filename().replace(['"', '\\', '\r', '\n'], "_")
-        );
+        let disposition = crate::disposition(file.filename());
         let mut patience = Patience::new();
         loop {
             let (body, length) = file.open().await?;
@@ -106,7 +105,7 @@ impl Client {
                 .request(Method::PUT, path)
                 .header(CONTENT_TYPE, content_type)
                 .header(CONTENT_LENGTH, length)
-                .header(reqwest::header::CONTENT_DISPOSITION, disposition.as_bytes())
+                .header(CONTENT_DISPOSITION, &disposition)
                 .body(body);
             match self.send(request).await {
                 Ok(response) => return Ok(response),

@@ -39,10 +39,18 @@ impl Client {
             let _ = fs::remove_file(&part).await;
         }
         let mut patience = Patience::new();
+        let mut furthest = length_of(&part).await;
         loop {
             match self.continue_download(path, &part, watch).await {
                 Ok(()) => break,
-                Err(error) => patience.wait_out(error).await?,
+                Err(error) => {
+                    let there = length_of(&part).await;
+                    if there > furthest {
+                        furthest = there;
+                        patience.reached();
+                    }
+                    patience.wait_out(error).await?;
+                }
             }
         }
         if let Some(sha256) = sha256
@@ -71,9 +79,7 @@ impl Client {
             path: part.to_owned(),
             source,
         };
-        let there = fs::metadata(part)
-            .await
-            .map_or(0, |metadata| metadata.len());
+        let there = length_of(part).await;
         let request = self.request(Method::GET, path);
         let response = if there == 0 {
             self.send(request).await?
@@ -137,6 +143,13 @@ fn part_of(to: &Path) -> PathBuf {
     let mut part = to.as_os_str().to_owned();
     part.push(".part");
     part.into()
+}
+
+/// Bytes; 0 where there is no file yet.
+async fn length_of(part: &Path) -> u64 {
+    fs::metadata(part)
+        .await
+        .map_or(0, |metadata| metadata.len())
 }
 
 /// The SHA-256 of a file in 64 hexadecimal digits, as [`StoredFile::sha256`] has it.

@@ -17,7 +17,8 @@ const SILENCE: Duration = Duration::from_secs(40);
 impl Client {
     /// Waits until the submission has a final state, telling `on_change` of every state on the way.
     ///
-    /// Listens to the submission's events. When they break off it asks for the submission itself, then listens again.
+    /// Listens to the submission's events. When they break off, or too many listen from this address already, it asks for the
+    /// submission itself, then listens again.
     pub async fn follow(
         &self,
         id: Uuid,
@@ -42,6 +43,9 @@ impl Client {
                     }
                 },
                 Ok(None) => None,
+                Err(error) if error.status() == Some(StatusCode::TOO_MANY_REQUESTS.as_u16()) => {
+                    None
+                }
                 Err(error) => Some(error),
             };
             if let Some(error) = lost {
@@ -171,7 +175,42 @@ impl EventParser {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
     use super::*;
+
+    const SCORED: &str = r#"{"id":"0193b5a0-7c1e-7b43-9d2f-1f0f6c1b2a3d","challenge":"clothes","team":"ada","submitter":"ada",
+        "kind":"predictions","method":"m","entry":"competitor","status":"scored","notices":[],"outside_data":false,"selected":false,
+        "late":false,"verified":false,"created_at":"2026-01-01T00:00:00Z","revision":2}"#;
+
+    #[tokio::test]
+    async fn a_submission_is_asked_for_where_too_many_listen() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            loop {
+                let (mut connection, _) = listener.accept().await.unwrap();
+                let mut request = vec![0; 4096];
+                let length = connection.read(&mut request).await.unwrap();
+                let request = String::from_utf8_lossy(&request[..length]);
+                let (status, body) = if request.contains("/events") {
+                    ("429 Too Many Requests", "{}")
+                } else {
+                    ("200 OK", SCORED)
+                };
+                let length = body.len();
+                let answer = format!(
+                    "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+                );
+                connection.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        let client = Client::new(&address, None).unwrap();
+        let id = "0193b5a0-7c1e-7b43-9d2f-1f0f6c1b2a3d".parse().unwrap();
+        let submission = client.follow(id, |_| {}).await.unwrap();
+        assert!(submission.status.is_final());
+    }
 
     fn events(stream: &[u8]) -> Vec<String> {
         EventParser::default().push(stream)

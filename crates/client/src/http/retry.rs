@@ -4,7 +4,7 @@ use tokio::time::{Instant, sleep};
 
 use super::ClientError;
 
-/// For how long a busy or lost server is tried again.
+/// For how long a busy or lost server is tried again, from the first failure on: a transfer may take longer.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Waits out what passes: a server that is busy (503) and says when to come back, and a connection that broke.
@@ -13,7 +13,8 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// Only for requests that may be repeated.
 #[derive(Debug)]
 pub(super) struct Patience {
-    until: Instant,
+    /// None until something fails.
+    until: Option<Instant>,
     next_pause: Duration,
     was_reached: bool,
 }
@@ -21,7 +22,7 @@ pub(super) struct Patience {
 impl Patience {
     pub(super) fn new() -> Self {
         Self {
-            until: Instant::now() + PATIENCE,
+            until: None,
             next_pause: Duration::from_millis(250),
             was_reached: false,
         }
@@ -53,7 +54,9 @@ impl Patience {
             _ => return Err(error),
         };
         self.next_pause = (self.next_pause * 2).min(Duration::from_secs(5));
-        if Instant::now() + pause > self.until {
+        let now = Instant::now();
+        let until = *self.until.get_or_insert(now + PATIENCE);
+        if pause > until.saturating_duration_since(now) {
             return Err(error);
         }
         sleep(pause).await;
@@ -72,6 +75,13 @@ mod tests {
         }
     }
 
+    fn broken() -> ClientError {
+        ClientError::Broken {
+            server: "http://127.0.0.1:1".into(),
+            cause: "connection reset".into(),
+        }
+    }
+
     #[tokio::test]
     async fn a_server_that_never_was_there_is_not_waited_for() {
         assert!(Patience::new().wait_out(unreachable()).await.is_err());
@@ -80,11 +90,16 @@ mod tests {
     #[tokio::test]
     async fn a_server_that_restarts_is_waited_for() {
         let mut patience = Patience::new();
-        let broken = ClientError::Broken {
-            server: "http://127.0.0.1:1".into(),
-            cause: "connection reset".into(),
-        };
-        assert!(patience.wait_out(broken).await.is_ok());
+        assert!(patience.wait_out(broken()).await.is_ok());
         assert!(patience.wait_out(unreachable()).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_transfer_that_breaks_after_an_hour_is_tried_again() {
+        let mut patience = Patience::new();
+        sleep(Duration::from_hours(1)).await;
+        assert!(patience.wait_out(broken()).await.is_ok());
+        sleep(PATIENCE).await;
+        assert!(patience.wait_out(broken()).await.is_err());
     }
 }

@@ -189,9 +189,8 @@ impl Reader<'_> {
 
     /// As `eval_flat.m` reads a line with five guesses: the first five numbers, of which those that are no class never match.
     fn as_the_devkit_does(&self, guesses: &[&str]) -> Result<Row, String> {
-        let mut ranking = Ranking::new();
-        let mut top1 = -1;
-        for (position, token) in guesses.iter().take(5).enumerate() {
+        let mut row = EMPTY;
+        for (place, token) in row[1..].iter_mut().zip(guesses) {
             let number: f64 = token
                 .parse()
                 .map_err(|_| format!("`{}` is not a number", shown(token)))?;
@@ -202,16 +201,10 @@ impl Reader<'_> {
             let number: Option<usize> = number.to_string().parse().ok();
             let index = number.and_then(|number| number.checked_sub(1));
             let class = index.and_then(|index| self.expected.classes.class(index));
-            if let Some(class) = class {
-                // A repeated class only wastes a guess.
-                let _ = ranking.push(class);
-                if position == 0 {
-                    top1 = i32::from(class.0);
-                }
-            }
+            // What is no class keeps its place too: the guesses after it do not become better ones.
+            *place = class.map_or(-1, |class| class.0.into());
         }
-        let mut row = ranking.row();
-        row[0] = top1;
+        row[0] = row[1];
         Ok(row)
     }
 

@@ -41,10 +41,10 @@ fn errors_are_those_of_eval_flat() {
 fn numbers_that_are_no_class_only_miss() {
     let predictions = read("0 1\n-3 2.5 2\n1e3 3.0\ninf 4\n", 4).expect("accepted");
     let rows = predictions.record.rows();
-    assert_eq!(rows[0], [-1, 0, -1, -1, -1, -1]);
-    assert_eq!(rows[1], [-1, 1, -1, -1, -1, -1]);
+    assert_eq!(rows[0], [-1, -1, 0, -1, -1, -1]);
+    assert_eq!(rows[1], [-1, -1, -1, 1, -1, -1]);
     assert_eq!(rows[2], [999, 999, 2, -1, -1, -1]);
-    assert_eq!(rows[3], [-1, 3, -1, -1, -1, -1]);
+    assert_eq!(rows[3], [-1, -1, 3, -1, -1, -1]);
 }
 
 /// `dlmread` drops blank lines, so that everything behind one shifts up: harmless at the end only.

@@ -136,6 +136,17 @@ fn images_are_ordinals_or_names() {
     ] {
         assert_eq!(list.resolve(text), ordinal, "{text}");
     }
+    let names = ["a/cat.png", "b/cat.png", "cat.png"].map(str::to_owned);
+    let list = ImageList::named(names.to_vec()).expect("valid");
+    for (text, ordinal) in [
+        ("a/cat.png", Some(0)),
+        ("cat.png", Some(2)),
+        ("b/cat", None),
+        ("cat", None),
+        ("c/cat.png", Some(2)),
+    ] {
+        assert_eq!(list.resolve(text), ordinal, "{text}");
+    }
 }
 
 #[test]
@@ -172,6 +183,10 @@ fn labels_define_the_images_where_nothing_else_does() {
     assert_eq!(sets, [&[Class(1), Class(0)][..], &[], &[Class(0)]]);
     assert_eq!((labels.len(), labels.scored()), (3, 2));
     assert_eq!(labels.scored_mask().as_bytes(), [0b101]);
+
+    // R's write.csv quotes the header as well.
+    let quoted = parse("\"image\",\"label\"\n\"0\",\"dog\"\n", None).expect("valid");
+    assert_eq!(quoted.0.get(0), [Class(1)]);
 
     let (labels, images) = parse("image,label\nb.png,dog\n\"a,1.png\",cow\n", None).expect("valid");
     assert_eq!(images.names().expect("named"), ["a,1.png", "b.png"]);
