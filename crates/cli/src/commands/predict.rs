@@ -66,6 +66,11 @@ pub struct Predict {
     threads: Option<usize>,
 }
 
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    one.canonicalize()
+        .is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
+}
+
 /// What a run without `--batch` may take for the activations of a batch, a hundredfold.
 const MEMORY: u64 = 2 << 30;
 
@@ -80,6 +85,13 @@ impl Predict {
             rayon::ThreadPoolBuilder::new()
                 .num_threads(threads)
                 .build_global()?;
+        }
+        for read in [&self.model, &self.images] {
+            ensure!(
+                !is_same_file(read, &self.out),
+                "{} is read by this run, and would be overwritten: give --out another name",
+                self.out.display()
+            );
         }
         let set = TestSet::open(&self.images)?;
         let classes = self.class_list()?;

@@ -147,6 +147,27 @@ async fn predict_writes_what_the_worker_hands_over() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn predict_does_not_overwrite_what_it_reads() {
+    let arena = Arena::open(Rules::default()).await;
+    write_random_network(&arena.path("net.safetensors"), "resnet20", [3, SIDE, SIDE]);
+    for out in ["net.safetensors", "challenge/../challenge/images.npy"] {
+        let before = std::fs::read(arena.path(out)).expect("there");
+        let predict = [
+            "predict",
+            "net.safetensors",
+            "challenge/images.npy",
+            "--out",
+            out,
+        ];
+        let refused = arena.attempt("bob", &predict);
+        let sentence = String::from_utf8_lossy(&refused.stderr);
+        assert!(sentence.contains("give --out another name"), "{sentence}");
+        let after = std::fs::read(arena.path(out)).expect("there still");
+        assert!(before == after, "{out}");
+    }
+}
+
 /// The numbers of an NPY file with so many columns for each image, four bytes each.
 fn last(file: &[u8], columns: usize) -> Vec<[u8; 4]> {
     let numbers = &file[file.len() - 4 * columns * IMAGES..];
