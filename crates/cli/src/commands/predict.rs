@@ -66,11 +66,6 @@ pub struct Predict {
     threads: Option<usize>,
 }
 
-fn is_same_file(one: &Path, other: &Path) -> bool {
-    one.canonicalize()
-        .is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
-}
-
 /// What a run without `--batch` may take for the activations of a batch, a hundredfold.
 const MEMORY: u64 = 2 << 30;
 
@@ -169,6 +164,11 @@ impl Predict {
         }
         Ok(form)
     }
+}
+
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    one.canonicalize()
+        .is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
 }
 
 /// The class of each of the model's columns, where a class list is given.
