@@ -74,7 +74,12 @@ pub fn secret(name: &str) -> anyhow::Result<Option<String>> {
     }
     let content = std::fs::read_to_string(&path)
         .with_context(|| format!("{path}, which {name}_FILE names, cannot be read"))?;
-    Ok(Some(content.trim_end_matches(['\r', '\n']).to_owned()))
+    let content = content.trim_end_matches(['\r', '\n']);
+    anyhow::ensure!(
+        !content.is_empty(),
+        "{path}, which {name}_FILE names, is empty; write the value into it, or unset {name}_FILE"
+    );
+    Ok(Some(content.to_owned()))
 }
 
 /// The value of a variable; an empty one is as good as none.
@@ -98,8 +103,8 @@ fn insert_password(url: &str, password: &str) -> Option<String> {
 fn password_in(url: &str) -> Option<String> {
     let (_, rest) = url.split_once("://")?;
     let (user, _) = rest.split('/').next()?.rsplit_once('@')?;
-    user.split_once(':')
-        .map(|(_, password)| percent_decoded(password))
+    let (_, password) = user.split_once(':')?;
+    (!password.is_empty()).then(|| percent_decoded(password))
 }
 
 fn percent_encoded(text: &str) -> String {
@@ -154,5 +159,6 @@ mod tests {
             None
         );
         assert_eq!(password_in("postgres://referee_api@db/referee"), None);
+        assert_eq!(password_in("postgres://referee_api:@db/referee"), None);
     }
 }

@@ -10,7 +10,8 @@ const QUEUE_GRANTS: &str = include_str!("queue_grants.sql");
 /// Arbitrary, but the same in every `referee migrate`.
 const ROLE_LOCK: i64 = 0x0072_6566_6572_6565;
 
-/// The passwords that the three login roles get. `None` leaves a role's password as it is.
+/// The passwords that the three login roles get. None, or an empty one, leaves a role's password as it is: PostgreSQL would
+/// take either for a wish to have none.
 #[derive(Clone, Default)]
 pub struct RolePasswords {
     pub api: Option<String>,
@@ -110,7 +111,7 @@ async fn create_role(
             .await?;
     let statement: String = sqlx::query_scalar(
         "SELECT format('%s ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOINHERIT NOREPLICATION NOBYPASSRLS', $1, $2)
-             || coalesce(format(' PASSWORD %L', $3), '')",
+             || CASE WHEN $3 <> '' THEN format(' PASSWORD %L', $3) ELSE '' END",
     )
     .bind(if exists { "ALTER" } else { "CREATE" })
     .bind(role)

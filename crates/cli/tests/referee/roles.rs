@@ -60,6 +60,7 @@ fn each_part_of_the_compose_file_works_with_its_own_role_only() {
         "The database is up to date.\n",
         "`up` runs it every time"
     );
+    migrate_by_hand_leaves_the_roles_their_passwords(&compose);
     postgres.is_used_by(&[]);
 
     let (api, address) = until_ready(compose.command("api"));
@@ -137,6 +138,35 @@ fn each_part_of_the_compose_file_works_with_its_own_role_only() {
     assert!(
         compose.is_working_directory_empty(),
         "containers are read-only"
+    );
+}
+
+/// That each part can sign in afterwards is what the rest of the test shows.
+fn migrate_by_hand_leaves_the_roles_their_passwords(compose: &Compose) {
+    let by_hand = || {
+        let mut migrate = compose.command("migrate");
+        for role in ["API", "SCORER", "INFERENCE"] {
+            migrate.env_remove(format!("REFEREE_{role}_PASSWORD_FILE"));
+        }
+        migrate
+    };
+    assert_eq!(
+        Run::of(&mut by_hand()).done(),
+        "The database is up to date.\n"
+    );
+    let mut with_empty = by_hand();
+    with_empty
+        .env("REFEREE_API_DATABASE_URL", "postgres://referee_api:@db/r")
+        .env("REFEREE_SCORER_PASSWORD", "");
+    assert_eq!(
+        Run::of(&mut with_empty).done(),
+        "The database is up to date.\n"
+    );
+    let mut with_an_empty_file = by_hand();
+    with_an_empty_file.env("REFEREE_INFERENCE_PASSWORD_FILE", "/dev/null");
+    assert_eq!(
+        Run::of(&mut with_an_empty_file).refused(),
+        "referee: /dev/null, which REFEREE_INFERENCE_PASSWORD_FILE names, is empty; write the value into it, or unset REFEREE_INFERENCE_PASSWORD_FILE\n"
     );
 }
 
