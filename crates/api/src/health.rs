@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use metrics::{counter, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use referee_client::documents;
+use referee_storage::NotReady;
 use referee_storage::operations::{self, Labelled};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -28,19 +29,31 @@ async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Whether the server can do its work: its database answers and has the schema.
+/// Whether the server can do its work: its database answers and has this version's schema, and the object store is that
+/// database's.
 #[utoipa::path(get, path = "/readyz", tag = "server", responses(
     (status = 200, description = "It can", body = String),
-    (status = 503, description = "The database does not answer, or `referee migrate` has not run", body = documents::Problem)
+    (status = 503, description = "The database does not answer or has another version's schema, or the object store is not this database's", body = documents::Problem)
 ))]
 async fn readyz(State(app): State<App>) -> Result<&'static str, Problem> {
-    if operations::is_ready(&app.db).await {
+    let looked = async {
+        app.db.check_schema().await?;
+        app.db.check_store(&app.objects).await
+    };
+    let Err(error) = looked.await else {
         return Ok("ready\n");
-    }
-    Err(Problem::unavailable(
-        5,
-        "the database does not answer, or its schema is missing: run `referee migrate`",
-    ))
+    };
+    let sentence = match &error {
+        NotReady::Older { .. } | NotReady::Newer { .. } | NotReady::Altered { .. } => {
+            error.to_string()
+        }
+        NotReady::Storage(_) => "the database does not answer".to_owned(),
+        // Where it is, and whose, is not everybody's business.
+        _ => "the object store is away, or is not this database's: the server's log says more"
+            .to_owned(),
+    };
+    tracing::warn!(%error, "not ready");
+    Err(Problem::unavailable(5, sentence))
 }
 
 /// Figures for Prometheus: requests by route, uploads, submissions by status, the oldest waiting one, workers alive,

@@ -31,4 +31,4 @@ pub use openapi::document as openapi_document;
 pub use passwords::{LONGEST_PASSWORD, hash_password};
 pub use peer::{NoNetwork, TrustedProxies};
 pub use router::router;
-pub use serve::serve;
+pub use serve::{serve, serve_waiting};

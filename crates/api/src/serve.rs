@@ -11,18 +11,21 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::ConnectInfo;
+use axum::routing::get;
 use axum::serve::Listener;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::app::App;
+use crate::problem::Problem;
 use crate::router::router;
 
 /// A connection that has not sent a whole head by then is closed, as is one that is not used.
@@ -33,12 +36,39 @@ const LAST_LOOKS: Duration = Duration::from_millis(500);
 /// Serves until `shutdown` is ready, then ends the open event streams and finishes the requests under way. A listener that
 /// cannot accept is tried again every second.
 pub async fn serve(
-    mut listener: TcpListener,
+    listener: TcpListener,
     app: App,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) {
     let closing = app.closing.clone();
-    let routes = router(app);
+    serve_routes(listener, router(app), closing, shutdown).await;
+}
+
+/// Answers 503 with the newest sentence of `why` until `shutdown` is ready, from its first change on: the server waits for what it
+/// stands on.
+pub async fn serve_waiting(
+    listener: TcpListener,
+    mut why: watch::Receiver<String>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) {
+    if why.changed().await.is_err() {
+        return;
+    }
+    let routes = Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .fallback(move || {
+            let why = why.borrow().clone();
+            async move { Problem::unavailable(5, why) }
+        });
+    serve_routes(listener, routes, CancellationToken::new(), shutdown).await;
+}
+
+async fn serve_routes(
+    mut listener: TcpListener,
+    routes: Router,
+    closing: CancellationToken,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) {
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     loop {

@@ -10,6 +10,7 @@ mod connection;
 mod credentials;
 mod databases;
 mod demo;
+mod foundation;
 mod input;
 mod manifest;
 mod memory;

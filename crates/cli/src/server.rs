@@ -4,21 +4,23 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use referee_api::{ApiConfig, App, ServerKey, TrustedProxies};
 use referee_networks::DeviceChoice;
 use referee_storage::cluster::{self, PrivateCluster};
 use referee_storage::objects::ObjectStore;
-use referee_storage::{ApiDb, InferenceDb, ScorerDb, StorageError, sweep_objects};
+use referee_storage::{ApiDb, sweep_objects};
 use referee_workers::{ScorerConfig, keep_working, run_inference, run_scorer};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, interval_at, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::databases::{Databases, secret, variable};
+use crate::foundation::Foundation;
 use crate::models::ModelOptions;
 
 /// How long handlers may take to finish once the server was told to stop.
@@ -28,6 +30,7 @@ const WORKERS_FINISH: Duration = Duration::from_secs(8);
 /// How long an address that is in use is waited for: a server that was killed keeps it until the kernel has taken the process
 /// apart, which takes a moment on a busy machine.
 const ADDRESS_FREED: Duration = Duration::from_secs(5);
+const SWEEP: Duration = Duration::from_hours(1);
 /// Each holds at most one part of 8 MiB.
 const MAX_UPLOAD_SLOTS: usize = 64;
 
@@ -69,8 +72,9 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts every part. Requests are answered when this returns.
-    pub async fn start(options: ServerOptions) -> anyhow::Result<Self> {
+    /// Starts every part. Requests are answered when this returns. Where somebody has to migrate the database first, or an api to
+    /// choose the object store, it waits until `stop`, and answers 503 meanwhile.
+    pub async fn start(options: ServerOptions, stop: &CancellationToken) -> anyhow::Result<Self> {
         anyhow::ensure!(
             options.data.is_dir() || !options.data.exists(),
             "{} is a file; --data takes a directory, which is made where there is none",
@@ -89,17 +93,6 @@ impl Server {
         } else {
             (given, None)
         };
-        let objects = if let Some(location) = variable("REFEREE_OBJECTS")? {
-            ObjectStore::from_url(&location)?
-        } else {
-            let objects = ObjectStore::local(&options.data.join("objects"))?;
-            if cluster.is_some() {
-                // The directory is this process's alone: whatever is half written is of one that was killed.
-                objects.sweep_unfinished(Duration::ZERO).await?;
-            }
-            objects
-        };
-
         let mut server = Self {
             address: listener.as_ref().map(TcpListener::local_addr).transpose()?,
             api: Parts::new(),
@@ -110,7 +103,7 @@ impl Server {
             data: options.data.clone(),
         };
         if let Err(error) = server
-            .start_parts(&options, listener, &databases, &objects)
+            .start_parts(&options, listener, &databases, stop)
             .await
         {
             let _ = server.stop().await;
@@ -124,28 +117,44 @@ impl Server {
         options: &ServerOptions,
         listener: Option<TcpListener>,
         databases: &Databases,
-        objects: &ObjectStore,
+        stop: &CancellationToken,
     ) -> anyhow::Result<()> {
-        if options.roles.contains(&Role::Scorer) {
-            let db = connect("SCORER", databases.scorer.as_ref(), ScorerDb::connect).await?;
+        let Foundation {
+            api,
+            scorer,
+            inference,
+            objects,
+        } = self
+            .foundation(options, listener.as_ref(), databases, stop)
+            .await?;
+        if let Some(db) = scorer {
             let (objects, stop) = (objects.clone(), self.stop_workers.clone());
-            let scorer =
-                move |stop| run_scorer(db.clone(), objects.clone(), ScorerConfig::default(), stop);
+            let scorer = move |stop| {
+                let (db, objects) = (db.clone(), objects.clone());
+                async move {
+                    db.check_schema().await?;
+                    db.check_store(&objects).await?;
+                    run_scorer(db, objects, ScorerConfig::default(), stop).await
+                }
+            };
             self.workers
                 .spawn(async move { Ok(keep_working(stop, scorer).await?) });
         }
-        if options.roles.contains(&Role::Inference) {
-            let inference = databases.inference.as_ref();
-            let db = connect("INFERENCE", inference, InferenceDb::connect).await?;
+        if let Some(db) = inference {
             let config = options.models.config(options.device, &options.data)?;
             let (objects, stop) = (objects.clone(), self.stop_workers.clone());
-            let inference =
-                move |stop| run_inference(db.clone(), objects.clone(), config.clone(), stop);
+            let inference = move |stop| {
+                let (db, objects, config) = (db.clone(), objects.clone(), config.clone());
+                async move {
+                    db.check_schema().await?;
+                    db.check_store(&objects).await?;
+                    run_inference(db, objects, config, stop).await
+                }
+            };
             self.workers
                 .spawn(async move { Ok(keep_working(stop, inference).await?) });
         }
-        if let Some(listener) = listener {
-            let db = connect("API", databases.api.as_ref(), ApiDb::connect).await?;
+        if let (Some(db), Some(listener)) = (api, listener) {
             let config = ApiConfig {
                 public_url: variable("REFEREE_PUBLIC_URL")?
                     .map(|url| url.trim_end_matches('/').to_owned()),
@@ -159,7 +168,7 @@ impl Server {
                 objects.clone(),
                 self.stop_api.clone(),
             ));
-            let app = App::new(db, objects.clone(), config);
+            let app = App::new(db, objects, config);
             let stop = self.stop_api.clone();
             self.api.spawn(async move {
                 referee_api::serve(listener, app, stop.cancelled_owned()).await;
@@ -167,6 +176,40 @@ impl Server {
             });
         }
         Ok(())
+    }
+
+    /// What the parts stand on. While it is waited for, whoever asks is told why.
+    async fn foundation(
+        &self,
+        options: &ServerOptions,
+        listener: Option<&TcpListener>,
+        databases: &Databases,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Foundation> {
+        let own = options.data.join("objects");
+        let given = variable("REFEREE_OBJECTS")?;
+        let location = match &given {
+            Some(location) => location,
+            None => own.to_str().context(
+                "the name of the data directory is not UTF-8; choose another with --data",
+            )?,
+        };
+        let (waiting, why) = watch::channel(String::new());
+        let answering = CancellationToken::new();
+        let _answers_end_with_this = answering.clone().drop_guard();
+        if let Some(listener) = listener {
+            let listener = another_of(listener)?;
+            tokio::spawn(async move {
+                referee_api::serve_waiting(listener, why, answering.cancelled_owned()).await;
+            });
+        }
+        let roles = &options.roles;
+        let found = Foundation::lay(databases, roles, location, &waiting, stop).await?;
+        if given.is_none() && self.cluster.is_some() {
+            // The directory is this process's alone: whatever is half written is of one that was killed.
+            found.objects.sweep_unfinished(Duration::ZERO).await?;
+        }
+        Ok(found)
     }
 
     /// The key that label files are fingerprinted with: `REFEREE_SERVER_KEY`, else the private installation's own.
@@ -220,13 +263,14 @@ impl Server {
     }
 }
 
-/// Removes what uploads that broke off have left, every hour until `stop`.
+/// Removes what uploads that broke off have left, every hour until `stop`. Not in the first: whoever has just started with the
+/// wrong database or store has time to notice.
 async fn sweep_hourly(
     db: ApiDb,
     objects: ObjectStore,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let mut hour = tokio::time::interval(Duration::from_hours(1));
+    let mut hour = interval_at(Instant::now() + SWEEP, SWEEP);
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -294,21 +338,11 @@ async fn private_databases(options: &ServerOptions) -> anyhow::Result<(Databases
     Ok((databases, cluster))
 }
 
-/// Connects to the database of a role, `SCORER` and so on.
-async fn connect<T>(
-    role: &str,
-    url: Option<&String>,
-    connect: impl AsyncFnOnce(&str) -> Result<T, StorageError>,
-) -> anyhow::Result<T> {
-    let (variable, name) = (format!("REFEREE_{role}_DATABASE_URL"), role.to_lowercase());
-    let url = url.with_context(|| {
-        format!("{variable} is not set, which the role {name} needs; set it, or leave the role out of --roles")
-    })?;
-    connect(url).await.with_context(|| {
-        format!(
-            "the database of the role {name} cannot be used: see that PostgreSQL runs where {variable} says, that the password is right, and that `referee migrate` has run"
-        )
-    })
+/// The same socket once more, for who accepts from it meanwhile.
+fn another_of(listener: &TcpListener) -> io::Result<TcpListener> {
+    use std::os::fd::AsFd as _;
+    let socket = listener.as_fd().try_clone_to_owned()?;
+    TcpListener::from_std(std::net::TcpListener::from(socket))
 }
 
 fn key_from_digits(digits: &str) -> Option<[u8; 32]> {

@@ -3,8 +3,10 @@
 //! The only crate with SQL in it. Every function takes the pool of the role that may do what it does ([`ApiDb`],
 //! [`ScorerDb`], [`InferenceDb`]), so that a query that oversteps the wall fails in the test that runs it.
 
+mod installation;
 mod migrate;
 mod pools;
+mod readiness;
 mod sweep;
 
 pub mod accounts;
@@ -24,4 +26,5 @@ pub mod testing;
 
 pub use migrate::{MigrateError, RolePasswords, migrate};
 pub use pools::{ApiDb, InferenceDb, ScorerDb, StorageError};
+pub use readiness::NotReady;
 pub use sweep::{SweepError, sweep_objects};

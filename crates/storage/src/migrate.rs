@@ -5,7 +5,10 @@ use std::str::FromStr;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection, PgPool};
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
+use crate::StorageError;
+use crate::readiness::{self, NotReady};
+
+pub(crate) static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
 const QUEUE_GRANTS: &str = include_str!("queue_grants.sql");
 /// Arbitrary, but the same in every `referee migrate`.
 const ROLE_LOCK: i64 = 0x0072_6566_6572_6565;
@@ -30,6 +33,8 @@ pub enum MigrateError {
     Database(#[from] sqlx::Error),
     #[error("a migration failed: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
+    #[error("nothing was changed: {0}")]
+    NotOurs(NotReady),
     #[error("the queue's schema could not be brought up to date: {0}")]
     Queue(#[from] graphile_worker_migrations::MigrateError),
 }
@@ -40,6 +45,15 @@ pub enum MigrateError {
 /// several processes at once, is harmless: roles belong to the whole server, so the work is done under an advisory lock
 /// in the server's `postgres` database.
 pub async fn migrate(owner_url: &str, passwords: &RolePasswords) -> Result<(), MigrateError> {
+    migrate_to(owner_url, passwords, None).await
+}
+
+/// As [`migrate`], up to a migration, as an earlier release would have done it.
+pub(crate) async fn migrate_to(
+    owner_url: &str,
+    passwords: &RolePasswords,
+    last: Option<i64>,
+) -> Result<(), MigrateError> {
     let options = PgConnectOptions::from_str(owner_url)?;
     let mut server = PgConnection::connect_with(&options.clone().database("postgres"))
         .await
@@ -54,7 +68,7 @@ pub async fn migrate(owner_url: &str, passwords: &RolePasswords) -> Result<(), M
         .connect_with(options)
         .await
         .map_err(MigrateError::Unreachable)?;
-    let migrated = migrate_locked(&mut server, &pool, passwords).await;
+    let migrated = migrate_locked(&mut server, &pool, passwords, last).await;
     pool.close().await;
     server.close().await?; // ends the session, and with it the lock
     migrated
@@ -64,7 +78,13 @@ async fn migrate_locked(
     server: &mut PgConnection,
     pool: &PgPool,
     passwords: &RolePasswords,
+    last: Option<i64>,
 ) -> Result<(), MigrateError> {
+    match readiness::check_schema(pool).await {
+        Ok(()) | Err(NotReady::Older { .. }) => {}
+        Err(NotReady::Storage(StorageError::Database(error))) => return Err(error.into()),
+        Err(error) => return Err(MigrateError::NotOurs(error)),
+    }
     let database: String = sqlx::query_scalar("SELECT current_database()")
         .fetch_one(pool)
         .await?;
@@ -93,7 +113,10 @@ async fn migrate_locked(
         .await?;
 
     graphile_worker_migrations::migrate(pool.clone(), graphile_worker::Schema::default()).await?;
-    MIGRATIONS.run(pool).await?;
+    match last {
+        Some(last) => MIGRATIONS.run_to(last, pool).await?,
+        None => MIGRATIONS.run(pool).await?,
+    }
     sqlx::raw_sql(QUEUE_GRANTS).execute(pool).await?;
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! says. Nothing is stored until an [`Upload`] is finished, and then it is on disk.
 
 mod location;
+mod marker;
 mod sweep;
 mod upload;
 
@@ -21,7 +22,9 @@ use futures::{StreamExt, TryStreamExt, stream::BoxStream};
 use object_store::{GetOptions, GetRange, GetResult, GetResultPayload, ObjectStoreExt, path::Path};
 use tokio::io::AsyncReadExt;
 use tokio_util::io::{ReaderStream, StreamReader, SyncIoBridge};
+use uuid::Uuid;
 
+pub use marker::MARKER;
 pub use upload::{Stored, Upload};
 
 /// A place for files. Cloning shares it.
@@ -30,6 +33,8 @@ pub struct ObjectStore {
     store: Arc<dyn object_store::ObjectStore>,
     /// Where a local store lies.
     directory: Option<PathBuf>,
+    /// The installation whose mark it must carry for anything to be written to it.
+    guard: Option<Uuid>,
 }
 
 /// The content of an object, in order.
@@ -51,6 +56,18 @@ pub enum ObjectError {
         key: String,
         source: object_store::Error,
     },
+    #[error(
+        "the object store {path} is missing: mount its disk or put it back; it is made anew only for a database that has had none"
+    )]
+    Missing { path: PathBuf },
+    #[error(
+        "the object store {path} is not there any more, or has become another's, so nothing is written to it: see that its disk is mounted"
+    )]
+    Away { path: PathBuf },
+    #[error(
+        "the file referee-installation of the object store {store} does not hold an installation's id: put it back from a backup of the objects"
+    )]
+    Mark { store: String },
     #[error("cannot use {url:?} as the object store: {reason}")]
     Location { url: String, reason: String },
     #[error("cannot {action} {path}: {source}")]
@@ -220,6 +237,7 @@ mod tests {
         let store = ObjectStore {
             store: Arc::new(InMemory::new()),
             directory: None,
+            guard: None,
         };
         let content: Bytes = (0..251).cycle().take(20 << 20).collect::<Vec<u8>>().into();
         let mut upload = store.upload(u64::MAX);

@@ -1,4 +1,4 @@
-//! What an operator watches: whether the schema is there, how much waits, who is at work, what the watchdog did.
+//! What an operator watches: how much waits, who is at work, what the watchdog did.
 
 use crate::{ApiDb, StorageError};
 
@@ -20,14 +20,6 @@ pub struct Pipeline {
     pub workers_alive: Vec<Labelled>,
     /// By action, since the installation began.
     pub watchdog_actions: Vec<Labelled>,
-}
-
-/// Whether the database answers and holds the migrated schema.
-pub async fn is_ready(db: &ApiDb) -> bool {
-    sqlx::query_scalar!("SELECT EXISTS (SELECT FROM boards) AS \"any!\"")
-        .fetch_one(db.pool())
-        .await
-        .is_ok()
 }
 
 /// The figures of the pipeline, as the metrics report them.

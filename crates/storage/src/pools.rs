@@ -3,6 +3,10 @@ use std::time::Duration;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Connection, PgConnection, PgPool};
 
+use crate::installation;
+use crate::objects::ObjectStore;
+use crate::readiness::{self, NotReady};
+
 /// A query that did not go through.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
@@ -71,6 +75,21 @@ macro_rules! role_pool {
             /// Whether the database answers.
             pub async fn is_reachable(&self) -> bool {
                 sqlx::query("SELECT 1").execute(&self.0).await.is_ok()
+            }
+
+            /// Whether the database has the schema that this build knows.
+            pub async fn check_schema(&self) -> Result<(), NotReady> {
+                readiness::check_schema(&self.0).await
+            }
+
+            /// Opens the store at `location`, which an api has marked as this database's.
+            pub async fn open_store(&self, location: &str) -> Result<ObjectStore, NotReady> {
+                installation::open_store(&self.0, location).await
+            }
+
+            /// Whether the store is this database's.
+            pub async fn check_store(&self, store: &ObjectStore) -> Result<(), NotReady> {
+                installation::check_store(&self.0, store).await
             }
 
             /// Closes every connection, waiting for queries under way.

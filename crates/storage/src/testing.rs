@@ -11,7 +11,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use uuid::Uuid;
 
-use crate::migrate::{RolePasswords, migrate};
+use crate::migrate::{RolePasswords, migrate, migrate_to};
 use crate::{ApiDb, InferenceDb, ScorerDb};
 
 /// A database of its own, dropped at the end. Hands out the three roles' pools, as production code gets them, and the
@@ -50,6 +50,38 @@ impl TestDatabase {
             )))
             .await
             .expect("restore the clone's rights");
+        Self::connected(name).await
+    }
+
+    /// With the schema of an earlier release: that of its last migration.
+    ///
+    /// # Panics
+    /// Where there is no test server, or it refuses.
+    pub async fn of_release(last_migration: i64) -> Self {
+        let name = format!("test_{}", Uuid::new_v4().simple());
+        let mut server = connect("referee_owner", "postgres").await;
+        server
+            .execute(AssertSqlSafe(format!("CREATE DATABASE {name}")))
+            .await
+            .expect("create a database");
+        let owner = url("referee_owner", &name);
+        migrate_to(&owner, &RolePasswords::default(), Some(last_migration))
+            .await
+            .expect("migrate as that release did");
+        Self::connected(name).await
+    }
+
+    /// Runs the migrations that are still to be run.
+    ///
+    /// # Panics
+    /// Where one fails.
+    pub async fn migrate(&self) {
+        migrate(&self.owner_url, &RolePasswords::default())
+            .await
+            .expect("migrate");
+    }
+
+    async fn connected(name: String) -> Self {
         Self {
             api: ApiDb::connect(&url("referee_api", &name))
                 .await

@@ -8,6 +8,8 @@ use referee_storage::inference::{
     Ending, FailureReason, Findings, Part, Shard, Taken, complete, end, finish, give_back,
     joinable, plan, progress, records, take_part, take_shard,
 };
+use referee_storage::objects::Stored;
+use referee_storage::scorer;
 use referee_storage::submissions::intake::{Refusal, refusal};
 use referee_storage::submissions::{Kind, Status, Submission, submission};
 use referee_storage::testing::not_around_midnight;
@@ -16,6 +18,15 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
 
 const IMAGES: usize = 10;
+
+/// As the object store says that it has stored one.
+fn record(key: &str) -> Stored {
+    Stored {
+        key: key.to_owned(),
+        bytes: 1,
+        sha256: [7; 32],
+    }
+}
 
 struct Models {
     arena: Arena,
@@ -171,12 +182,12 @@ async fn two_workers_share_a_submission_and_the_last_hands_it_over() {
         .concat();
     assert_eq!(rows, [vec![1; 96], vec![2; 96], vec![3; 48]].concat());
     assert!(
-        complete(inference, &second, "records/x", Some(9.5))
+        complete(inference, &second, &record("records/x"), Some(9.5))
             .await
             .expect("complete")
     );
     assert!(
-        !complete(inference, &first, "records/y", None)
+        !complete(inference, &first, &record("records/y"), None)
             .await
             .expect("complete")
     );
@@ -189,6 +200,11 @@ async fn two_workers_share_a_submission_and_the_last_hands_it_over() {
         (done.status, done.record_key.as_deref()),
         (Status::Queued, Some("records/x"))
     );
+    let claim = scorer::claim(&models.arena.database.scorer, id)
+        .await
+        .expect("claim")
+        .expect("it waits for the scorer");
+    assert_eq!(claim.sha256.as_deref(), Some(&[7; 32][..]), "the record's");
     assert_eq!(
         done.model,
         Some(json!({ "parameters": 7, "images_per_second": 9.5 }))
@@ -225,7 +241,7 @@ async fn what_is_done_stays_done_and_who_comes_late_writes_nothing() {
     assert!(!models.finish(&dead, &lost, 9).await);
     assert!(!models.reject(&dead).await);
     assert!(
-        !complete(inference, &dead, "records/dead", None)
+        !complete(inference, &dead, &record("records/dead"), None)
             .await
             .expect("complete")
     );

@@ -281,7 +281,8 @@ async fn the_sweep_asks_about_every_object_once() {
     let (directory, store) = store();
     fs::create_dir(directory.path().join("incoming")).unwrap();
     for i in 0..2500 {
-        fs::write(directory.path().join(format!("incoming/{i}")), "").unwrap();
+        let id = uuid::Uuid::from_u128(i);
+        fs::write(directory.path().join(format!("incoming/{id}")), "").unwrap();
     }
     let asked = std::sync::Mutex::new(Vec::new());
     let removed = store
@@ -298,6 +299,46 @@ async fn the_sweep_asks_about_every_object_once() {
     assert_eq!(asked.len(), 2500);
     assert_eq!(asked.iter().collect::<HashSet<_>>().len(), 2500);
     assert_eq!(files(directory.path()).len(), 1250);
+}
+
+/// Whatever else lies in the directory, next to our files or among them, is not the sweep's.
+#[tokio::test]
+async fn the_sweep_leaves_strangers_files_alone() {
+    let (directory, store) = store();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let id = uuid::Uuid::new_v4();
+    let strangers = [
+        "thesis.tex".to_owned(),
+        "photo#1".to_owned(),
+        "referee-installation".to_owned(),
+        format!("{id}"),
+        format!("backup/incoming/{id}"),
+        "incoming/README".to_owned(),
+        "incoming/draft#2".to_owned(),
+        format!("incoming/{id}/part"),
+        "records/summary.csv".to_owned(),
+        format!("records/{id}/summary.csv"),
+        format!("linked/{id}"),
+    ];
+    std::os::unix::fs::symlink(elsewhere.path(), directory.path().join("linked")).unwrap();
+    fs::create_dir(directory.path().join("incoming")).unwrap();
+    let link = directory.path().join("incoming/linked");
+    std::os::unix::fs::symlink(elsewhere.path(), link).unwrap();
+    let mut ours = vec![format!("records/{id}/1"), format!("records/{id}/2#1")];
+    ours.push(format!("incoming/{}", uuid::Uuid::new_v4()));
+    for name in strangers.iter().chain(&ours) {
+        let path = directory.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "years of work").unwrap();
+        make_older(&path, 400 * DAY);
+    }
+    let none = |_| ready(Ok::<_, ObjectError>(HashSet::new()));
+    assert_eq!(store.sweep(DAY, none).await.unwrap(), ours.len());
+    assert_eq!(store.sweep_unfinished(Duration::ZERO).await.unwrap(), 0);
+    for name in strangers {
+        let path = directory.path().join(&name);
+        assert_eq!(fs::read(path).unwrap(), b"years of work", "{name}");
+    }
 }
 
 #[tokio::test]
@@ -329,7 +370,12 @@ async fn a_location_is_a_path_or_a_file_url() {
     let directory = tempfile::tempdir().unwrap();
     let plain = directory.path().join("with blank");
     let url = format!("file://{}/with%20blank", directory.path().display());
-    let by_path = ObjectStore::from_url(plain.to_str().unwrap()).unwrap();
+    for location in [plain.to_str().unwrap(), &url] {
+        let missing = ObjectStore::from_url(location).unwrap_err();
+        assert!(matches!(missing, ObjectError::Missing { .. }), "{missing}");
+        assert!(!plain.exists());
+    }
+    let by_path = ObjectStore::create(plain.to_str().unwrap()).unwrap();
     by_path.put("key", content(3)).await.unwrap();
     let by_url = ObjectStore::from_url(&url).unwrap();
     assert_eq!(by_url.size("key").await.unwrap(), 3);

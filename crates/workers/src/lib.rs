@@ -3,6 +3,7 @@
 //! The inference worker turns models into predictions, each in a process that is locked in. The scorer turns predictions into
 //! released scores and keeps challenges in order (labels, rescoring, the close, ranks).
 
+mod digest;
 mod inference;
 mod restarts;
 mod scorer;
@@ -20,6 +21,8 @@ pub enum WorkerError {
     Start(String),
     #[error("the worker stopped: {0}")]
     Run(String),
+    #[error(transparent)]
+    NotReady(#[from] referee_storage::NotReady),
     #[error(transparent)]
     Storage(#[from] referee_storage::StorageError),
 }

@@ -12,7 +12,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// half a minute at most. `run` is given the token that ends one run.
 ///
 /// # Errors
-/// Why it could not be started the first time.
+/// Why it could not be started the first time, or why it may not go on: with a schema that became newer, say.
 pub async fn keep_working<Running>(
     shutdown: CancellationToken,
     run: impl Fn(CancellationToken) -> Running,
@@ -32,7 +32,8 @@ where
         };
         let Err(error) = ended else { return Ok(()) };
         has_run |= matches!(error, WorkerError::Run(_));
-        if !has_run {
+        let is_final = matches!(&error, WorkerError::NotReady(error) if error.is_final());
+        if !has_run || is_final {
             return Err(error);
         }
         if started.elapsed() > LONGEST_WAIT {
@@ -50,6 +51,8 @@ where
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
+
+    use referee_storage::NotReady;
 
     use super::*;
 
@@ -98,6 +101,21 @@ mod tests {
     async fn a_worker_that_never_started_says_why() {
         let ended = keep_working(CancellationToken::new(), |_| async { Err(unreachable()) }).await;
         assert!(matches!(ended, Err(WorkerError::Start(_))), "{ended:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_worker_whose_database_became_newer_ends() {
+        let starts = RefCell::new(0);
+        let ended = keep_working(CancellationToken::new(), |_| async {
+            *starts.borrow_mut() += 1;
+            if *starts.borrow() == 1 {
+                return Err(lost());
+            }
+            Err(NotReady::Newer { found: 9, known: 8 }.into())
+        })
+        .await;
+        assert!(matches!(ended, Err(WorkerError::NotReady(_))), "{ended:?}");
+        assert_eq!(starts.into_inner(), 2);
     }
 
     #[tokio::test(start_paused = true)]

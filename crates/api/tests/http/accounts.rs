@@ -310,6 +310,54 @@ async fn whatever_goes_wrong_is_a_problem_document() {
 }
 
 #[tokio::test]
+async fn it_is_not_ready_without_its_store_or_with_another_schema() {
+    let server = Server::new().await;
+    let ready = async || {
+        let request = Request::builder().uri("/readyz");
+        server
+            .send(request.body(Body::empty()).expect("a request"))
+            .await
+    };
+    assert_eq!(ready().await.status, StatusCode::OK);
+    let mark = server.objects.path().join("referee-installation");
+    let ours = std::fs::read(&mark).expect("the store's mark");
+    let others = uuid::Uuid::new_v4().to_string();
+    for mark_of_another in [Some(&others), None] {
+        match mark_of_another {
+            Some(others) => std::fs::write(&mark, others).expect("another's store"),
+            None => std::fs::remove_file(&mark).expect("an empty disk"),
+        }
+        let answer = ready().await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        let detail = answer.detail();
+        assert!(detail.contains("the object store is away"), "{detail}");
+        assert!(
+            !detail.contains('/'),
+            "paths are not for everybody: {detail}"
+        );
+    }
+    std::fs::write(&mark, ours).expect("it is mounted");
+    assert_eq!(ready().await.status, StatusCode::OK);
+
+    let newer =
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+                 VALUES (9999, 'of the future', true, '', 0)";
+    server.db.as_owner(newer).await;
+    let answer = ready().await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(answer.detail().contains("newer"), "{}", answer.detail());
+    let older = "DELETE FROM _sqlx_migrations WHERE version >= (SELECT max(version) FROM _sqlx_migrations WHERE version < 9999)";
+    server.db.as_owner(older).await;
+    let answer = ready().await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(
+        answer.detail().contains("`referee migrate`"),
+        "{}",
+        answer.detail()
+    );
+}
+
+#[tokio::test]
 async fn the_server_says_how_it_is() {
     let server = Server::new().await;
     let raw = |path: &str| {

@@ -4,7 +4,6 @@ use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use referee_api::{ApiConfig, App, ServerKey, TrustedProxies, router, serve};
-use referee_storage::objects::ObjectStore;
 use referee_storage::scorer;
 use referee_storage::testing::TestDatabase;
 use serde_json::{Value, json};
@@ -19,7 +18,7 @@ pub struct Server {
     pub db: TestDatabase,
     app: App,
     router: Router,
-    _objects: tempfile::TempDir,
+    pub objects: tempfile::TempDir,
 }
 
 /// An answer, read to its end.
@@ -66,13 +65,14 @@ impl Server {
     pub async fn with(config: ApiConfig) -> Self {
         let db = TestDatabase::new().await;
         let objects = tempfile::tempdir().expect("a temporary directory");
-        let store = ObjectStore::local(objects.path()).expect("a local object store");
+        let location = objects.path().to_str().expect("a UTF-8 path");
+        let store = db.api.open_or_mark_store(location).await.expect("a store");
         let app = App::new(db.api.clone(), store, config);
         Self {
             db,
             router: router(app.clone()),
             app,
-            _objects: objects,
+            objects,
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use referee_api::TrustedProxies;
 use referee_networks::DeviceChoice;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::memory;
@@ -65,8 +66,11 @@ impl Serve {
         memory::return_what_is_freed();
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
-        let mut shutdown = std::pin::pin!(async move {
+        let stop = CancellationToken::new();
+        let told = stop.clone();
+        tokio::spawn(async move {
             tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+            told.cancel();
         });
         let options = ServerOptions {
             data: self.data,
@@ -77,7 +81,7 @@ impl Serve {
             models: self.models,
         };
         let data = options.data.clone();
-        let server = Server::start(options).await?;
+        let server = Server::start(options, &stop).await?;
         match server.address() {
             Some(address) => eprintln!(
                 "Referee is ready at http://{address} and keeps its data in {}",
@@ -85,7 +89,7 @@ impl Serve {
             ),
             None => eprintln!("Referee's workers are ready"),
         }
-        server.run_until(&mut shutdown).await
+        server.run_until(stop.cancelled()).await
     }
 }
 

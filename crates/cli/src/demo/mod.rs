@@ -21,6 +21,7 @@ use referee_client::documents::{self, ChallengeDocument, Leaderboard, Split, Sta
 use referee_networks::DeviceChoice;
 use referee_storage::{ApiDb, accounts, cluster};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 use self::dataset::FashionMnist;
 use self::passwords::Passwords;
@@ -62,15 +63,15 @@ pub async fn run(demo: Demo) -> Result<()> {
     let data_set = FashionMnist::locate()?;
     let mut interrupted = pin!(interruption()?);
     let starting = progress::spinner("starting the server and its database");
-    let server = Server::start(ServerOptions {
+    let options = ServerOptions {
         data: demo.data.clone(),
         listen: demo.listen,
         trusted_proxies: TrustedProxies::default(),
         roles: vec![Role::Api, Role::Scorer, Role::Inference],
         device: DeviceChoice::Cpu,
         models: ModelOptions::default(),
-    })
-    .await;
+    };
+    let server = Server::start(options, &CancellationToken::new()).await;
     starting.finish_and_clear();
     let server = server?;
     let address = server

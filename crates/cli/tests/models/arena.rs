@@ -233,6 +233,17 @@ impl Arena {
         std::fs::read(self.path("objects").join(key)).expect("the record")
     }
 
+    /// The one text that a query of the owner finds.
+    pub async fn text(&self, query: &str) -> String {
+        let mut owner = PgConnection::connect(self.database.owner_url())
+            .await
+            .expect("connect");
+        sqlx::query_scalar(AssertSqlSafe(query.to_owned()))
+            .fetch_one(&mut owner)
+            .await
+            .expect("query")
+    }
+
     /// How many inference workers have said that they are there.
     pub async fn workers(&self) -> i64 {
         let mut owner = PgConnection::connect(self.database.owner_url())

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::arena::{Arena, Rules};
+use super::arena::{Arena, Rules, eventually};
 use super::files::{IN_ORDER, write_perceptron, write_safetensors};
 use super::sharing::write_slow_network;
 
@@ -39,6 +39,50 @@ async fn what_exceeds_a_limit_or_does_not_fit_is_rejected_and_the_worker_lives_o
     let id = arena.submit("net.safetensors", &["--architecture", "perceptron"]);
     assert_eq!(arena.finished(&id).await["status"], "scored");
     worker.kill();
+}
+
+/// The worker runs what was uploaded, on the images that were uploaded, or nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_altered_in_the_store_is_not_run() {
+    let arena = Arena::open(Rules::default()).await;
+    write_perceptron(&arena.path("net.safetensors"), json!({}), IN_ORDER, 1.0);
+    let submit = || arena.submit("net.safetensors", &["--architecture", "perceptron"]);
+    let alter = async |query: &str| {
+        let file = arena.path("objects").join(arena.text(query).await);
+        let stored = std::fs::read(&file).expect("read it");
+        let mut altered = stored.clone();
+        *altered.last_mut().expect("a byte") ^= 1;
+        std::fs::write(&file, altered).expect("alter it");
+        (file, stored)
+    };
+    let is_not_run = async |id: &str| {
+        let attempt = format!("SELECT attempt::text FROM submissions WHERE id = '{id}'");
+        eventually("a second start", async || {
+            arena.text(&attempt).await.parse::<i32>().expect("a number") > 1
+        })
+        .await;
+        let shown = arena.show(id);
+        assert!(
+            shown["status"] == "queued" || shown["status"] == "running",
+            "{shown}"
+        );
+    };
+
+    let id = submit();
+    let model = format!("SELECT object_key FROM submissions WHERE id = '{id}'");
+    let (file, stored) = alter(&model).await;
+    let _worker = arena.worker(&[]);
+    is_not_run(&id).await;
+    std::fs::write(file, stored).expect("restore it");
+    assert_eq!(arena.finished(&id).await["status"], "scored");
+
+    // Though the worker has read the images before.
+    let images = "SELECT object_key FROM challenge_files WHERE purpose = 'test-images'";
+    let (file, stored) = alter(images).await;
+    let id = submit();
+    is_not_run(&id).await;
+    std::fs::write(file, stored).expect("restore it");
+    assert_eq!(arena.finished(&id).await["status"], "scored");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 //! PostgreSQL that asks for passwords. No container engine is needed for that, and none is tried.
 
 mod compose;
+mod foundation;
 mod losses;
 mod postgres;
 
@@ -63,9 +64,11 @@ fn each_part_of_the_compose_file_works_with_its_own_role_only() {
     migrate_by_hand_leaves_the_roles_their_passwords(&compose);
     postgres.is_used_by(&[]);
 
+    let early = foundation::workers_wait_for_the_first_api(&compose);
     let (api, address) = until_ready(compose.command("api"));
     let api = Process(api);
     let address = address.replace("0.0.0.0", "127.0.0.1");
+    foundation::and_work_when_it_has_made_the_store(early);
     postgres.is_used_by(&["referee_api"]);
     let port = address.rsplit(':').next().expect("a port");
     let healthy = get(port, &compose.health_check_path("api"));
@@ -135,6 +138,12 @@ fn each_part_of_the_compose_file_works_with_its_own_role_only() {
         process.stop();
     }
     postgres.is_used_by(&[]);
+    foundation::an_older_schema_is_waited_for(&compose, &postgres);
+    foundation::a_newer_schema_is_refused(&compose, &postgres);
+    foundation::a_worker_on_another_store_refuses_to_start(
+        &compose,
+        &files.path().join("elsewhere"),
+    );
     assert!(
         compose.is_working_directory_empty(),
         "containers are read-only"

@@ -17,6 +17,7 @@ pub struct Part {
     pub filename: String,
     pub object_key: String,
     pub bytes: i64,
+    pub sha256: Vec<u8>,
     /// How to read the model: architecture, preprocess, `class_order`, `class_offset`, output.
     pub form: serde_json::Value,
     /// The ranges are planned: what a model is was found out before.
@@ -43,13 +44,14 @@ pub struct Data {
     pub name: String,
     pub object_key: String,
     pub bytes: i64,
+    pub sha256: Vec<u8>,
 }
 
 /// Takes part in the work on a submission: claims it if it waits or if nobody has been heard of for five seconds, else joins.
 pub async fn take_part(db: &InferenceDb, submission: Uuid) -> Result<Taken, StorageError> {
     let mut transaction = db.pool().begin().await?;
     let row = sqlx::query!(
-        r#"SELECT attempt, status, filename, object_key, bytes, challenge, form,
+        r#"SELECT attempt, status, filename, object_key, bytes, sha256, challenge, form,
                   coalesce(progress_at < clock_timestamp() - interval '5 seconds', true) AS "is_silent!",
                   EXISTS (SELECT FROM shards WHERE submission = $1) AS "is_planned!"
            FROM submissions
@@ -73,6 +75,7 @@ pub async fn take_part(db: &InferenceDb, submission: Uuid) -> Result<Taken, Stor
         filename: row.filename,
         object_key: row.object_key,
         bytes: row.bytes,
+        sha256: row.sha256,
         form: row.form,
         is_planned: row.is_planned,
     };
@@ -134,7 +137,7 @@ pub async fn joinable(db: &InferenceDb) -> Result<Option<Uuid>, StorageError> {
 pub async fn data(db: &InferenceDb, submission: Uuid) -> Result<Vec<Data>, StorageError> {
     Ok(sqlx::query_as!(
         Data,
-        "SELECT name, object_key, bytes FROM submission_data WHERE submission = $1 ORDER BY name",
+        "SELECT name, object_key, bytes, sha256 FROM submission_data WHERE submission = $1 ORDER BY name",
         submission
     )
     .fetch_all(db.pool())

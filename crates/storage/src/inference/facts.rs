@@ -31,6 +31,7 @@ pub struct ValidationSet {
     pub images: StoredImages,
     /// Object key of a CSV `image,label`.
     pub labels_key: String,
+    pub labels_sha256: Vec<u8>,
 }
 
 /// The challenge as an inference worker may know it.
@@ -66,6 +67,7 @@ pub async fn challenge(db: &InferenceDb, challenge: Uuid) -> Result<Challenge, S
         .map(|(images, labels)| ValidationSet {
             images,
             labels_key: labels.object_key,
+            labels_sha256: labels.sha256,
         });
     Ok(Challenge {
         classes: ClassList::new(row.classes.0)

@@ -2,6 +2,7 @@ use serde_json::Value;
 
 use super::claim::forget_shards;
 use super::{MAX_ATTEMPTS, Part};
+use crate::objects::Stored;
 use crate::{InferenceDb, StorageError};
 
 /// Test images `first..first + count`, this worker's for as long as it renews the lease (ten seconds).
@@ -241,21 +242,22 @@ pub async fn records(db: &InferenceDb, part: &Part) -> Result<Option<Vec<Vec<u8>
 pub async fn complete(
     db: &InferenceDb,
     part: &Part,
-    record_key: &str,
+    record: &Stored,
     images_per_second: Option<f64>,
 ) -> Result<bool, StorageError> {
     let mut transaction = db.pool().begin().await?;
     let completed = sqlx::query!(
         "UPDATE submissions
-         SET status = 'queued', record_key = $3, inference_attempts = attempt, stage = NULL,
+         SET status = 'queued', record_key = $3, record_sha256 = $5, inference_attempts = attempt, stage = NULL,
              progress_done = NULL, progress_total = NULL, images_per_second = NULL, progress_at = clock_timestamp(),
              model = CASE WHEN $4::double precision IS NULL THEN model
                           ELSE model || jsonb_build_object('images_per_second', $4::double precision) END
          WHERE id = $1 AND attempt = $2 AND status = 'running' AND withdrawn_at IS NULL",
         part.submission,
         part.attempt,
-        record_key,
-        images_per_second
+        record.key,
+        images_per_second,
+        record.sha256.as_slice()
     )
     .execute(&mut *transaction)
     .await?;

@@ -1,25 +1,33 @@
 //! Opening a store by path or URL.
 
-use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt, path::Path, sync::Arc};
+use std::{
+    fs::DirBuilder,
+    io,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use object_store::local::LocalFileSystem;
 
 use super::{ObjectError, ObjectStore};
 
 impl ObjectStore {
-    /// The directory `path`, made where there is none. What is stored is synced to disk.
+    /// The directory `path`. What is stored is synced to disk.
+    ///
+    /// # Errors
+    /// [`ObjectError::Missing`] where there is none: a disk that is not mounted must not be hidden by a new directory.
     pub fn local(path: &Path) -> Result<Self, ObjectError> {
-        let error = |source| ObjectError::File {
-            action: "create",
-            path: path.to_owned(),
-            source,
-        };
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(error)?;
-        let directory = path.canonicalize().map_err(error)?;
+        let directory = path.canonicalize().map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => ObjectError::Missing {
+                path: path.to_owned(),
+            },
+            _ => ObjectError::File {
+                action: "open",
+                path: path.to_owned(),
+                source,
+            },
+        })?;
         let store = LocalFileSystem::new_with_prefix(&directory)
             .map_err(|error| unusable(&path.display().to_string(), error))?
             // Its default loses files that it reported as stored when the power fails.
@@ -27,6 +35,7 @@ impl ObjectStore {
         Ok(Self {
             store: Arc::new(store),
             directory: Some(directory),
+            guard: None,
         })
     }
 
@@ -34,9 +43,10 @@ impl ObjectStore {
     /// feature, `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`, with the
     /// credentials in the provider's usual environment variables.
     pub fn from_url(location: &str) -> Result<Self, ObjectError> {
-        let Some((scheme, rest)) = location.split_once("://") else {
-            return Self::local(Path::new(location));
-        };
+        if let Some(directory) = directory(location)? {
+            return Self::local(&directory);
+        }
+        let scheme = location.split("://").next().unwrap_or_default();
         let missing_feature = match scheme {
             "s3" if !cfg!(feature = "s3") => Some("s3"),
             "gs" if !cfg!(feature = "gcs") => Some("gcs"),
@@ -50,12 +60,6 @@ impl ObjectStore {
             return Err(unusable(location, reason));
         }
         match scheme {
-            "file" if rest.starts_with('/') => {
-                let decoded = object_store::path::Path::from_url_path(rest)
-                    .map_err(|error| unusable(location, error))?;
-                Self::local(&Path::new("/").join(decoded.as_ref()))
-            }
-            "file" => Err(unusable(location, "write it as file:///absolute/path")),
             #[cfg(feature = "s3")]
             "s3" => cloud(location, "aws_"),
             #[cfg(feature = "gcs")]
@@ -67,6 +71,33 @@ impl ObjectStore {
                 "expected a directory, file:///path, s3://bucket, gs://bucket or az://container",
             )),
         }
+    }
+
+    /// As [`Self::from_url`], but a directory that is not there is made.
+    pub fn create(location: &str) -> Result<Self, ObjectError> {
+        if let Some(path) = directory(location)? {
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(&path);
+            made.map_err(|source| ObjectError::File {
+                action: "create",
+                path,
+                source,
+            })?;
+        }
+        Self::from_url(location)
+    }
+}
+
+/// The directory that `location` names; none if it is a store elsewhere.
+fn directory(location: &str) -> Result<Option<PathBuf>, ObjectError> {
+    match location.split_once("://") {
+        None => Ok(Some(location.into())),
+        Some(("file", path)) if path.starts_with('/') => {
+            let decoded = object_store::path::Path::from_url_path(path)
+                .map_err(|error| unusable(location, error))?;
+            Ok(Some(Path::new("/").join(decoded.as_ref())))
+        }
+        Some(("file", _)) => Err(unusable(location, "write it as file:///absolute/path")),
+        Some(_) => Ok(None),
     }
 }
 
@@ -92,5 +123,6 @@ fn cloud(location: &str, variables: &str) -> Result<ObjectStore, ObjectError> {
     Ok(ObjectStore {
         store: Arc::new(object_store::prefix::PrefixStore::new(store, prefix)),
         directory: None,
+        guard: None,
     })
 }

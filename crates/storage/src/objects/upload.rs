@@ -1,6 +1,6 @@
 //! Storing a file as it arrives, without holding it.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use bytes::{Bytes, BytesMut};
 use object_store::{MultipartUpload, ObjectStoreExt, PutPayload, path::Path};
@@ -28,7 +28,7 @@ pub struct Stored {
 ///
 /// Dropped before [`Upload::finish`] has returned, it leaves nothing behind.
 pub struct Upload {
-    store: Arc<dyn object_store::ObjectStore>,
+    to: ObjectStore,
     key: Path,
     limit: u64,
     bytes: u64,
@@ -59,7 +59,7 @@ impl ObjectStore {
 impl Upload {
     fn new(to: &ObjectStore, key: Path, limit: u64) -> Self {
         Self {
-            store: Arc::clone(&to.store),
+            to: to.clone(),
             key,
             limit,
             bytes: 0,
@@ -113,7 +113,8 @@ impl Upload {
         let parts = if let Some(parts) = &mut self.parts {
             parts
         } else {
-            let begun = self.store.put_multipart(&self.key).await;
+            self.to.check_guard().await?;
+            let begun = self.to.store.put_multipart(&self.key).await;
             let begun = begun.map_err(|error| failed("begin", self.key.as_ref(), error))?;
             self.parts.insert(begun)
         };
@@ -140,7 +141,7 @@ impl Upload {
         tokio::spawn(async move {
             let stored = self.complete().await;
             if let Err(Ok(_)) = report.send(stored)
-                && let Err(error) = self.store.delete(&self.key).await
+                && let Err(error) = self.to.store.delete(&self.key).await
             {
                 tracing::warn!(%error, key = %self.key, "cannot delete an abandoned upload yet");
             }
@@ -157,8 +158,9 @@ impl Upload {
         let stored = if let Some(mut parts) = self.parts.take() {
             parts.complete().await
         } else {
+            self.to.check_guard().await?;
             let whole = PutPayload::from_bytes(self.part.split().freeze());
-            self.store.put(&self.key, whole).await
+            self.to.store.put(&self.key, whole).await
         };
         stored.map_err(|error| failed("store", self.key.as_ref(), error))?;
         Ok(Stored {

@@ -20,6 +20,8 @@ pub struct Claim {
     /// The upload, or for a model the canonical record that inference wrote.
     pub object_key: String,
     pub bytes: i64,
+    /// Of that object; none of a record that an earlier version wrote.
+    pub sha256: Option<Vec<u8>>,
     /// ILSVRC text with boxes.
     pub boxes: bool,
 }
@@ -67,6 +69,7 @@ pub async fn claim(db: &ScorerDb, submission: Uuid) -> Result<Option<Claim>, Sto
              AND (kind = 'predictions' OR record_key IS NOT NULL)
            RETURNING id AS submission, attempt, attempt - inference_attempts AS "starts!", challenge, team, entry = 'baseline' AS "is_baseline!",
                      coalesce(record_key, object_key) AS "object_key!", bytes,
+                     CASE WHEN record_key IS NULL THEN sha256 ELSE record_sha256 END AS sha256,
                      coalesce((form ->> 'boxes')::boolean, false) AS "boxes!""#,
         submission
     )

@@ -308,6 +308,7 @@ pub async fn unscored(
         Claim,
         r#"SELECT s.id AS submission, s.attempt, 0 AS "starts!", s.challenge, s.team, s.entry = 'baseline' AS "is_baseline!",
                   coalesce(s.record_key, s.object_key) AS "object_key!", s.bytes,
+                  CASE WHEN s.record_key IS NULL THEN s.sha256 ELSE s.record_sha256 END AS sha256,
                   coalesce((s.form ->> 'boxes')::boolean, false) AS "boxes!"
            FROM submissions s
            LEFT JOIN sealed.outcomes o ON o.submission = s.id AND o.label_version = $2

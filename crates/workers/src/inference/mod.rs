@@ -32,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::WorkerError;
+use files::LookedAt;
 use turn::Turns;
 
 pub use child::run_child;
@@ -65,6 +66,7 @@ struct Inference {
     objects: ObjectStore,
     config: Arc<InferenceConfig>,
     turns: Turns,
+    looked_at: LookedAt,
     shutdown: CancellationToken,
 }
 
@@ -80,6 +82,7 @@ pub async fn run_inference(
         objects,
         config: Arc::new(config),
         turns: Turns::default(),
+        looked_at: LookedAt::default(),
         shutdown: shutdown.clone(),
     };
     let living = tokio::spawn(worker.clone().live());

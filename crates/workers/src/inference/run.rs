@@ -188,8 +188,7 @@ impl Run<'_> {
     async fn see_through(&mut self) -> Result<(), Stop> {
         let challenge = inference::challenge(&self.worker.db, self.part.challenge).await?;
         let data = inference::data(&self.worker.db, self.part.submission).await?;
-        let cache = &self.worker.config.cache;
-        let fetching = ModelFiles::fetch(&self.worker.objects, self.part, data, cache);
+        let fetching = ModelFiles::fetch(self.worker, self.part, data);
         let files = self
             .alive(LOADING, fetching)
             .await?
@@ -380,9 +379,9 @@ impl Run<'_> {
         };
         let key = format!("records/{}/{}", self.part.submission, self.part.attempt);
         let stored = self.worker.objects.put(&key, npy.into()).await;
-        stored.map_err(|error| Stop::trouble(FailureReason::Internal, &error))?;
+        let stored = stored.map_err(|error| Stop::trouble(FailureReason::Internal, &error))?;
         let pace = self.measured.pace();
-        inference::complete(&self.worker.db, self.part, &key, pace).await?;
+        inference::complete(&self.worker.db, self.part, &stored, pace).await?;
         metrics::counter!("referee_models_run_total").increment(1);
         Ok(())
     }

@@ -31,7 +31,7 @@ pub(super) struct TestSet {
 
 impl Uploaded {
     pub async fn open(worker: &Inference, stored: &StoredImages) -> Result<Self, Stop> {
-        let file = local(&worker.objects, &stored.object_key, &worker.config.cache).await;
+        let file = local(worker, &stored.object_key, &stored.sha256).await;
         let file = file.map_err(|error| unreadable(&error))?;
         let path = file.path().to_owned();
         let set = blocking(move || images::TestSet::open(&path)).await?;

@@ -10,6 +10,7 @@ use referee_storage::inference::{Challenge, FailureReason, ValidationSet};
 
 use super::run::{Loaded, Run, Sign, Stop};
 use super::test_set::Uploaded;
+use crate::digest::Checked;
 
 /// A top-1 error above which something else than the network is likely to be wrong.
 const SUSPICIOUS: f64 = 0.9;
@@ -60,9 +61,13 @@ async fn labels(
     let reader = run.worker.objects.reader(&set.labels_key).await;
     let reader = reader.map_err(|error| unreadable(&error))?;
     let classes = classes.clone();
-    let parsing =
-        tokio::task::spawn_blocking(move || Labels::parse_csv(reader, &classes, Some(&list)));
+    let mut reader = Checked::new(reader, Some(set.labels_sha256.clone()));
+    let parsing = tokio::task::spawn_blocking(move || {
+        let parsed = Labels::parse_csv(&mut reader, &classes, Some(&list));
+        reader.finish().map(|()| parsed)
+    });
     let parsed = parsing.await.map_err(|error| unreadable(&error))?;
+    let parsed = parsed.map_err(|error| unreadable(&error))?;
     Ok(parsed.map_err(|error| unreadable(&error))?.0)
 }
 

@@ -12,6 +12,8 @@ use referee_storage::scorer::{self, ChallengeFacts, Claim, Judged};
 use referee_storage::{ScorerDb, StorageError};
 use uuid::Uuid;
 
+use crate::digest::Checked;
+
 /// Sealed labels kept in memory, in images: about 40 MB.
 const CACHED_IMAGES: usize = 5_000_000;
 
@@ -64,7 +66,7 @@ pub(super) enum Split {
 pub(super) enum NotJudged {
     /// The file is wrong: the submitter's to mend.
     Rejected(FormatError),
-    /// The file could not be read back; `NotFound` where it is gone.
+    /// The file could not be read back, or not as it was stored; `NotFound` where it is gone.
     Unreadable(io::Error),
     Storage(StorageError),
 }
@@ -147,7 +149,7 @@ impl Judge {
                 };
                 NotJudged::Unreadable(io::Error::new(kind, error))
             })?;
-        let boxes = claim.boxes;
+        let (boxes, sha256) = (claim.boxes, claim.sha256.clone());
         let judging = tokio::task::spawn_blocking(move || {
             let expected = Expected {
                 classes: &key.facts.classes,
@@ -155,7 +157,11 @@ impl Judge {
                 boxes,
                 devkit: false,
             };
-            let predictions = predictions::read(Counted { inner: file, read }, &expected)?;
+            let mut file = Checked::new(Counted { inner: file, read }, sha256);
+            let predictions = predictions::read(&mut file, &expected);
+            // What was altered is not the submitter's fault, whatever reading it has found.
+            file.finish().map_err(NotJudged::Unreadable)?;
+            let predictions = predictions.map_err(classify)?;
             let outcome = judge(&predictions.record, &key.labels);
             let judged = Judged {
                 label_version: version,
@@ -169,8 +175,7 @@ impl Judge {
             Ok((judged, predictions.notices))
         });
         match judging.await {
-            Ok(Ok(judged)) => Ok(judged),
-            Ok(Err(problem)) => Err(classify(problem)),
+            Ok(judged) => judged,
             Err(panic) => Err(NotJudged::Unreadable(io::Error::other(panic))),
         }
     }

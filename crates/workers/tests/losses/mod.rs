@@ -115,6 +115,42 @@ async fn a_withdrawn_submission_stays_withdrawn_when_its_worker_is_lost() {
     assert_eq!(arena.watchdog_actions().await, ["failed"]);
 }
 
+/// Whoever can write to the store could hand in better predictions after the close, or have a rival's rejected.
+#[tokio::test]
+async fn a_file_that_was_altered_in_the_store_is_not_judged() {
+    let arena = Arena::start(Rules::default()).await;
+    let ann = arena.competitor("ann").await;
+    arena.stop_scorer().await;
+    let better = wrong_first(0);
+    let altered = [better.as_str(), "no predictions at all", ""];
+    let mut submissions = Vec::new();
+    for content in altered {
+        let submission = arena.submit(&ann, &wrong_first(3)).await;
+        let file = arena.lose_file(submission).await;
+        arena
+            .restore_file(submission, content.to_owned().into())
+            .await;
+        submissions.push((submission, file));
+    }
+    arena.start_scorer().await;
+    for (submission, file) in submissions {
+        arena
+            .eventually("a second start", async || {
+                arena.attempts(submission).await > 1
+            })
+            .await;
+        let status = arena.read(submission).await.status;
+        assert!(
+            matches!(status, Status::Queued | Status::Running),
+            "{status:?}"
+        );
+        arena.restore_file(submission, file).await;
+        let scored = arena.finished(submission).await;
+        assert_eq!(scored.status, Status::Scored, "{:?}", scored.problem);
+        assert_eq!(arena.released(submission, "public").await, Some((40, 3, 3)));
+    }
+}
+
 #[tokio::test]
 async fn a_file_that_cannot_be_read_holds_up_neither_the_close_nor_the_ranks() {
     let arena = Arena::start(Rules {

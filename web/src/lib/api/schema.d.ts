@@ -596,7 +596,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the server can do its work: its database answers and has the schema. */
+        /** Whether the server can do its work: its database answers and has this version's schema, and the object store is that
+         *     database's. */
         get: operations["readyz"];
         put?: never;
         post?: never;
@@ -3988,7 +3989,7 @@ export interface operations {
                     "text/plain": string;
                 };
             };
-            /** @description The database does not answer, or `referee migrate` has not run */
+            /** @description The database does not answer or has another version's schema, or the object store is not this database's */
             503: {
                 headers: {
                     [name: string]: unknown;
