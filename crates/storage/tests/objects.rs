@@ -281,8 +281,8 @@ async fn the_sweep_asks_about_every_object_once() {
     let (directory, store) = store();
     fs::create_dir(directory.path().join("incoming")).unwrap();
     for i in 0..2500 {
-        let id = uuid::Uuid::from_u128(i);
-        fs::write(directory.path().join(format!("incoming/{id}")), "").unwrap();
+        let key = format!("incoming/00000000-0000-4000-8000-{i:012}");
+        fs::write(directory.path().join(key), "").unwrap();
     }
     let asked = std::sync::Mutex::new(Vec::new());
     let removed = store
