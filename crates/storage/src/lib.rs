@@ -8,8 +8,10 @@ mod pools;
 mod sweep;
 
 pub mod accounts;
+pub mod audit;
 pub mod challenges;
 pub mod cluster;
+pub mod commitments;
 pub mod events;
 pub mod inference;
 pub mod leaderboard;
