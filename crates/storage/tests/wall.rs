@@ -61,7 +61,7 @@ async fn the_api_role_adds_labels_and_can_do_nothing_else_behind_the_wall() {
         "SELECT add_label_version('{challenge}', 1, sha256('y'), '{challenge}');
          INSERT INTO sealed.labels VALUES ('{challenge}', 2, 0, '{{1}}')"
     );
-    assert_eq!(attempt(&mut api, &version).await, "went through, 1 rows");
+    assert_eq!(attempt(&mut api, &version).await, "went through, 2 rows");
     for statement in [
         "SELECT * FROM sealed.labels",
         "SELECT count(*) FROM sealed.labels",

@@ -61,21 +61,13 @@ async fn a_version_is_wholly_the_file_or_wholly_the_copy() {
     }
     let copy = format!("SELECT add_rescore('{challenge}', '{challenge}')");
     let file = format!("SELECT add_label_version('{challenge}', 2, sha256('y'), '{challenge}')");
-    for statement in [
-        row(1, 2),
-        format!("{copy}; {}", row(2, 0)),
-        format!("{copy}; COPY sealed.labels FROM STDIN"),
-    ] {
-        let outcome = attempt(&mut api, &statement).await;
-        assert!(
-            outcome == REFUSED || outcome.contains("COPY"),
-            "{statement}: {outcome}"
-        );
+    for statement in [row(1, 2), format!("{copy}; {}", row(2, 0))] {
+        assert_eq!(attempt(&mut api, &statement).await, REFUSED, "{statement}");
         assert_eq!(labels_of(&database, 2).await, Vec::<Vec<i16>>::new());
     }
     // A file's rows in the transaction that makes its version, and not a moment later.
     let whole = format!("{file}; {}; {}", row(2, 0), row(2, 1));
-    assert_eq!(attempt(&mut api, &whole).await, "went through, 1 rows");
+    assert_eq!(attempt(&mut api, &whole).await, "went through, 3 rows");
     assert_eq!(attempt(&mut api, &file).await, "went through, 1 rows");
     for version in [2, 3] {
         assert_eq!(attempt(&mut api, &row(version, 7)).await, REFUSED);
@@ -360,7 +352,7 @@ async fn a_role_that_changed_itself_is_noticed() {
         "ALTER ROLE referee_api SUPERUSER",
         "ALTER ROLE referee_api VALID UNTIL 'infinity'",
         "ALTER ROLE referee_api CONNECTION LIMIT 0",
-        "ALTER ROLE referee_api RENAME TO other",
+        "ALTER ROLE referee_scorer RENAME TO other",
     ] {
         assert_eq!(attempt(&mut attacker, change).await, REFUSED, "{change}");
     }
