@@ -91,7 +91,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     has_labels boolean;
     is_other   boolean := OLD.classes <> NEW.classes
-                          OR OLD.images IS DISTINCT FROM NEW.images
+                          OR OLD.images IS NOT NULL AND OLD.images IS DISTINCT FROM NEW.images
                           OR OLD.image_names IS NOT NULL AND OLD.image_names IS DISTINCT FROM NEW.image_names;
 BEGIN
     IF current_user <> 'referee_api' THEN
@@ -101,7 +101,7 @@ BEGIN
         IF NEW.published_at IS DISTINCT FROM OLD.published_at THEN
             RAISE insufficient_privilege USING MESSAGE = 'a published challenge stays published';
         END IF;
-        IF is_other OR OLD.image_names IS DISTINCT FROM NEW.image_names THEN
+        IF is_other OR OLD.images IS NOT NULL AND OLD.image_names IS DISTINCT FROM NEW.image_names THEN
             RAISE insufficient_privilege USING MESSAGE = 'the classes and the test images of a published challenge stay as they are';
         END IF;
         -- An exact score after a ladder's, or a ladder that stands on one error and then on the other, tells more than was agreed.

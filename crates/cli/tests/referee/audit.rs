@@ -60,7 +60,10 @@ fn labels_and_trail_are_checked_by_those_who_kept_a_number() {
         "challenge.toml",
         fs::read_to_string(directory.file("challenge.toml"))
             .expect("settings")
-            .replace("2099-01-01T00:00:00Z", &chrono::Utc::now().to_rfc3339()),
+            .replace(
+                "2099-01-01T00:00:00Z",
+                &chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+            ),
     );
     organizer
         .run(["challenge", "create", directory.argument()])
