@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use referee_storage::accounts::{self, Role, User};
+use referee_storage::audit;
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, timeout};
 
@@ -91,6 +92,9 @@ impl FromRequestParts<App> for MaybeSignedIn {
         };
         if user.as_ref().is_some_and(|user| user.disabled) {
             return Err(disabled());
+        }
+        if let Some(user) = &user {
+            audit::identify(user.id);
         }
         Ok(Self(user))
     }

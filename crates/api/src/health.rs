@@ -41,6 +41,12 @@ async fn readyz(State(app): State<App>) -> Result<&'static str, Problem> {
         app.db.check_store(&app.objects).await
     };
     let Err(error) = looked.await else {
+        if let Ok(false) = app.db.is_as_given().await {
+            return Err(Problem::unavailable(
+                60,
+                "the database role of this server has another password or other defaults than it was given: somebody has used the role for that; find out who, then run `referee migrate`",
+            ));
+        }
         return Ok("ready\n");
     };
     let sentence = match &error {

@@ -4,10 +4,13 @@ use std::convert::Infallible;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::{ConnectInfo, FromRequestParts, Request};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::Response;
 use ipnet::IpNet;
+use referee_storage::audit;
 
 use crate::app::App;
 
@@ -37,6 +40,11 @@ impl FromRequestParts<App> for Peer {
             proxies.client(connected.0.ip(), &parts.headers)
         })))
     }
+}
+
+/// Has what the request changes written down with the address that it comes from; [`crate::auth`] adds who sends it.
+pub async fn note_for_audit(peer: Peer, request: Request, next: Next) -> Response {
+    audit::acting(peer.0.map(|address| address.to_string()), next.run(request)).await
 }
 
 /// The proxies whose `X-Forwarded-For` is believed: those on this machine, and the networks that the operator names.

@@ -8,6 +8,7 @@
 //! Intervals, paired tests and tied ranks are in [`statistics`], the defence against overfitting the test set in [`ladder`].
 
 pub mod classes;
+pub mod commitment;
 mod csv;
 pub mod format_error;
 pub mod image_files;

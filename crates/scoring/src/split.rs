@@ -38,28 +38,14 @@ pub fn fault(fraction: f64, images: u32) -> Option<String> {
     ))
 }
 
-/// Why no submission could be scored by `labels` so split, as a sentence: a side without a labelled image has no error.
-pub fn fault_of_labels(labels: &Labels, public: &Bitmap, fraction: f64) -> Option<String> {
-    if labels.scored() == 0 {
-        return Some(NO_LABEL.to_owned());
-    }
-    let images = u32::try_from(labels.len()).unwrap_or(u32::MAX);
+/// Whether no submission could be scored by `labels` so split: a side without a labelled image has no error. Which side is
+/// not said, as that would tell where the labelled images are.
+pub fn leaves_a_side_unlabelled(labels: &Labels, public: &Bitmap, fraction: f64) -> bool {
     let is_empty = |side: bool| {
         let mut images = labels.iter().enumerate();
         !images.any(|(image, set)| public.get(image) == side && !set.is_empty())
     };
-    let side = if is_empty(true) {
-        "public"
-    } else if fraction < 1.0 && is_empty(false) {
-        "private"
-    } else {
-        return None;
-    };
-    Some(fault(fraction, images).unwrap_or_else(|| {
-        format!(
-            "every {side} image is skipped; label more images, or choose another public_fraction"
-        )
-    }))
+    is_empty(true) || fraction < 1.0 && is_empty(false)
 }
 
 /// The sentence for labels by which nothing can be scored.

@@ -48,13 +48,11 @@ pub struct NewUser<'a> {
 
 /// Makes an account; `None` where the handle is taken, whatever its case.
 pub async fn create_user(db: &ApiDb, new: NewUser<'_>) -> Result<Option<User>, StorageError> {
-    let mut transaction = db.pool().begin().await?;
+    let mut transaction = db.begin().await?;
     // Two first accounts at the same moment must not both become administrator.
-    sqlx::query!(
-        "SELECT pg_advisory_xact_lock(hashtext('referee first account')) AS \"locked: ()\""
-    )
-    .fetch_one(&mut *transaction)
-    .await?;
+    sqlx::query!(r#"SELECT wait_for_sign_ups() AS "waited: ()""#)
+        .fetch_one(&mut *transaction)
+        .await?;
     let created = sqlx::query_as!(
         User,
         r#"
@@ -126,7 +124,8 @@ pub async fn change_user(
     role: Option<Role>,
     disabled: Option<bool>,
 ) -> Result<Option<User>, StorageError> {
-    Ok(sqlx::query_as!(
+    let mut transaction = db.begin().await?;
+    let changed = sqlx::query_as!(
         User,
         r#"
         UPDATE users
@@ -139,8 +138,10 @@ pub async fn change_user(
         role as Option<Role>,
         disabled,
     )
-    .fetch_optional(db.pool())
-    .await?)
+    .fetch_optional(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(changed)
 }
 
 /// Gives an account another password (a PHC string), ends its sessions and deletes its tokens: whoever knew the old password
@@ -150,7 +151,7 @@ pub async fn set_password(
     handle: &str,
     password_hash: &str,
 ) -> Result<bool, StorageError> {
-    let mut transaction = db.pool().begin().await?;
+    let mut transaction = db.begin().await?;
     let user = sqlx::query_scalar!(
         "UPDATE users SET password_hash = $2 WHERE lower(handle) = lower($1) RETURNING id",
         handle,
@@ -179,7 +180,7 @@ pub async fn open_session(
     secret_hash: &[u8; 32],
     expires_at: DateTime<Utc>,
 ) -> Result<bool, StorageError> {
-    let mut transaction = db.pool().begin().await?;
+    let mut transaction = db.begin().await?;
     // Held until the session is there, so that a new password either prevents it or ends it.
     let account = sqlx::query_scalar!(
         "SELECT id FROM users WHERE id = $1 AND password_hash = $2 FOR SHARE",
@@ -282,7 +283,7 @@ pub async fn create_token(
     name: &str,
     secret_hash: &[u8; 32],
 ) -> Result<Option<Token>, StorageError> {
-    let mut transaction = db.pool().begin().await?;
+    let mut transaction = db.begin().await?;
     // Held until the token is there, so that a new password either prevents it or ends it.
     sqlx::query!("SELECT id FROM users WHERE id = $1 FOR SHARE", user)
         .fetch_optional(&mut *transaction)

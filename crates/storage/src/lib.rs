@@ -10,8 +10,10 @@ mod readiness;
 mod sweep;
 
 pub mod accounts;
+pub mod audit;
 pub mod challenges;
 pub mod cluster;
+pub mod commitments;
 pub mod events;
 pub mod inference;
 pub mod leaderboard;

@@ -100,6 +100,10 @@ async fn migrate_locked(
              'REVOKE ALL ON DATABASE %1$I FROM PUBLIC;
               GRANT CONNECT ON DATABASE %1$I TO referee_api, referee_scorer, referee_inference;
               REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+              ALTER ROLE referee_api RESET ALL; ALTER ROLE referee_scorer RESET ALL; ALTER ROLE referee_inference RESET ALL;
+              ALTER ROLE referee_api IN DATABASE %1$I RESET ALL;
+              ALTER ROLE referee_scorer IN DATABASE %1$I RESET ALL;
+              ALTER ROLE referee_inference IN DATABASE %1$I RESET ALL;
               ALTER ROLE referee_api IN DATABASE %1$I SET search_path = public;
               ALTER ROLE referee_scorer IN DATABASE %1$I SET search_path = public;
               ALTER ROLE referee_inference IN DATABASE %1$I SET search_path = public',

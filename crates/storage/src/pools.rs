@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use sqlx::postgres::PgPoolOptions;
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool, Postgres, Transaction};
+
+use crate::audit;
 
 use crate::installation;
 use crate::objects::ObjectStore;
@@ -16,6 +18,10 @@ pub enum StorageError {
     Document(#[from] serde_json::Error),
     #[error("the database holds what it should not: {0}")]
     Corrupt(&'static str),
+    #[error(
+        "the role {role} has settings that `referee migrate` did not give it ({settings}): somebody has used the role for that; find out who, then run `referee migrate`, which takes them away"
+    )]
+    RoleChanged { role: String, settings: String },
 }
 
 impl StorageError {
@@ -47,6 +53,36 @@ async fn cause(error: sqlx::Error, url: &str) -> sqlx::Error {
     }
 }
 
+/// A role may change its own password and defaults, and PostgreSQL lets nobody forbid it. What can be done is to notice.
+///
+/// # Errors
+/// [`StorageError::RoleChanged`] where one of the three login roles has defaults of its own making.
+async fn refuse_changed_defaults(pool: &PgPool) -> Result<(), StorageError> {
+    let changed = sqlx::query!(
+        r#"
+        SELECT current_user::text AS "role!", string_agg(setting, ', ') AS "settings!"
+        FROM pg_db_role_setting AS own, unnest(own.setconfig) AS setting
+        WHERE own.setrole = current_user::regrole
+          AND own.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+          AND current_user IN ('referee_api', 'referee_scorer', 'referee_inference')
+          AND setting <> 'search_path=public'
+        HAVING count(*) > 0
+        "#
+    )
+    .fetch_optional(pool)
+    .await?;
+    match changed {
+        Some(changed) => Err(StorageError::RoleChanged {
+            role: changed.role,
+            settings: changed.settings,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// `invalid_password`
+const WRONG_PASSWORD: &str = "28P01";
+
 macro_rules! role_pool {
     ($(#[$doc:meta])* $name:ident, $max_connections:expr) => {
         $(#[$doc])*
@@ -62,10 +98,30 @@ macro_rules! role_pool {
                     .acquire_timeout(Duration::from_secs(10))
                     .connect(url)
                     .await;
-                match pool {
-                    Ok(pool) => Ok(Self(pool)),
-                    Err(error) => Err(cause(error, url).await.into()),
+                let pool = match pool {
+                    Ok(pool) => pool,
+                    Err(error) => return Err(cause(error, url).await.into()),
+                };
+                refuse_changed_defaults(&pool).await?;
+                Ok(Self(pool))
+            }
+
+            /// Whether the role still has the password and the defaults that it was given. Connections that are open would go on
+            /// for a while if it had not.
+            pub async fn is_as_given(&self) -> Result<bool, StorageError> {
+                match refuse_changed_defaults(&self.0).await {
+                    Ok(()) => {}
+                    Err(StorageError::RoleChanged { .. }) => return Ok(false),
+                    Err(error) => return Err(error),
                 }
+                match PgConnection::connect_with(&self.0.connect_options()).await {
+                    Ok(connection) => connection.close().await?,
+                    Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(WRONG_PASSWORD) => {
+                        return Ok(false);
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+                Ok(true)
             }
 
             pub(crate) fn pool(&self) -> &PgPool {
@@ -115,3 +171,20 @@ role_pool!(
     InferenceDb,
     8
 );
+
+impl ApiDb {
+    /// A transaction that changes something: what is written down of it says who did it, and from where.
+    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Postgres>, StorageError> {
+        let mut transaction = self.0.begin().await?;
+        if let Some((account, address)) = audit::actor() {
+            sqlx::query!(
+                "SELECT set_config('referee.actor', $1, true) AS actor, set_config('referee.address', $2, true) AS address",
+                account.map(|account| account.to_string()),
+                address,
+            )
+            .fetch_one(&mut *transaction)
+            .await?;
+        }
+        Ok(transaction)
+    }
+}

@@ -1,5 +1,8 @@
 //! The wall between the web process and the hidden labels, tried from the outside: as each role, over its own connection.
 
+#[path = "wall/oracles.rs"]
+mod oracles;
+
 use std::os::unix::fs::PermissionsExt as _;
 
 use referee_storage::cluster::PrivateCluster;
@@ -54,12 +57,11 @@ async fn the_api_role_adds_labels_and_can_do_nothing_else_behind_the_wall() {
     let challenge = sealed_challenge(&database).await;
     let mut api = connect(&database.role_url("referee_api")).await;
 
-    let added = attempt(
-        &mut api,
-        &format!("INSERT INTO sealed.labels VALUES ('{challenge}', 1, 2, '{{1}}')"),
-    )
-    .await;
-    assert_eq!(added, "went through, 1 rows");
+    let version = format!(
+        "SELECT add_label_version('{challenge}', 1, sha256('y'), '{challenge}');
+         INSERT INTO sealed.labels VALUES ('{challenge}', 2, 0, '{{1}}')"
+    );
+    assert_eq!(attempt(&mut api, &version).await, "went through, 2 rows");
     for statement in [
         "SELECT * FROM sealed.labels",
         "SELECT count(*) FROM sealed.labels",
@@ -139,14 +141,15 @@ async fn inference_writes_to_models_alone() {
         "went through, 2 rows"
     );
     assert_eq!(
-        attempt(&mut inference, "UPDATE submissions SET status = 'scored'").await,
+        attempt(&mut inference, "UPDATE submissions SET status = 'running'").await,
         "went through, 1 rows"
     );
-    let scored: String = sqlx::query_scalar("SELECT kind FROM submissions WHERE status = 'scored'")
-        .fetch_one(&mut owner)
-        .await
-        .expect("one");
-    assert_eq!(scored, "model");
+    let running: String =
+        sqlx::query_scalar("SELECT kind FROM submissions WHERE status = 'running'")
+            .fetch_one(&mut owner)
+            .await
+            .expect("one");
+    assert_eq!(running, "model");
 }
 
 #[tokio::test]

@@ -29,6 +29,11 @@ grants AS (
     JOIN schemas s ON s.oid = p.pronamespace, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
     WHERE a.grantee <> p.proowner
     UNION ALL
+    SELECT 'function of PostgreSQL ' || p.oid::regprocedure, a.grantee, a.privilege_type, a.is_grantable
+    FROM pg_proc p, aclexplode(p.proacl) a
+    WHERE p.pronamespace = 'pg_catalog'::regnamespace
+      AND a.grantee IN ('referee_api'::regrole, 'referee_scorer'::regrole, 'referee_inference'::regrole)
+    UNION ALL
     SELECT 'default ' || d.defaclobjtype::text, a.grantee, a.privilege_type, a.is_grantable
     FROM pg_default_acl d, aclexplode(d.defaclacl) a
 ),

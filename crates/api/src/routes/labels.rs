@@ -107,7 +107,7 @@ async fn upload(
     (status = 401, description = "Nobody is signed in", body = documents::Problem),
     (status = 403, description = "Only its organizers may", body = documents::Problem),
     (status = 404, description = "There is no such challenge", body = documents::Problem),
-    (status = 409, description = "The board shows no labels yet", body = documents::Problem)
+    (status = 409, description = "The board shows no labels yet, or others than the classes and images are for", body = documents::Problem)
 ))]
 async fn rescore(
     State(app): State<App>,
@@ -118,7 +118,7 @@ async fn rescore(
     let version = labels::rescore(&app.db, &slug, user.0.id).await?;
     let none = || {
         Problem::conflict(
-            "the board shows no labels yet, so there is nothing to score anew; upload labels first",
+            "there are no labels to score anew with: the board shows none yet, or other classes or images came after them; upload the labels",
         )
     };
     Ok((
@@ -142,10 +142,15 @@ async fn read(app: &App, challenge: &Challenge, file: Vec<u8>) -> Result<Read, P
         images
     };
     let config = app.config.clone();
+    let public_fraction = challenge.settings.public_fraction;
     let reading = tokio::task::spawn_blocking(move || {
         let (labels, images) = Labels::parse_csv(file.as_slice(), &classes, known_images.as_ref())?;
         if labels.scored() == 0 {
             return Err(FormatError::whole(split::NO_LABEL).into());
+        }
+        let count = u32::try_from(labels.len()).unwrap_or(u32::MAX);
+        if let Some(fault) = split::fault(public_fraction, count) {
+            return Err(FormatError::whole(fault).into());
         }
         let digest = digest(&config.server_key, &classes, &images, &file);
         Ok::<_, Problem>(Read {

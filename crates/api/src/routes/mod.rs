@@ -2,6 +2,7 @@
 
 mod architectures;
 mod challenges;
+mod commitment;
 mod events;
 mod files;
 mod images;
@@ -29,6 +30,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(challenges::routes())
         .merge(organizers::routes())
         .merge(labels::routes())
+        .merge(commitment::routes())
         .merge(images::routes())
         .merge(files::routes())
         .merge(architectures::routes())

@@ -372,8 +372,7 @@ async fn other_classes_ask_for_the_labels_once_more() {
             &json!(null),
         )
         .await;
-    assert_eq!(rescored.status, StatusCode::ACCEPTED);
-    server.scorer_looks(None).await;
+    assert_eq!(rescored.status, StatusCode::CONFLICT);
     let still_stale = change(json!({"published": true})).await;
     assert_eq!(still_stale.status, StatusCode::CONFLICT);
     assert!(

@@ -1,10 +1,11 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use clap::Subcommand;
 use referee_api::LONGEST_PASSWORD;
 use referee_storage::ApiDb;
 use referee_storage::accounts::{self, Role, User};
+use referee_storage::audit;
 use referee_storage::cluster::{self, ClusterError, PrivateCluster};
 
 use super::account::new_password;
@@ -74,35 +75,37 @@ impl Admin {
                 password.len()
             );
         }
-        let (db, cluster) = self.database().await?;
-        let done = self.action.carry_out(&db, password).await;
+        let (db, cluster) = database(&self.data).await?;
+        // What the audit trail says of where this was done.
+        let here = Some("referee admin".to_owned());
+        let done = audit::acting(here, self.action.carry_out(&db, password)).await;
         db.close().await;
         if let Some(cluster) = cluster {
             cluster.stop().await?;
         }
         output::print_line(&done?)
     }
+}
 
-    /// The database, and the private cluster if it had to be started for this.
-    async fn database(&self) -> anyhow::Result<(ApiDb, Option<PrivateCluster>)> {
-        let external = match url("DATABASE_URL", "DATABASE_PASSWORD")? {
-            Some(url) => Some(url),
-            None => url("REFEREE_API_DATABASE_URL", "REFEREE_API_PASSWORD")?,
-        };
-        if let Some(url) = external {
-            let db = ApiDb::connect(&url).await.context(
-                "the database cannot be used: see that PostgreSQL runs where DATABASE_URL or REFEREE_API_DATABASE_URL says, that the password is right, and that `referee migrate` has run",
-            )?;
-            return Ok((db, None));
-        }
-        let urls = cluster::recorded_urls(&self.data)?;
-        let cluster = match PrivateCluster::start(&self.data).await {
-            Ok(cluster) => Some(cluster),
-            Err(ClusterError::InUse { .. }) => None,
-            Err(error) => return Err(error.into()),
-        };
-        Ok((ApiDb::connect(&urls.api).await?, cluster))
+/// The database, and the private cluster in `data` if it had to be started for this.
+pub(super) async fn database(data: &Path) -> anyhow::Result<(ApiDb, Option<PrivateCluster>)> {
+    let external = match url("DATABASE_URL", "DATABASE_PASSWORD")? {
+        Some(url) => Some(url),
+        None => url("REFEREE_API_DATABASE_URL", "REFEREE_API_PASSWORD")?,
+    };
+    if let Some(url) = external {
+        let db = ApiDb::connect(&url).await.context(
+            "the database cannot be used: see that PostgreSQL runs where DATABASE_URL or REFEREE_API_DATABASE_URL says, that the password is right, and that `referee migrate` has run",
+        )?;
+        return Ok((db, None));
     }
+    let urls = cluster::recorded_urls(data)?;
+    let cluster = match PrivateCluster::start(data).await {
+        Ok(cluster) => Some(cluster),
+        Err(ClusterError::InUse { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    Ok((ApiDb::connect(&urls.api).await?, cluster))
 }
 
 impl Action {

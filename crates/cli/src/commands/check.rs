@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use referee_client::Client;
 use referee_scoring::{ClassEntry, ClassList, Expected, ImageList, predictions};
 use serde_json::json;
 
@@ -83,27 +84,34 @@ impl Check {
             .challenge
             .as_deref()
             .context("give --challenge SLUG, or both --classes FILE and --images N")?;
-        let client = self.connection.client()?;
-        let challenge = client.challenge(slug).await?;
-        let entries = challenge.classes.into_iter().map(|class| ClassEntry {
-            name: class.name,
-            id: class.id,
-        });
-        let classes = ClassList::new(entries.collect())?;
-        let names = if challenge.test.named_images {
-            client.image_names(slug).await?
-        } else {
-            None
-        };
-        let images = match names {
-            Some(names) => ImageList::named(names)?,
-            None => ImageList::ordinals(
-                challenge
-                    .images
-                    .with_context(|| format!("{slug} has no test images yet; ask its organizers"))?
-                    as usize,
-            ),
-        };
-        Ok((classes, images))
+        challenge_facts(&self.connection.client()?, slug).await
     }
+}
+
+/// The classes and the images of a challenge.
+pub(super) async fn challenge_facts(
+    client: &Client,
+    slug: &str,
+) -> anyhow::Result<(ClassList, ImageList)> {
+    let challenge = client.challenge(slug).await?;
+    let entries = challenge.classes.into_iter().map(|class| ClassEntry {
+        name: class.name,
+        id: class.id,
+    });
+    let classes = ClassList::new(entries.collect())?;
+    let names = if challenge.test.named_images {
+        client.image_names(slug).await?
+    } else {
+        None
+    };
+    let images = match names {
+        Some(names) => ImageList::named(names)?,
+        None => ImageList::ordinals(
+            challenge
+                .images
+                .with_context(|| format!("{slug} has no test images yet; ask its organizers"))?
+                as usize,
+        ),
+    };
+    Ok((classes, images))
 }

@@ -2,6 +2,7 @@
 
 mod account;
 mod admin;
+mod audit;
 pub mod challenge;
 mod check;
 mod convert;
@@ -14,6 +15,7 @@ mod score;
 mod serve;
 mod submissions;
 mod submit;
+mod verify;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
@@ -41,6 +43,7 @@ enum Command {
     Migrate(migrate::Migrate),
     DatabaseUrl(migrate::DatabaseUrl),
     Admin(admin::Admin),
+    Audit(audit::Audit),
     Register(account::Register),
     Login(account::Login),
     Token(account::Token),
@@ -55,6 +58,7 @@ enum Command {
     Select(submissions::Select),
     Leaderboard(leaderboard::Leaderboard),
     Check(check::Check),
+    Verify(verify::Verify),
     Score(score::Score),
     Predict(predict::Predict),
     Profile(profile::Profile),
@@ -88,6 +92,7 @@ pub async fn run(referee: Referee) -> anyhow::Result<()> {
         Command::Migrate(migrate) => migrate.run().await,
         Command::DatabaseUrl(database_url) => database_url.run(),
         Command::Admin(admin) => admin.run().await,
+        Command::Audit(audit) => audit.run().await,
         Command::Register(register) => register.run().await,
         Command::Login(login) => login.run().await,
         Command::Token(token) => token.run().await,
@@ -99,6 +104,7 @@ pub async fn run(referee: Referee) -> anyhow::Result<()> {
         Command::Select(select) => select.run().await,
         Command::Leaderboard(leaderboard) => leaderboard.run().await,
         Command::Check(check) => check.run().await,
+        Command::Verify(verify) => verify.run().await,
         Command::Score(score) => score.run(),
         Command::Predict(predict) => predict.run().await,
         Command::Profile(profile) => profile.run(),

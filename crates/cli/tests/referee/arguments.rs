@@ -137,6 +137,7 @@ fn help_is_for_stdout() {
       migrate       Prepare a database, or bring it up to date: roles, queue and schema
       database-url  Print the connection URL of the private cluster, for psql and pg_dump
       admin         Change accounts on the server's machine, whether or not the server runs
+      audit         Check or export the audit trail: who did what, when and from where
       register      Open an account, and keep a token for it
       login         Sign in, and keep a token
       token         Print the token in use, or manage tokens
@@ -145,6 +146,7 @@ fn help_is_for_stdout() {
       submissions   List your submissions, or look at one, withdraw it, or select it
       leaderboard   Show a challenge's leaderboard
       check         Check a prediction file as the server would, before uploading it
+      verify        Check a labels file against what a challenge committed to when it was published
       score         Score predictions against labels, without a server
       predict       Run a model over test images as the server would: its predictions, ready to be scored or submitted
       profile       Show a network's parameters, multiply-accumulates, depth and layers

@@ -2,6 +2,8 @@
 
 mod accounts;
 mod arguments;
+mod audit;
+mod canary;
 mod challenge;
 mod challenges;
 mod crashes;

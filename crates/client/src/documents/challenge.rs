@@ -57,6 +57,9 @@ pub struct ChallengeDocument {
     pub submissions: u64,
     pub created_at: DateTime<Utc>,
     pub published_at: Option<DateTime<Utc>>,
+    /// To the labels that the board shows; from publishing on.
+    #[serde(default)]
+    pub commitment: Option<Commitment>,
     /// For its organizers only, until it is published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub publishing: Option<Publishing>,
@@ -139,6 +142,39 @@ pub struct StoredFile {
     pub bytes: u64,
     /// 64 hexadecimal digits.
     pub sha256: String,
+}
+
+/// A commitment to hidden labels, their split and the rules: whoever keeps it can tell later whether they are still the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Commitment {
+    pub label_version: u32,
+    /// 64 hexadecimal digits.
+    pub sha256: String,
+}
+
+/// A commitment with what opens it, for those who may have that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CommitmentDocument {
+    pub label_version: u32,
+    /// 64 hexadecimal digits.
+    pub sha256: String,
+    pub opening: Option<CommitmentOpening>,
+    /// Why there is no `opening` for whoever asks, in a sentence.
+    pub sealed_because: Option<String>,
+}
+
+/// What, together with the labels, makes the commitment again; `docs/CHALLENGE.md` says how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CommitmentOpening {
+    /// 64 hexadecimal digits.
+    pub salt: String,
+    /// As they were when it was made, a line each.
+    pub rules: String,
+    /// Which images are public: a bit each, in hexadecimal bytes, the lowest bit first.
+    pub public_images: String,
 }
 
 /// What stands between a draft and its publication.

@@ -6,8 +6,8 @@ use reqwest::{Method, StatusCode};
 use super::retry::Patience;
 use super::{ANSWER_TIMEOUT, Client, ClientError, Upload};
 use crate::documents::{
-    ChallengeDocument, ChallengePatch, ChallengeSettings, ChallengeSummary, ImageNames,
-    LabelVersion, Leaderboard, Organizer, Split,
+    ChallengeDocument, ChallengePatch, ChallengeSettings, ChallengeSummary, CommitmentDocument,
+    ImageNames, LabelVersion, Leaderboard, Organizer, Split,
 };
 
 /// A file of a challenge that goes up and comes down as it is.
@@ -40,6 +40,11 @@ impl Client {
 
     pub async fn challenge(&self, slug: &str) -> Result<ChallengeDocument, ClientError> {
         self.get(&["challenges", slug]).await
+    }
+
+    /// The commitment to the hidden labels, with what opens it where that may be had.
+    pub async fn commitment(&self, slug: &str) -> Result<CommitmentDocument, ClientError> {
+        self.get(&["challenges", slug, "commitment"]).await
     }
 
     pub async fn create_challenge(

@@ -153,7 +153,7 @@ pub async fn put_file(
     stored: &Stored,
     content: Content,
 ) -> Result<bool, StorageError> {
-    let mut transaction = db.pool().begin().await?;
+    let mut transaction = db.begin().await?;
     let is_new = upsert(
         &mut transaction,
         challenge,
@@ -191,7 +191,7 @@ pub async fn put_test_images(
     images: &ImageList,
     sizes: Option<&[i64]>,
 ) -> Result<TestImages, StorageError> {
-    let mut transaction = db.pool().begin().await?;
+    let mut transaction = db.begin().await?;
     let challenge = lock(&mut transaction, slug)
         .await?
         .ok_or(StorageError::Corrupt(
@@ -206,7 +206,6 @@ pub async fn put_test_images(
     {
         return Ok(TestImages::OtherCount(before));
     }
-    let other_count = challenge.images.is_some_and(|before| before != count);
     let names_before = sqlx::query_scalar!(
         "SELECT image_names FROM challenges WHERE id = $1",
         challenge.id
@@ -227,7 +226,6 @@ pub async fn put_test_images(
         SET images = $2,
             image_names = $3,
             image_sizes = $4,
-            labels_stale_since = CASE WHEN $5 THEN clock_timestamp() ELSE labels_stale_since END,
             label_leak_checked = false,
             facts_revision = facts_revision + 1
         WHERE id = $1
@@ -236,7 +234,6 @@ pub async fn put_test_images(
         count,
         images.names(),
         sizes,
-        other_count || (other_names && names_before.is_some()),
     )
     .execute(&mut *transaction)
     .await?;

@@ -133,7 +133,7 @@ pub async fn add(
     classes: &ClassList,
     images: &ImageList,
 ) -> Result<Added, StorageError> {
-    let mut transaction = db.pool().begin().await?;
+    let mut transaction = db.begin().await?;
     let challenge = lock(&mut transaction, slug)
         .await?
         .ok_or(StorageError::Corrupt(
@@ -172,16 +172,17 @@ pub async fn add(
     if agreed.is_none() {
         return Ok(Added::FactsChanged);
     }
-    let version = add_version(
-        &mut transaction,
+    let added = sqlx::query_scalar!(
+        r#"SELECT add_label_version($1, $2, $3, $4) AS "version!""#,
         challenge.id,
         count,
         digest,
-        None,
         uploader,
     )
+    .fetch_one(&mut *transaction)
     .await?;
-    copy_in(&mut transaction, challenge.id, version.version, labels).await?;
+    copy_in(&mut transaction, challenge.id, added, labels).await?;
+    let version = version(&mut transaction, challenge.id, added).await?;
     touch_board(&mut transaction, challenge.id).await?;
     wake_scorer(&mut transaction, challenge.id).await?;
     transaction.commit().await?;
@@ -189,45 +190,26 @@ pub async fn add(
 }
 
 /// Adds a version with the labels that the board shows, so that everything is scored anew; `None` where it shows none. Where
-/// later labels are on their way to it, with those: a version with the ones before would take the board from them.
+/// later labels are on their way to it, with those: a version with the ones before would take the board from them. None either
+/// where the classes or the images' names have changed since: those labels may not be scored with any more.
 pub async fn rescore(
     db: &ApiDb,
     slug: &str,
     organizer: Uuid,
 ) -> Result<Option<LabelVersion>, StorageError> {
-    let mut transaction = db.pool().begin().await?;
+    let mut transaction = db.begin().await?;
     let challenge = lock(&mut transaction, slug)
         .await?
         .ok_or(StorageError::Corrupt(
             "a challenge is gone, which nothing deletes",
         ))?;
-    let newest = sqlx::query!(
-        r#"
-        SELECT version, images, digest
-        FROM label_versions
-        WHERE challenge = $1
-          AND version >= $2
-          AND state IN ('uploaded', 'sealed', 'current')
-        ORDER BY version DESC
-        LIMIT 1
-        "#,
-        challenge.id,
-        challenge.label_version,
-    )
-    .fetch_optional(&mut *transaction)
-    .await?;
-    let Some(newest) = newest else {
+    let added = sqlx::query_scalar!("SELECT add_rescore($1, $2)", challenge.id, organizer)
+        .fetch_one(&mut *transaction)
+        .await?;
+    let Some(added) = added else {
         return Ok(None);
     };
-    let version = add_version(
-        &mut transaction,
-        challenge.id,
-        newest.images,
-        &newest.digest,
-        Some(newest.version),
-        organizer,
-    )
-    .await?;
+    let version = version(&mut transaction, challenge.id, added).await?;
     touch_board(&mut transaction, challenge.id).await?;
     wake_scorer(&mut transaction, challenge.id).await?;
     transaction.commit().await?;
@@ -260,29 +242,22 @@ async fn newest_with_digest(
     .await?)
 }
 
-async fn add_version(
+async fn version(
     connection: &mut PgConnection,
     challenge: Uuid,
-    images: i32,
-    digest: &[u8],
-    copy_of: Option<i32>,
-    creator: Uuid,
+    version: i32,
 ) -> Result<LabelVersion, StorageError> {
     Ok(sqlx::query_as!(
         LabelVersion,
         r#"
-        INSERT INTO label_versions (challenge, version, images, digest, copy_of, created_by)
-        SELECT $1, coalesce(max(version), 0) + 1, $2, $3, $4, $5
+        SELECT version, images, state AS "state: LabelState", problem, copy_of,
+               (SELECT handle FROM users WHERE id = created_by) AS "created_by!", created_at, current_at
         FROM label_versions
         WHERE challenge = $1
-        RETURNING version, images, state AS "state: LabelState", problem, copy_of,
-                  (SELECT handle FROM users WHERE id = created_by) AS "created_by!", created_at, current_at
+          AND version = $2
         "#,
         challenge,
-        images,
-        digest,
-        copy_of,
-        creator,
+        version,
     )
     .fetch_one(connection)
     .await?)

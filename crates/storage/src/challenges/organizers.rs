@@ -44,6 +44,7 @@ pub async fn is_organizer(db: &ApiDb, challenge: Uuid, user: Uuid) -> Result<boo
 
 /// Adds an organizer; nothing happens to one who is organizer already.
 pub async fn add_organizer(db: &ApiDb, challenge: Uuid, user: Uuid) -> Result<(), StorageError> {
+    let mut transaction = db.begin().await?;
     sqlx::query!(
         r#"
         INSERT INTO challenge_organizers (challenge, user_id)
@@ -53,8 +54,9 @@ pub async fn add_organizer(db: &ApiDb, challenge: Uuid, user: Uuid) -> Result<()
         challenge,
         user,
     )
-    .execute(db.pool())
+    .execute(&mut *transaction)
     .await?;
+    transaction.commit().await?;
     Ok(())
 }
 
@@ -73,7 +75,7 @@ pub async fn remove_organizer(
     challenge: Uuid,
     user: Uuid,
 ) -> Result<Removal, StorageError> {
-    let mut transaction = db.pool().begin().await?;
+    let mut transaction = db.begin().await?;
     // Two organizers who remove each other at the same moment take turns.
     sqlx::query!(
         "SELECT id FROM challenges WHERE id = $1 FOR UPDATE",

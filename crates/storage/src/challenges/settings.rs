@@ -98,7 +98,7 @@ pub async fn create(
     settings: &Settings,
     creator: Uuid,
 ) -> Result<bool, StorageError> {
-    let mut transaction = db.pool().begin().await?;
+    let mut transaction = db.begin().await?;
     let id = Uuid::now_v7();
     let created = sqlx::query!(
         r#"
@@ -177,7 +177,7 @@ pub async fn change<E: From<StorageError>>(
     slug: &str,
     decide: impl FnOnce(&Challenge, Dependents) -> Result<Change, E>,
 ) -> Result<Option<()>, E> {
-    let mut transaction = db.pool().begin().await.map_err(StorageError::from)?;
+    let mut transaction = db.begin().await?;
     let Some(challenge) = lock(&mut transaction, slug).await? else {
         return Ok(None);
     };
@@ -206,17 +206,25 @@ pub async fn change<E: From<StorageError>>(
         publish,
         known_labels,
     } = decide(&challenge, dependents)?;
+    // Apart from the rest, which the api may write as it likes: the close lets private scores out.
+    sqlx::query!(
+        r#"SELECT set_schedule($1, $2, $3) AS "set: ()""#,
+        challenge.id,
+        settings.opens,
+        settings.closes,
+    )
+    .fetch_one(&mut *transaction)
+    .await
+    .map_err(StorageError::from)?;
     sqlx::query!(
         r#"
         UPDATE challenges
-        SET title = $2, series = $3, description = $4, classes = $5, public_images = $6, opens = $7, closes = $8,
-            after_close = $9, per_day = $10, per_week = $11, total = $12, upload_mb = $13, primary_error = $14,
-            public_fraction = $15, feedback = $16, ranking = $17, final_selections = $18, outside_data = $19,
-            known_labels = $20, reference_label = $22, reference_error = $23,
-            published_at = CASE WHEN $21 THEN coalesce(published_at, now()) ELSE published_at END,
-            label_leak_checked = label_leak_checked AND classes = $5,
-            facts_revision = facts_revision + (classes <> $5)::integer,
-            labels_stale_since = CASE WHEN classes = $5 THEN labels_stale_since ELSE clock_timestamp() END
+        SET title = $2, series = $3, description = $4, classes = $5, public_images = $6, after_close = $7, per_day = $8,
+            per_week = $9, total = $10, upload_mb = $11, primary_error = $12, public_fraction = $13, feedback = $14,
+            ranking = $15, final_selections = $16, outside_data = $17, known_labels = $18, reference_label = $20,
+            reference_error = $21,
+            published_at = CASE WHEN $19 THEN coalesce(published_at, now()) ELSE published_at END,
+            label_leak_checked = label_leak_checked AND classes = $5
         WHERE id = $1
         "#,
         challenge.id,
@@ -225,8 +233,6 @@ pub async fn change<E: From<StorageError>>(
         settings.description,
         Json(&settings.classes) as _,
         settings.public_images,
-        settings.opens,
-        settings.closes,
         settings.after_close as AfterClose,
         settings.per_day,
         settings.per_week,

@@ -16,9 +16,10 @@ pub use close::{due_closings, release_private_scores};
 pub use outcome::{Judged, Stored, store_outcome};
 pub use ranks::{RankRange, Ranking, hits, ranking, store_rank_ranges};
 pub use versions::{
-    ChallengeFacts, LabelVersion, add_outcome, add_split, challenges_with_boards, copy_labels,
-    current_version, facts, facts_revision, flip, labels, mark_leak, refuse, remind, retire_unfit,
-    seal, split, unscored, untended_challenges, versions_in_work, wake,
+    ChallengeFacts, LabelRefusal, LabelVersion, add_outcome, add_split, challenges_with_boards,
+    copy_labels, current_version, facts, facts_revision, flip, labels, labels_are_fresh, mark_leak,
+    refuse, remind, retire_unfit, seal, split, unscored, untended_challenges, versions_in_work,
+    wake,
 };
 pub use watchdog::{WatchdogReport, watch};
 
@@ -61,7 +62,10 @@ async fn lock_team(connection: &mut PgConnection, team: Uuid) -> Result<(), sqlx
 }
 
 /// Raises the board's revision: the api's processes hear of it and rebuild the document.
-async fn touch_board(connection: &mut PgConnection, challenge: Uuid) -> Result<(), sqlx::Error> {
+pub(crate) async fn touch_board(
+    connection: &mut PgConnection,
+    challenge: Uuid,
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE boards
          SET revision = revision + 1, changed_at = clock_timestamp()

@@ -194,7 +194,8 @@ pub async fn versions_in_work(
     .await?)
 }
 
-/// Fills a version that is to be the same as an earlier one. Doing it twice changes nothing.
+/// Fills a version that is to be the same as an earlier one: with all of it, or, where that is done already, with nothing.
+/// The two are never mixed.
 pub async fn copy_labels(
     db: &ScorerDb,
     challenge: Uuid,
@@ -205,8 +206,9 @@ pub async fn copy_labels(
         "INSERT INTO sealed.labels (challenge, version, ordinal, labels)
          SELECT challenge, $3, ordinal, labels
          FROM sealed.labels
-         WHERE challenge = $1 AND version = $2
-         ON CONFLICT (challenge, version, ordinal) DO NOTHING",
+         WHERE challenge = $1
+           AND version = $2
+           AND NOT EXISTS (SELECT FROM sealed.labels WHERE challenge = $1 AND version = $3)",
         challenge,
         from,
         to
@@ -216,29 +218,32 @@ pub async fn copy_labels(
     Ok(())
 }
 
-/// Takes the labels of a draft off its board when its test set has got another size; whether it had to.
+/// Takes the labels of a draft out of use when its test set has got another size, or other classes or image names than they
+/// were read with; whether it had to.
 pub async fn retire_unfit(db: &ScorerDb, challenge: Uuid) -> Result<bool, StorageError> {
     let mut transaction = db.pool().begin().await?;
-    let retired = sqlx::query!(
+    let retired = sqlx::query_scalar!(
         "UPDATE label_versions v
          SET state = 'superseded'
          FROM challenges c
          WHERE c.id = $1
            AND c.published_at IS NULL
            AND v.challenge = c.id
-           AND v.version = c.label_version
-           AND v.images <> c.images",
+           AND v.state IN ('sealed', 'current')
+           AND (v.images <> c.images OR v.created_at <= c.labels_stale_since)
+         RETURNING v.version",
         challenge
     )
-    .execute(&mut *transaction)
+    .fetch_all(&mut *transaction)
     .await?;
-    if retired.rows_affected() == 0 {
+    if retired.is_empty() {
         return Ok(false);
     }
     lock_challenge(&mut transaction, challenge).await?;
     sqlx::query!(
-        "UPDATE challenges SET label_version = NULL WHERE id = $1",
-        challenge
+        "UPDATE challenges SET label_version = NULL WHERE id = $1 AND label_version = ANY ($2)",
+        challenge,
+        &retired
     )
     .execute(&mut *transaction)
     .await?;
@@ -259,18 +264,61 @@ pub async fn seal(db: &ScorerDb, challenge: Uuid, version: i32) -> Result<(), St
     Ok(())
 }
 
+/// Why labels cannot be used: the whole list, without a number, so that no sentence can tell of a label or of the split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LabelRefusal {
+    NotWhole,
+    OtherCount,
+    Stale,
+    NothingLabelled,
+    SideWithoutLabels,
+}
+
+impl LabelRefusal {
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::NotWhole => "the labels did not arrive whole; upload the file again",
+            Self::OtherCount => {
+                "there are more or fewer labels than test images; upload one row per image"
+            }
+            Self::Stale => {
+                "the classes or the test images changed after these labels were read; upload the file again"
+            }
+            Self::NothingLabelled => referee_scoring::split::NO_LABEL,
+            Self::SideWithoutLabels => {
+                "the public or the private images would be without a label; label more images, or choose another public_fraction"
+            }
+        }
+    }
+}
+
+/// Whether a version was read with the classes and image names that hold now. Asked after [`facts`], it speaks for those.
+pub async fn labels_are_fresh(
+    db: &ScorerDb,
+    challenge: Uuid,
+    version: i32,
+) -> Result<bool, StorageError> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT labels_are_fresh($1, $2) AS "fresh!""#,
+        challenge,
+        version
+    )
+    .fetch_one(db.pool())
+    .await?)
+}
+
 /// The version cannot be used.
 pub async fn refuse(
     db: &ScorerDb,
     challenge: Uuid,
     version: i32,
-    problem: &str,
+    refusal: LabelRefusal,
 ) -> Result<(), StorageError> {
     sqlx::query!(
         "UPDATE label_versions SET state = 'refused', problem = $3 WHERE challenge = $1 AND version = $2 AND state = 'uploaded'",
         challenge,
         version,
-        problem
+        refusal.sentence()
     )
     .execute(db.pool())
     .await?;
@@ -433,7 +481,9 @@ pub async fn untended_challenges(db: &ScorerDb) -> Result<Vec<Uuid>, StorageErro
         r#"SELECT c.id
            FROM challenges c
            WHERE EXISTS (SELECT FROM label_versions v WHERE v.challenge = c.id AND v.state IN ('uploaded', 'sealed'))
-              OR (NOT c.label_leak_checked AND c.label_version IS NOT NULL)"#
+              OR (NOT c.label_leak_checked AND c.label_version IS NOT NULL)
+              OR c.published_at IS NOT NULL
+                 AND EXISTS (SELECT FROM label_versions v WHERE v.challenge = c.id AND v.state = 'current' AND v.commitment IS NULL)"#
     )
     .fetch_all(db.pool())
     .await?)

@@ -70,7 +70,7 @@ pub struct Earlier {
 
 /// Stores a submission and its job. Exact however many come at the same time: a team's are looked at one by one.
 pub async fn accept(db: &ApiDb, new: &NewSubmission<'_>) -> Result<Intake, StorageError> {
-    let mut transaction = db.pool().begin().await?;
+    let mut transaction = db.begin().await?;
     let Some(team) = team_of(&mut transaction, new).await? else {
         return Ok(Intake::Refused(Refusal::TeamName(new.handle.to_owned())));
     };

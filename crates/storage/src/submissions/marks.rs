@@ -48,7 +48,7 @@ pub async fn change(
     by: Uuid,
     changes: &Changes,
 ) -> Result<Result<(), SelectionRefusal>, StorageError> {
-    let mut transaction = db.pool().begin().await?;
+    let mut transaction = db.begin().await?;
     if let Some(selected) = changes.selected
         && let Some(refusal) = selection_refusal(&mut transaction, submission, selected).await?
     {
@@ -96,7 +96,7 @@ pub async fn change(
 
 /// Takes a submission off the board for good; its quota stays spent. Nothing happens the second time.
 pub async fn withdraw(db: &ApiDb, submission: Uuid) -> Result<(), StorageError> {
-    let mut transaction = db.pool().begin().await?;
+    let mut transaction = db.begin().await?;
     let challenge = sqlx::query_scalar!(
         "UPDATE submissions SET withdrawn_at = now() WHERE id = $1 AND withdrawn_at IS NULL RETURNING challenge",
         submission,

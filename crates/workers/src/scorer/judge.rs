@@ -106,6 +106,11 @@ impl Judge {
         ) else {
             return Err(missing);
         };
+        if !scorer::labels_are_fresh(&self.db, challenge, version).await? {
+            return Err(StorageError::Corrupt(
+                "a version of the labels was read with other classes or image names than the challenge has now",
+            ));
+        }
         if labels.len() != facts.images.len() || public.len() != labels.len() {
             return Err(StorageError::Corrupt(
                 "a version of the labels is for another test set than the challenge has now",

@@ -3,8 +3,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use referee_storage::presence::Presence;
-use referee_storage::{ScorerDb, StorageError, queue, scorer};
-use tokio::time::{MissedTickBehavior, interval};
+use referee_storage::{ScorerDb, StorageError, audit, queue, scorer};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -16,7 +16,10 @@ pub(super) struct Rounds {
     presence: Presence,
     deadline: Duration,
     changed: Arc<Mutex<HashSet<Uuid>>>,
+    head_logged: Arc<Mutex<Option<Instant>>>,
 }
+
+const DAY: Duration = Duration::from_hours(24);
 
 impl Rounds {
     pub fn new(db: ScorerDb, deadline: Duration) -> Self {
@@ -25,6 +28,7 @@ impl Rounds {
             db,
             deadline,
             changed: Arc::default(),
+            head_logged: Arc::default(),
         }
     }
 
@@ -64,8 +68,26 @@ impl Rounds {
         Ok(())
     }
 
+    /// Adds what was done to the audit trail. Its head is logged once a day: whoever keeps it can tell later whether the trail
+    /// is still the same.
+    async fn chain_audit(&self) -> Result<(), StorageError> {
+        let head = audit::chain(&self.db).await?;
+        let mut logged = self
+            .head_logged
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if logged.is_none_or(|logged| logged.elapsed() >= DAY) {
+            *logged = Some(Instant::now());
+            tracing::info!(%head, "the audit trail's head; `referee audit verify --head` checks that it is still in the trail");
+        }
+        Ok(())
+    }
+
     async fn round(&self) -> Result<(), StorageError> {
         self.presence.renew().await?;
+        if let Err(error) = self.chain_audit().await {
+            tracing::warn!(%error, "nothing was added to the audit trail; the next try is in a second");
+        }
         let watched = scorer::watch(&self.db, self.deadline).await?;
         if watched.requeued + watched.failed > 0 {
             tracing::warn!(

@@ -25,7 +25,11 @@ impl TaskHandler for Score {
         let Some(scorer) = context.get_ext::<Scorer>().cloned() else {
             return Err("the scorer was started without its tools".to_owned());
         };
-        scorer.score(self.submission).await
+        scorer.score(self.submission).await.map_err(|error| {
+            tracing::warn!(submission = %self.submission, %error, "a score job did not come to its end");
+            // The queue keeps it where another role reads.
+            "the submission could not be scored; the scorer's log says why".to_owned()
+        })
     }
 }
 

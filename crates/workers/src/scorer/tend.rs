@@ -4,9 +4,10 @@ use std::sync::atomic::AtomicU64;
 
 use futures::StreamExt;
 use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext};
+use referee_scoring::commitment::commitment;
 use referee_scoring::{leaks, split};
-use referee_storage::StorageError;
-use referee_storage::scorer::{self, Claim, LabelVersion};
+use referee_storage::scorer::{self, Claim, LabelRefusal, LabelVersion};
+use referee_storage::{StorageError, commitments};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -33,7 +34,8 @@ impl TaskHandler for Tend {
         };
         scorer.tend(self.challenge).await.map_err(|error| {
             tracing::warn!(challenge = %self.challenge, %error, "a challenge will be looked after again");
-            error.to_string()
+            // The queue keeps it where another role reads.
+            "the challenge could not be looked after; the scorer's log says why".to_owned()
         })
     }
 }
@@ -41,13 +43,16 @@ impl TaskHandler for Tend {
 impl Scorer {
     async fn tend(&self, challenge: Uuid) -> Result<(), StorageError> {
         if scorer::retire_unfit(&self.db, challenge).await? {
-            tracing::info!(%challenge, "the draft's test set has another size than its labels");
+            tracing::info!(%challenge, "the draft's test set or classes are others than its labels were read with");
         }
         let versions = scorer::versions_in_work(&self.db, challenge).await?;
         for version in versions.iter().filter(|version| !version.is_sealed) {
             self.seal(challenge, version).await?;
         }
         self.check_for_leaks(challenge).await?;
+        if let Err(error) = self.commit(challenge).await {
+            tracing::warn!(%challenge, %error, "labels were not committed to; the next try follows");
+        }
         let newest = scorer::versions_in_work(&self.db, challenge).await?.pop();
         // Files that cannot be read hold up neither the private scores nor the ranks of the others.
         let rescored = match newest.filter(|version| version.is_sealed) {
@@ -71,17 +76,18 @@ impl Scorer {
         let Some(facts) = scorer::facts(&self.db, challenge).await? else {
             return Err(StorageError::Corrupt("labels without a test set"));
         };
+        let refuse = |refusal| scorer::refuse(&self.db, challenge, version.version, refusal);
+        if !scorer::labels_are_fresh(&self.db, challenge, version.version).await? {
+            return refuse(LabelRefusal::Stale).await;
+        }
         let Some(labels) = scorer::labels(&self.db, challenge, version.version).await? else {
-            let problem = "the labels did not arrive whole; upload the file again";
-            return scorer::refuse(&self.db, challenge, version.version, problem).await;
+            return refuse(LabelRefusal::NotWhole).await;
         };
         if labels.len() != facts.images.len() {
-            let problem = format!(
-                "{} labels for {} test images; upload one row per image",
-                labels.len(),
-                facts.images.len()
-            );
-            return scorer::refuse(&self.db, challenge, version.version, &problem).await;
+            return refuse(LabelRefusal::OtherCount).await;
+        }
+        if labels.scored() == 0 {
+            return refuse(LabelRefusal::NothingLabelled).await;
         }
         let mut key = [0; 32];
         getrandom::fill(&mut key)
@@ -93,11 +99,37 @@ impl Scorer {
         let public = held
             .filter(|held| held.len() == labels.len())
             .unwrap_or_else(|| split::choose(&key, facts.public_fraction, images));
-        if let Some(problem) = split::fault_of_labels(&labels, &public, facts.public_fraction) {
-            return scorer::refuse(&self.db, challenge, version.version, &problem).await;
+        if split::leaves_a_side_unlabelled(&labels, &public, facts.public_fraction) {
+            return refuse(LabelRefusal::SideWithoutLabels).await;
         }
         scorer::add_split(&self.db, challenge, &key, &public).await?;
         scorer::seal(&self.db, challenge, version.version).await
+    }
+
+    /// Commits to labels of a published challenge that nobody has committed to.
+    async fn commit(&self, challenge: Uuid) -> Result<(), StorageError> {
+        for version in commitments::uncommitted(&self.db, challenge).await? {
+            let key = self.judge.answer_key(challenge, version).await?;
+            let rules = commitments::rules(&self.db, challenge).await?;
+            let mut salt = [0; 32];
+            getrandom::fill(&mut salt)
+                .map_err(|_| StorageError::Corrupt("the system gave no random bytes"))?;
+            let committed_to = rules.clone();
+            let committing = tokio::task::spawn_blocking(move || {
+                commitment(
+                    &salt,
+                    &committed_to,
+                    &key.facts.classes,
+                    &key.labels,
+                    &key.public,
+                )
+            });
+            let sha256 = committing
+                .await
+                .map_err(|_| StorageError::Corrupt("a commitment did not come to its end"))?;
+            commitments::commit(&self.db, challenge, version, &salt, &rules, &sha256).await?;
+        }
+        Ok(())
     }
 
     async fn check_for_leaks(&self, challenge: Uuid) -> Result<(), StorageError> {

@@ -327,6 +327,17 @@ impl Arena {
             .collect()
     }
 
+    /// From the first of these that was scored to the last.
+    pub async fn seconds_of_scoring(&self, submissions: &[Uuid]) -> f64 {
+        sqlx::query_scalar(
+            "SELECT extract(epoch FROM max(scored_at) - min(scored_at))::float8 FROM submissions WHERE id = ANY ($1)",
+        )
+        .bind(submissions)
+        .fetch_one(&mut self.owner().await)
+        .await
+        .expect("query")
+    }
+
     pub async fn label_states(&self) -> Vec<String> {
         self.rows("SELECT state FROM label_versions ORDER BY version")
             .await

@@ -7,12 +7,14 @@ use referee_client::documents;
 use referee_storage::challenges::files::{self, File, Purpose};
 use referee_storage::challenges::labels::{self, LabelState, LabelVersion};
 use referee_storage::challenges::{State, Summary, organizers};
+use referee_storage::commitments;
 
 use super::publishing;
 use super::settings::{self, class_documents};
 use crate::app::App;
 use crate::auth::MaybeSignedIn;
 use crate::problem::Problem;
+use crate::routes::commitment;
 
 /// The challenge as whoever asks may see it.
 pub async fn challenge(
@@ -69,6 +71,9 @@ pub async fn challenge(
         submissions: challenge.submissions.unsigned_abs(),
         created_at: challenge.created_at,
         published_at: challenge.published_at,
+        commitment: commitments::current(&app.db, challenge.id)
+            .await?
+            .map(commitment::document),
         publishing,
         labels: newest.map(label_version_document),
     })

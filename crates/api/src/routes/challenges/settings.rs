@@ -213,7 +213,8 @@ fn patched(
 
 /// What stays as it is: classes and the public fraction once published; the number of classes and the public fraction
 /// once there are labels, because those were read with the classes and split by the fraction; the close once private
-/// scores are out. What teams have selected for the private board is not taken from them.
+/// scores are out; a ladder and what it stands on, once published. What teams have selected for the private board is not
+/// taken from them.
 #[expect(
     clippy::float_cmp,
     reason = "an unchanged fraction is bit for bit the same"
@@ -239,6 +240,14 @@ fn may_become(
             "public_fraction stays {} once labels are uploaded, because they were split by it; make a new challenge",
             now.public_fraction
         )));
+    }
+    if is_published
+        && now.feedback == Feedback::Ladder
+        && (new.feedback, new.primary) != (Feedback::Ladder, now.primary)
+    {
+        return Err(Problem::conflict(
+            "a published challenge keeps its ladder and the error that it stands on, as an exact score or another error would tell what the ladder has kept back; make a new challenge",
+        ));
     }
     if has_labels && new.classes.len() != now.classes.len() {
         return Err(Problem::conflict(format!(
