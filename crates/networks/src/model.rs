@@ -129,6 +129,11 @@ impl Opened {
         self.input.shape
     }
 
+    /// How many values it takes for each image, where it takes them in one row and says so.
+    pub(crate) fn flat_length(&self) -> Option<usize> {
+        self.input.flat_length()
+    }
+
     /// Puts the network on `device`, tries it, and counts what it costs.
     ///
     /// `size` is the height and width of the images to come, `channels` how many they have: what the network says, or

@@ -269,6 +269,37 @@ fn images_of_other_channels_than_the_network_takes_are_handled_with_a_notice() {
     }
 }
 
+/// What is said of a recipe that nobody gave, and of images that are made larger; a recipe that is given needs no words.
+#[test]
+fn a_recipe_that_nobody_gave_is_told() {
+    let notices = |side: usize, recipe: &[(&str, &str)]| {
+        let task = Task {
+            classes: Some(CLASSES),
+            image: Some([side, side, 3]),
+        };
+        let file = network("resnet18", [3, 224, 224]);
+        let (predictor, _) = load(file, &form(recipe), task).expect("a model");
+        let notices = predictor.notices();
+        notices
+            .into_iter()
+            .map(|notice| (notice.code, notice.detail))
+            .collect::<Vec<_>>()
+    };
+    let larger = notices(300, &[]);
+    assert_eq!(larger.len(), 1);
+    assert_eq!(larger[0].0, "preprocess");
+    assert!(larger[0].1.contains(r#""resize":256"#), "{larger:?}");
+    assert!(larger[0].1.contains("no preprocessing recipe was given"));
+    let smaller = notices(32, &[]);
+    assert_eq!(smaller[1].0, "enlarged");
+    assert!(smaller[1].1.contains("32×32") && smaller[1].1.contains("224×224"));
+    assert!(smaller[0].1.contains(r#""resize":224"#), "{smaller:?}");
+    let same = notices(224, &[]);
+    assert_eq!(same.len(), 1);
+    assert!(!same[0].1.contains("resize"), "{same:?}");
+    assert_eq!(notices(300, &[("preprocess", r#"{"resize":256}"#)]), []);
+}
+
 /// Where tensors are missing, what is said of them is not blurred by the number of channels, which the file shows.
 #[test]
 fn a_misfit_is_described_for_the_channels_that_the_file_has() {

@@ -9,6 +9,7 @@
 
 pub mod classes;
 mod csv;
+pub mod doctor;
 pub mod format_error;
 pub mod image_files;
 pub mod images;

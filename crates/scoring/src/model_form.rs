@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use architecture::{Activation, Architecture, ArchitectureError};
 pub use class_order::{ClassOrder, ClassOrderError};
 pub use leading_bytes::refuse_model_by_leading_bytes;
+pub(crate) use preprocessing::usual_resize;
 pub use preprocessing::{ImageInput, Preprocessing};
 pub use recipe::{Channels, Interpolation, Recipe, RecipeError, Resize, Size};
 

@@ -1,3 +1,5 @@
+mod examine;
+
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::ops::{ControlFlow, Range};
@@ -13,6 +15,7 @@ use referee_scoring::record::Row;
 use referee_scoring::{Class, ClassList, npy};
 
 use crate::{output, progress};
+use examine::Examined;
 
 /// Run a model over test images as the server would: its predictions, ready to be scored or submitted
 ///
@@ -23,7 +26,8 @@ use crate::{output, progress};
     after_help = "Example:\n  referee predict model.onnx test-images.npy -o predictions.npy\n  \
                   referee predict resnet50.safetensors val.tar -o predictions.npy --architecture resnet50 \\\n    \
                   --preprocess torchvision:ResNet50_Weights.IMAGENET1K_V2 --classes classes.txt --class-order wnid\n  \
-                  referee score --labels labels.csv predictions.npy"
+                  referee score --labels labels.csv predictions.npy\n  \
+                  referee predict model.onnx val-images.npy --labels val-labels.csv --doctor"
 )]
 pub struct Predict {
     /// A .safetensors or .onnx file
@@ -31,8 +35,13 @@ pub struct Predict {
     /// Test images: .npy or .tar
     images: PathBuf,
     /// Where the predictions go
-    #[arg(short, long, value_name = "OUT.npy")]
-    out: PathBuf,
+    #[arg(
+        short,
+        long,
+        value_name = "OUT.npy",
+        required_unless_present = "doctor"
+    )]
+    out: Option<PathBuf>,
     /// The network that a .safetensors file is of, such as resnet50 or mlp(512,256) [default: what the file says]
     #[arg(long, value_name = "A")]
     architecture: Option<String>,
@@ -55,6 +64,12 @@ pub struct Predict {
     /// Write float32 logits [N,C], a column for each of the model's, instead of the record
     #[arg(long)]
     logits: bool,
+    /// Try the model on a few hundred of the images with the preprocessing recipes in common use, and say which does better
+    #[arg(long, requires = "labels")]
+    doctor: bool,
+    /// The images' labels, for --doctor: CSV with the header image,label
+    #[arg(long, value_name = "FILE", requires = "doctor")]
+    labels: Option<PathBuf>,
     /// Images at a time [default: by the size of the network]
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
@@ -81,11 +96,12 @@ impl Predict {
                 .num_threads(threads)
                 .build_global()?;
         }
-        for read in [&self.model, &self.images] {
+        let read = [&self.model, &self.images].into_iter().chain(&self.labels);
+        for (read, out) in read.filter_map(|read| Some((read, self.out.as_ref()?))) {
             ensure!(
-                !is_same_file(read, &self.out),
+                !is_same_file(read, out),
                 "{} is read by this run, and would be overwritten: give --out another name",
-                self.out.display()
+                out.display()
             );
         }
         let set = TestSet::open(&self.images)?;
@@ -105,13 +121,32 @@ impl Predict {
         for notice in predictor.notices() {
             eprintln!("notice: {}", notice.detail);
         }
+        if let Some(crop) = (predictor.preprocessing().small)
+            .and(predictor.preprocessing().crop)
+            .filter(|crop| set.has_smaller(*crop))
+        {
+            let notice = predict::enlarged("some of the images are smaller", crop);
+            eprintln!("notice: {}", notice.detail);
+        }
         let columns = columns(&form, classes.as_ref())?;
+        if let Some(labels) = &self.labels {
+            let images = Examined {
+                predictor: &predictor,
+                set: &set,
+                batch: self.batch.unwrap_or_else(|| predictor.batch(MEMORY)),
+                columns: columns.as_deref(),
+            };
+            images.report(labels, classes.as_ref())?;
+        }
+        let Some(out) = &self.out else {
+            return Ok(());
+        };
         let geometry = Geometry::of(predictor.preprocessing());
         let pixels = DecodedOnDemand::new(&set, geometry)?;
         let images = pixels.shape()[0];
         let batch = self.batch.unwrap_or_else(|| predictor.batch(MEMORY));
         let columns = columns.as_deref();
-        let mut npy = NpyRows::create(&self.out, images)?;
+        let mut npy = NpyRows::create(out, images)?;
         if self.logits {
             predictor.run_logits(&pixels, 0..images, batch, |done| {
                 let logits = in_class_order(done.answers, columns);
@@ -127,7 +162,7 @@ impl Predict {
         output::print_line(&format!(
             "{images} images, {} a second: {}",
             output::speed(speed),
-            self.out.display()
+            out.display()
         ))
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use referee_networks::DeviceChoice;
 use referee_scoring::Notice;
-use referee_scoring::model_form::ModelForm;
+use referee_scoring::model_form::{ImageInput, ModelForm, Preprocessing, Recipe, RecipeError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -38,6 +38,8 @@ pub struct Ready {
     pub notices: Vec<Notice>,
     /// The recipe in use, with nothing left open.
     pub preprocess: Value,
+    /// Pixels as they are: the recipe says nothing of their values.
+    pub takes_pixels: bool,
     pub layers: Vec<Layer>,
     pub filters: Option<Filters>,
     /// Images at a time.
@@ -98,6 +100,17 @@ impl Ready {
             && self.images_per_second > 0.0;
         is_sound.then_some(self)
     }
+}
+
+/// A recipe that leaves nothing open, as the other side sent it: read as a stranger's.
+pub fn resolved(recipe: &Recipe) -> Result<Preprocessing, RecipeError> {
+    let channels = recipe.mean.as_ref().map(Vec::len);
+    recipe.resolve(ImageInput {
+        channels: channels.and_then(|channels| u32::try_from(channels).ok()),
+        size: None,
+        raw: false,
+        image: None,
+    })
 }
 
 /// The first sentences of a text, without control characters.

@@ -54,6 +54,7 @@ impl Inference {
             owns,
             is_planned: part.is_planned,
             kills: 0,
+            is_examined: false,
             reported: Instant::now(),
             measured: Measured::default(),
         };
@@ -147,6 +148,8 @@ pub(super) struct Run<'a> {
     pub part: &'a Part,
     owns: bool,
     is_planned: bool,
+    /// Whether other recipes have been tried: once, whatever became of the process.
+    pub is_examined: bool,
     kills: u32,
     /// When progress was last told.
     reported: Instant,
@@ -223,7 +226,10 @@ impl Run<'_> {
         let notices = if self.is_planned {
             Vec::new()
         } else {
-            validation::notices(self, &loaded, challenge).await?
+            let notices = validation::notices(self, &loaded, challenge).await?;
+            let enlarging = uploaded.enlarged(&loaded.ready.preprocess);
+            let enlarged = self.alive(LOADING, enlarging).await??;
+            enlarged.into_iter().chain(notices).collect()
         };
         let images = self.prepare(uploaded, &loaded).await?;
         if !self.is_planned {

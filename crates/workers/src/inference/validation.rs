@@ -1,5 +1,5 @@
 //! The public validation images: every model is run on them first, uncounted, and a model that is wrong on nearly all of them is
-//! tried in the other known class orders.
+//! tried in the other known class orders, one without a recipe of its own with other recipes ([`doctor`](super::doctor)).
 
 use std::time::{Duration, Instant};
 
@@ -8,6 +8,7 @@ use referee_scoring::record::Row;
 use referee_scoring::{Class, ClassList, ImageList, Labels, Notice};
 use referee_storage::inference::{Challenge, FailureReason, ValidationSet};
 
+use super::doctor::{self, Patient};
 use super::run::{Loaded, Run, Sign, Stop};
 use super::test_set::Uploaded;
 
@@ -17,7 +18,7 @@ const REPORT: Duration = Duration::from_millis(500);
 
 /// Runs the model on the challenge's validation images, where it has any.
 pub(super) async fn notices(
-    run: &Run<'_>,
+    run: &mut Run<'_>,
     loaded: &Loaded,
     challenge: &Challenge,
 ) -> Result<Vec<Notice>, Stop> {
@@ -29,7 +30,7 @@ pub(super) async fn notices(
     let images = run.prepare(&uploaded, loaded).await?;
     let sign = |done| Sign::Stage("validation", done, images.len());
     let mut rows = Vec::with_capacity(images.len());
-    let mut reported = Instant::now();
+    let (start, mut reported) = (Instant::now(), Instant::now());
     while rows.len() < images.len() {
         if reported.elapsed() >= REPORT || rows.is_empty() {
             reported = Instant::now();
@@ -42,10 +43,25 @@ pub(super) async fn notices(
             .await?;
         rows.extend(batch.map_err(|end| run.stop(end))?);
     }
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^53 images")]
+    let pace = images.len() as f64 / start.elapsed().as_secs_f64().max(1e-9);
     let given = loaded.ready.form.class_order.clone().unwrap_or_default();
-    Ok(suspicion(&rows, &given, &challenge.classes, &labels)
+    let mut notices: Vec<Notice> = suspicion(&rows, &given, &challenge.classes, &labels)
         .into_iter()
-        .collect())
+        .collect();
+    if loaded.ready.form.preprocess.is_none() && !run.is_examined {
+        run.is_examined = true;
+        let patient = Patient {
+            run,
+            loaded,
+            images: &uploaded,
+            labels: &labels,
+            rows: &rows,
+            time: doctor::time(run.worker.config.seconds, challenge.images, pace),
+        };
+        notices.extend(patient.finding().await?);
+    }
+    Ok(notices)
 }
 
 async fn labels(
