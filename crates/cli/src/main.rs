@@ -17,6 +17,7 @@ mod models;
 mod output;
 mod progress;
 mod server;
+mod wider;
 
 use std::process::ExitCode;
 

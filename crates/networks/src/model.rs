@@ -211,6 +211,11 @@ impl Model {
         self.channels
     }
 
+    /// How many classes it answers for.
+    pub fn classes(&self) -> usize {
+        self.reading.classes()
+    }
+
     /// Whether it takes pixels as they are, 0 to 255.
     pub fn takes_pixels(&self) -> bool {
         self.input.shape.raw

@@ -13,6 +13,6 @@ mod predictor;
 mod settle;
 
 pub use error::PredictError;
-pub use open::{ModelFile, Task, open};
+pub use open::{ModelFile, Task, open, open_within};
 pub use predictor::{Done, Predictor};
 pub use settle::enlarged;

@@ -199,7 +199,8 @@ mod tests {
 
     /// Runs all steps; `rate` says of a recipe which part of the images it gets right, and always the same ones first.
     fn examined(images: usize, given: f64, rate: impl Fn(&Preprocessing) -> Option<f64>) -> Doctor {
-        let right = |image: usize, rate: f64| (image as f64) < rate * images as f64;
+        let real = |count: usize| f64::from(u32::try_from(count).expect("small"));
+        let right = |image: usize, rate: f64| real(image) < rate * real(images);
         let size = Some(Size::square(28));
         let images_drawn = drawn(&labels(images));
         let hits = images_drawn.iter().map(|&image| right(image, given));

@@ -25,7 +25,9 @@ pub mod split;
 pub mod statistics;
 mod stream;
 
-pub use classes::{Class, ClassEntry, ClassList, ClassListError};
+pub use classes::{
+    Class, ClassEntry, ClassList, ClassListError, Over, WiderClasses, WiderClassesError,
+};
 pub use format_error::{At, FormatError, LineError};
 pub use image_files::{ImageFile, PictureFile};
 pub use images::{ImageList, ImageListError};

@@ -12,9 +12,9 @@ use referee_networks::images::{DecodedOnDemand, Geometry, Pixels as _, TestSet};
 use referee_networks::predict::{self, ModelFile, Predictor, Task};
 use referee_scoring::model_form::{ClassOrder, ModelForm};
 use referee_scoring::record::Row;
-use referee_scoring::{Class, ClassList, npy};
+use referee_scoring::{Class, ClassList, WiderClasses, npy};
 
-use crate::{output, progress};
+use crate::{output, progress, wider};
 use examine::Examined;
 
 /// Run a model over test images as the server would: its predictions, ready to be scored or submitted
@@ -52,6 +52,9 @@ pub struct Predict {
     /// The challenge's classes, one a line
     #[arg(long, value_name = "FILE")]
     classes: Option<PathBuf>,
+    /// A longer class list that holds those of --classes, and that the model's columns are: the others are left out
+    #[arg(long, value_name = "FILE", requires = "classes")]
+    wider_classes: Option<PathBuf>,
     /// Which class each column of the model is: challenge, wnid, or a file with a class a line
     #[arg(long, value_name = "ORDER", requires = "classes")]
     class_order: Option<String>,
@@ -106,16 +109,22 @@ impl Predict {
         }
         let set = TestSet::open(&self.images)?;
         let classes = self.class_list()?;
+        let wider = match (&self.wider_classes, &classes) {
+            (Some(path), Some(classes)) => Some(wider::read(path, classes)?),
+            _ => None,
+        };
+        let listed = wider.as_ref().map(WiderClasses::list).or(classes.as_ref());
+        let own = wider.as_ref().map(|wider| wider.places().len());
         let task = Task {
-            classes: classes.as_ref().map(ClassList::len),
+            classes: listed.map(ClassList::len),
             image: set
                 .uniform()
                 .map(|(size, channels)| [size.height as usize, size.width as usize, channels]),
         };
         let spinner = progress::spinner("loading the model");
-        let (opened, form) = predict::open(self.file()?, &self.form()?, task)
+        let (opened, form) = predict::open_within(self.file()?, &self.form()?, task, own)
             .with_context(|| format!("{} cannot be run", self.model.display()))?;
-        let predictor = Predictor::new(opened, &form, task, &self.device.open()?)
+        let mut predictor = Predictor::new(opened, &form, task, &self.device.open()?)
             .with_context(|| format!("{} cannot be run", self.model.display()))?;
         spinner.finish_and_clear();
         for notice in predictor.notices() {
@@ -128,7 +137,12 @@ impl Predict {
             let notice = predict::enlarged("some of the images are smaller", crop);
             eprintln!("notice: {}", notice.detail);
         }
-        let columns = columns(&form, classes.as_ref())?;
+        let columns = match (&wider, &classes) {
+            (Some(wider), Some(classes)) => {
+                Some(columns_within(&mut predictor, &form, wider, classes)?)
+            }
+            _ => columns(&form, classes.as_ref())?,
+        };
         if let Some(labels) = &self.labels {
             let images = Examined {
                 predictor: &predictor,
@@ -136,7 +150,7 @@ impl Predict {
                 batch: self.batch.unwrap_or_else(|| predictor.batch(MEMORY)),
                 columns: columns.as_deref(),
             };
-            images.report(labels, classes.as_ref())?;
+            images.report(labels, classes.as_ref(), wider.as_ref())?;
         }
         let Some(out) = &self.out else {
             return Ok(());
@@ -148,8 +162,11 @@ impl Predict {
         let columns = columns.as_deref();
         let mut npy = NpyRows::create(out, images)?;
         if self.logits {
+            // The challenge's own among a longer list's classes stay as the model has them.
+            let ordered =
+                columns.filter(|columns| listed.is_none_or(|all| all.len() == columns.len()));
             predictor.run_logits(&pixels, 0..images, batch, |done| {
-                let logits = in_class_order(done.answers, columns);
+                let logits = in_class_order(done.answers, ordered);
                 npy.write(done.images, ("<f4", f32::to_le_bytes), &logits)
             })?;
         } else {
@@ -215,6 +232,27 @@ fn columns(form: &ModelForm, classes: Option<&ClassList>) -> anyhow::Result<Opti
             "the file's metadata say class_order: give --classes FILE, the challenge's class list"
         ),
     }
+}
+
+/// The class of each of the model's columns in the longer list, after having those alone compared that the challenge has.
+fn columns_within(
+    predictor: &mut Predictor,
+    form: &ModelForm,
+    wider: &WiderClasses,
+    classes: &ClassList,
+) -> anyhow::Result<Vec<Class>> {
+    let order = form.class_order.clone().unwrap_or_default();
+    if predictor.model().classes() == classes.len() {
+        let own = order.columns(classes)?.into_iter();
+        return Ok(own
+            .map(|class| wider.places()[usize::from(class.0)])
+            .collect());
+    }
+    let columns = order.columns(wider.list())?;
+    let own = columns.iter().enumerate();
+    let own = own.filter(|(_, class)| wider.is_own(**class));
+    predictor.keep(own.map(|(column, _)| column).collect())?;
+    Ok(columns)
 }
 
 /// The rows of a record, with the classes that the columns are.

@@ -34,7 +34,7 @@ pub fn write_perceptron(path: &Path, metadata: Value, order: [usize; 10], scale:
     write_safetensors(path, metadata, &tensors);
 }
 
-fn perceptron_weights(order: [usize; 10], scale: f32) -> Vec<f32> {
+pub fn perceptron_weights(order: [usize; 10], scale: f32) -> Vec<f32> {
     let mut weights = vec![0.0; 10 * SIDE * SIDE];
     for (column, class) in order.into_iter().enumerate() {
         for row in 0..SIDE {

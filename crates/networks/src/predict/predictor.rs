@@ -5,7 +5,7 @@ use std::ops::{ControlFlow, Range};
 use candle_core::{DType, Device, Tensor};
 use referee_scoring::Notice;
 use referee_scoring::model_form::{ModelForm, Preprocessing, Resize};
-use referee_scoring::predictions::row_of_scores;
+use referee_scoring::predictions::{NotANumber, row_of_scores};
 use referee_scoring::record::{EMPTY, Row};
 
 use super::error::PredictError;
@@ -20,6 +20,8 @@ pub struct Predictor {
     preprocessing: Preprocessing,
     normalization: Normalization,
     notices: Vec<Notice>,
+    /// The columns that are compared with each other; none where all are.
+    kept: Option<Vec<usize>>,
 }
 
 /// A batch that is done.
@@ -62,7 +64,28 @@ impl Predictor {
             model,
             normalization: Normalization::of(&preprocessing),
             preprocessing,
+            kept: None,
         })
+    }
+
+    /// From now on compares the scores in these columns only: the others are classes that the challenge has not. Guesses of a
+    /// network that ranks classes stay as they are.
+    ///
+    /// # Errors
+    /// What is no column of the network.
+    pub fn keep(&mut self, columns: Vec<usize>) -> Result<(), PredictError> {
+        let classes = self.model.classes();
+        match columns.iter().find(|&&column| column >= classes) {
+            Some(&column) => Err(ModelError::Class {
+                class: i64::try_from(column).unwrap_or(i64::MAX),
+                classes,
+            }
+            .into()),
+            None => {
+                self.kept = Some(columns);
+                Ok(())
+            }
+        }
     }
 
     pub fn model(&self) -> &Model {
@@ -167,10 +190,23 @@ impl Predictor {
         match self.model.run(input)? {
             Answers::Scores { classes, scores } => scores
                 .chunks_exact(classes)
-                .map(|scores| row_of_scores(scores).map_err(|_| ModelError::NotFinite))
+                .map(|scores| self.row(scores).map_err(|_| ModelError::NotFinite))
                 .collect(),
             Answers::Ranked(ranked) => Ok(ranked.iter().map(|guesses| row_of(guesses)).collect()),
         }
+    }
+
+    /// The row of one image, whose classes are the network's columns.
+    fn row(&self, scores: &[f32]) -> Result<Row, NotANumber> {
+        let Some(kept) = &self.kept else {
+            return row_of_scores(scores);
+        };
+        let own: Vec<f32> = kept.iter().map(|&column| scores[column]).collect();
+        let column = |place: i32| match usize::try_from(place) {
+            Ok(place) => i32::try_from(kept[place]).unwrap_or(-1),
+            Err(_) => place,
+        };
+        Ok(row_of_scores(&own)?.map(column))
     }
 
     /// `[count, channels, height, width]`: `x = (pixel · scale − mean) / std`, or pixels where the network takes those.

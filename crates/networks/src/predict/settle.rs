@@ -22,11 +22,8 @@ pub(super) fn settle(
         shape.size = Some([height, width]);
     }
     // A network that takes any number of channels gets those of the images, unless the recipe speaks of others.
-    let speaks_of_channels =
-        |numbers: &Option<Vec<f64>>| numbers.as_ref().is_some_and(|numbers| numbers.len() > 1);
-    let is_open = recipe.channels.is_none()
-        && !speaks_of_channels(&recipe.mean)
-        && !speaks_of_channels(&recipe.std);
+    let mut lists = [&recipe.mean, &recipe.std].into_iter().flatten();
+    let is_open = recipe.channels.is_none() && lists.all(|numbers| numbers.len() == 1);
     let own = task.image.map(|[.., channels]| channels);
     let channels = shape.channels.or(own.filter(|_| is_open));
     Ok(recipe.resolve(ImageInput {

@@ -72,15 +72,12 @@ const GRAY: [Values; 2] = [
 /// The recipes in common use that differ from the one given. Those that leave its sizes as they are come first.
 pub(super) fn besides(given: &Preprocessing, raw: bool, image: Option<Size>) -> Vec<Candidate> {
     let own: &[Values] = match given.mean.len() {
-        _ if raw => &[],
         1 => &GRAY,
         3 => &COLOUR,
         _ => &[],
     };
-    let plain: &[Values] = if raw { &[] } else { &PLAIN };
-    let values: Vec<Candidate> = own
-        .iter()
-        .chain(plain)
+    let values: Vec<Candidate> = (own.iter().chain(&PLAIN))
+        .filter(|_| !raw)
         .map(|values| with_values(given, values))
         .filter(|candidate| candidate.recipe != *given)
         .collect();
@@ -165,7 +162,7 @@ fn other_sizes(given: &Preprocessing, image: Option<Size>) -> Vec<(Resize, Strin
 fn rounded(number: f64) -> String {
     let text = if number.fract() == 0.0 || number.abs() >= 10.0 {
         number.to_string()
-    } else if (number * 1e4).fract().abs() < 1e-9 {
+    } else if (number * 1e4 - (number * 1e4).round()).abs() < 1e-6 {
         format!("{number:.4}")
     } else {
         format!("{number:.3}")

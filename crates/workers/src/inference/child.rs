@@ -66,7 +66,7 @@ fn live() -> Result<(), Broken> {
         .map_err(Broken::server)?
         .map_err(Broken::server)?;
 
-    let engine = match Engine::load(file, &start, &device) {
+    let mut engine = match Engine::load(file, &start, &device) {
         Ok((engine, ready)) => {
             write_json(&mut output, FrameKind::Ready, &ready)?;
             engine
@@ -78,6 +78,11 @@ fn live() -> Result<(), Broken> {
     };
     while let Some((kind, payload)) = read_frame(&mut input, LONGEST)? {
         let (recipe, rest) = match kind {
+            FrameKind::Keep => {
+                engine.keep(&payload).map_err(io::Error::other)?;
+                write_frame(&mut output, FrameKind::Kept, &[])?;
+                continue;
+            }
             FrameKind::Images => (None, payload.as_slice()),
             FrameKind::Trial => {
                 let (recipe, rest) = counted(&payload)

@@ -46,9 +46,18 @@ impl Engine {
             classes: Some(start.classes),
             image: start.image,
         };
-        let (opened, form) = predict::open(file, &start.form, task)?;
+        let (opened, form) = predict::open_within(file, &start.form, task, start.own_classes)?;
         let predictor = Predictor::new(opened, &form, task, device)?;
         Ok((Self { predictor }, form))
+    }
+
+    /// Compares only these columns, uint32 little-endian, from now on.
+    pub fn keep(&mut self, columns: &[u8]) -> Result<(), PredictError> {
+        let (columns, _) = columns.as_chunks();
+        let columns = columns
+            .iter()
+            .map(|column| u32::from_le_bytes(*column) as usize);
+        self.predictor.keep(columns.collect())
     }
 
     /// Rows for the pixels of `count` images, uint8 `[n,h,w,c]` in the network's own size; one channel stands for equal ones.
@@ -121,6 +130,7 @@ impl Engine {
             notices: self.predictor.notices(),
             preprocess: serde_json::to_value(self.predictor.preprocessing())?,
             takes_pixels: model.takes_pixels(),
+            classes: model.classes(),
             layers: profile
                 .layers
                 .iter()

@@ -22,6 +22,8 @@ pub enum FrameKind {
     /// To the process: the same, with another recipe for the values of pixels: four bytes, little-endian, say how long it is as
     /// JSON, which stands after them; then a frame of [`Self::Images`].
     Trial = 3,
+    /// To the process, before any images: which of the model's columns are compared, uint32 little-endian.
+    Keep = 4,
     /// From it, once: what the model is, as JSON.
     Ready = 16,
     /// From it, instead of [`Self::Ready`]: why the model is refused, as JSON.
@@ -30,6 +32,8 @@ pub enum FrameKind {
     Rows = 18,
     /// From it, instead of rows: one byte, a [`Trouble`].
     Trouble = 19,
+    /// From it, after [`Self::Keep`]: nothing more.
+    Kept = 20,
 }
 
 impl FrameKind {
@@ -38,10 +42,12 @@ impl FrameKind {
             Self::Start,
             Self::Images,
             Self::Trial,
+            Self::Keep,
             Self::Ready,
             Self::Refused,
             Self::Rows,
             Self::Trouble,
+            Self::Kept,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == byte)

@@ -21,8 +21,10 @@ pub struct Start {
     /// Side files, by the bare names that the model refers to them by.
     pub data: Vec<(String, PathBuf)>,
     pub form: ModelForm,
-    /// Of the challenge.
+    /// Of the challenge, or of the longer list that its own are some of.
     pub classes: usize,
+    /// Of the challenge, where the above are of a longer list.
+    pub own_classes: Option<usize>,
     /// `[height, width, channels]` of the challenge's images, where they are of one size.
     pub image: Option<[usize; 3]>,
     pub device: String,
@@ -40,6 +42,8 @@ pub struct Ready {
     pub preprocess: Value,
     /// Pixels as they are: the recipe says nothing of their values.
     pub takes_pixels: bool,
+    /// How many classes its columns are.
+    pub classes: usize,
     pub layers: Vec<Layer>,
     pub filters: Option<Filters>,
     /// Images at a time.

@@ -115,7 +115,16 @@ impl ModelProcess {
         self.rows_for(FrameKind::Images, payload, count).await
     }
 
-    /// The same with the values of pixels by another recipe.
+    /// Has only these of the model's columns compared from now on.
+    pub async fn keep(&self, columns: &[u32]) -> Result<(), End> {
+        let payload = columns.iter().flat_map(|column| column.to_le_bytes());
+        match self.ask(FrameKind::Keep, payload.collect(), 1).await? {
+            (FrameKind::Kept, payload) if payload.is_empty() => Ok(()),
+            _ => Err(End::Garbage),
+        }
+    }
+
+    /// [`Self::rows`] with the values of pixels by another recipe.
     pub async fn rows_by(
         &self,
         recipe: &Preprocessing,

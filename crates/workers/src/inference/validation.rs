@@ -9,7 +9,7 @@ use referee_scoring::{Class, ClassList, ImageList, Labels, Notice};
 use referee_storage::inference::{Challenge, FailureReason, ValidationSet};
 
 use super::doctor::{self, Patient};
-use super::run::{Loaded, Run, Sign, Stop};
+use super::run::{Columns, Loaded, Run, Sign, Stop, over};
 use super::test_set::Uploaded;
 
 /// A top-1 error above which something else than the network is likely to be wrong.
@@ -27,6 +27,10 @@ pub(super) async fn notices(
     };
     let uploaded = Uploaded::open(run.worker, &set.images).await?;
     let labels = labels(run, set, uploaded.list()?, &challenge.classes).await?;
+    let labels = match &challenge.wider {
+        Some(wider) => labels.within(wider),
+        None => labels,
+    };
     let images = run.prepare(&uploaded, loaded).await?;
     let sign = |done| Sign::Stage("validation", done, images.len());
     let mut rows = Vec::with_capacity(images.len());
@@ -46,7 +50,12 @@ pub(super) async fn notices(
     #[expect(clippy::cast_precision_loss, reason = "far below 2^53 images")]
     let pace = images.len() as f64 / start.elapsed().as_secs_f64().max(1e-9);
     let given = loaded.ready.form.class_order.clone().unwrap_or_default();
-    let mut notices: Vec<Notice> = suspicion(&rows, &given, &challenge.classes, &labels)
+    let columns = Columns {
+        challenge,
+        over: over(&loaded.ready, challenge),
+    };
+    let columns = |order: &ClassOrder| columns.of(order).ok();
+    let mut notices: Vec<Notice> = suspicion(&rows, &given, columns, &labels)
         .into_iter()
         .collect();
     if loaded.ready.form.preprocess.is_none() && !run.is_examined {
@@ -59,7 +68,12 @@ pub(super) async fn notices(
             rows: &rows,
             time: doctor::time(run.worker.config.seconds, challenge.images, pace),
         };
-        notices.extend(patient.finding().await?);
+        match patient.finding().await {
+            Ok(found) => notices.extend(found),
+            // What cannot be tried is not told of.
+            Err(Stop::Ended(_) | Stop::Trouble { .. }) => {}
+            Err(stop) => return Err(stop),
+        }
     }
     Ok(notices)
 }
@@ -86,10 +100,10 @@ async fn labels(
 fn suspicion(
     rows: &[Row],
     given: &ClassOrder,
-    classes: &ClassList,
+    columns: impl Fn(&ClassOrder) -> Option<Vec<Class>>,
     labels: &Labels,
 ) -> Option<Notice> {
-    let error = |order: &ClassOrder| Some(top1_error(rows, &order.columns(classes).ok()?, labels));
+    let error = |order: &ClassOrder| Some(top1_error(rows, &columns(order)?, labels));
     let found = error(given).filter(|error| *error > SUSPICIOUS)?;
     let images = labels.iter().filter(|labels| !labels.is_empty()).count();
     let better = [
@@ -157,7 +171,8 @@ mod tests {
     fn notice(columns: [i32; 3], given: &ClassOrder) -> Option<String> {
         let rows = columns.map(|column| [column, column, -1, -1, -1, -1]);
         let labels = Labels::from_sets([0, 1, 2].map(|class| vec![Class(class)]).into_iter());
-        suspicion(&rows, given, &classes(), &labels).map(|notice| notice.detail)
+        let columns = |order: &ClassOrder| order.columns(&classes()).ok();
+        suspicion(&rows, given, columns, &labels).map(|notice| notice.detail)
     }
 
     #[test]

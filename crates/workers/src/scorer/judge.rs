@@ -35,6 +35,7 @@ type AnswerKeys = HashMap<(Uuid, i32), Arc<AnswerKey>>;
 /// All that scoring under one version of a challenge's labels needs. Never printed.
 pub(super) struct AnswerKey {
     pub facts: ChallengeFacts,
+    /// As classes of the list that records are over.
     pub labels: Labels,
     pub public: Bitmap,
     scored: Bitmap,
@@ -111,8 +112,11 @@ impl Judge {
         }
         let key = Arc::new(AnswerKey {
             scored: labels.scored_mask(),
+            labels: match &facts.wider {
+                Some(wider) => labels.within(wider),
+                None => labels,
+            },
             facts,
-            labels,
             public,
         });
         let mut cache = self.cache();
@@ -147,7 +151,7 @@ impl Judge {
                 };
                 NotJudged::Unreadable(io::Error::new(kind, error))
             })?;
-        let boxes = claim.boxes;
+        let (boxes, over) = (claim.boxes, claim.over());
         let judging = tokio::task::spawn_blocking(move || {
             let expected = Expected {
                 classes: &key.facts.classes,
@@ -155,7 +159,11 @@ impl Judge {
                 boxes,
                 devkit: false,
             };
-            let predictions = predictions::read(Counted { inner: file, read }, &expected)?;
+            let file = Counted { inner: file, read };
+            let predictions = match &key.facts.wider {
+                Some(wider) => predictions::read_within(file, &expected, wider, over),
+                None => predictions::read(file, &expected),
+            }?;
             let outcome = judge(&predictions.record, &key.labels);
             let judged = Judged {
                 label_version: version,

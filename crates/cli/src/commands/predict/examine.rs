@@ -6,7 +6,7 @@ use referee_networks::predict::Predictor;
 use referee_scoring::doctor::{self, Doctor};
 use referee_scoring::model_form::Preprocessing;
 use referee_scoring::record::Row;
-use referee_scoring::{Class, ClassList, Labels};
+use referee_scoring::{Class, ClassList, Labels, WiderClasses};
 
 use crate::{input, output, progress};
 
@@ -21,7 +21,12 @@ pub(super) struct Examined<'e> {
 
 impl Examined<'_> {
     /// Prints which recipe in common use does better, or that none does.
-    pub fn report(&self, labels: &Path, classes: Option<&ClassList>) -> anyhow::Result<()> {
+    pub fn report(
+        &self,
+        labels: &Path,
+        classes: Option<&ClassList>,
+        wider: Option<&WiderClasses>,
+    ) -> anyhow::Result<()> {
         let uncounted;
         let classes = match classes {
             Some(classes) => classes,
@@ -32,8 +37,12 @@ impl Examined<'_> {
         };
         let images = self.set.list()?;
         let (labels, _) = Labels::parse_csv(input::open(labels)?, classes, Some(&images))
-            .map_err(|error| output::WrongFile::from(error))
+            .map_err(output::WrongFile::from)
             .with_context(|| format!("{} cannot be used", labels.display()))?;
+        let labels = match wider {
+            Some(wider) => labels.within(wider),
+            None => labels,
+        };
         let drawn = doctor::drawn(&labels);
         let tried = drawn.len();
         let spinner = progress::spinner("trying recipes");
