@@ -74,10 +74,16 @@ pub(super) fn notices(
     raw: bool,
 ) -> Vec<Notice> {
     let given = form.preprocess.as_ref();
+    let by_size = match (recipe.small, recipe.crop) {
+        (Some(side), Some(crop)) => format!(
+            " (images of {crop} pixels stay as they are, and the shorter side of smaller ones becomes {side})"
+        ),
+        _ => String::new(),
+    };
     let unsaid = given.is_none().then(|| Notice {
         code: "preprocess".into(),
         detail: format!(
-            "no preprocessing recipe was given, with the model or in its file; used was preprocess={}. If the network was trained with another, say so",
+            "no preprocessing recipe was given, with the model or in its file; used was preprocess={}{by_size}. If the network was trained with another, say so",
             recipe.to_say(raw)
         ),
     });

@@ -48,8 +48,11 @@ pub struct Preprocessing {
 impl Preprocessing {
     /// The recipe as a form may say it, in JSON. A network that takes pixels as they are (`raw`) is told nothing of their values.
     pub fn to_say(&self, raw: bool) -> String {
+        if !raw {
+            return serde_json::to_string(self).unwrap_or_default();
+        }
         let mut recipe = serde_json::to_value(self).unwrap_or_default();
-        if let Some(fields) = recipe.as_object_mut().filter(|_| raw) {
+        if let Some(fields) = recipe.as_object_mut() {
             for field in ["mean", "std", "scale"] {
                 fields.remove(field);
             }
