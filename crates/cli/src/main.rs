@@ -18,6 +18,7 @@ mod models;
 mod output;
 mod progress;
 mod server;
+mod wider;
 
 use std::process::ExitCode;
 

@@ -12,7 +12,7 @@ use referee_client::documents::{
     TestSettings,
 };
 use referee_networks::images::TestSet;
-use referee_scoring::{ClassList, ImageList, Labels, leaks, split};
+use referee_scoring::{ClassList, ClassListError, ImageList, Labels, WiderClasses, leaks, split};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -51,6 +51,7 @@ pub struct Manifest {
 pub struct Test {
     pub images: Option<Spanned<PathBuf>>,
     pub labels: Spanned<PathBuf>,
+    pub wider_classes: Option<PathBuf>,
     #[serde(default = "yes")]
     pub public_images: bool,
 }
@@ -133,6 +134,7 @@ pub struct ChallengeDirectory {
     pub manifest: Manifest,
     pub settings: ChallengeSettings,
     pub classes: ClassList,
+    pub wider: Option<WiderClasses>,
     pub images: Option<TestSet>,
     pub image_list: ImageList,
     pub labels: Labels,
@@ -170,7 +172,16 @@ impl ChallengeDirectory {
         let classes = ClassList::parse(&read(&manifest.classes)?).with_context(|| {
             format!("{} cannot be used", path.join(&manifest.classes).display())
         })?;
-        let settings = settings(&manifest, description, &classes);
+        let wider = match &manifest.test.wider_classes {
+            Some(name) => Some((name, ClassList::parse(&read(name)?))),
+            None => None,
+        };
+        let wider = wider.map(|(name, list)| {
+            wider_classes(list, &classes)
+                .with_context(|| format!("{} cannot be used", path.join(name).display()))
+        });
+        let (wider_list, wider) = wider.transpose()?.unzip();
+        let settings = settings(&manifest, description, &classes, wider_list.as_ref());
         if let Some(fault) = settings.faults().into_iter().next() {
             bail!("{FILE_NAME}: {fault}");
         }
@@ -220,6 +231,7 @@ impl ChallengeDirectory {
             manifest,
             settings,
             classes,
+            wider,
             images,
             image_list,
             labels,
@@ -247,7 +259,22 @@ impl ChallengeDirectory {
     }
 }
 
-fn settings(manifest: &Manifest, description: String, classes: &ClassList) -> ChallengeSettings {
+/// The longer list, alone and with the places of the challenge's classes in it.
+fn wider_classes(
+    list: Result<ClassList, ClassListError>,
+    classes: &ClassList,
+) -> anyhow::Result<(ClassList, WiderClasses)> {
+    let list = list?;
+    let wider = WiderClasses::new(list.clone(), classes)?;
+    Ok((list, wider))
+}
+
+fn settings(
+    manifest: &Manifest,
+    description: String,
+    classes: &ClassList,
+    wider: Option<&ClassList>,
+) -> ChallengeSettings {
     let class = |entry: &referee_scoring::ClassEntry| Class {
         name: entry.name.clone(),
         id: entry.id.clone(),
@@ -260,6 +287,7 @@ fn settings(manifest: &Manifest, description: String, classes: &ClassList) -> Ch
         classes: classes.entries().iter().map(class).collect(),
         test: TestSettings {
             public_images: manifest.test.public_images,
+            wider_classes: wider.map(|list| list.entries().iter().map(class).collect()),
         },
         schedule: Schedule {
             opens: manifest.schedule.opens.map(|Moment(opens)| opens),

@@ -16,6 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         channels: Some(channels.parse()?),
         size: None,
         raw: false,
+        image: None,
     };
     let preprocessing = recipe.parse::<Recipe>()?.resolve(input)?;
     let set = TestSet::open(Path::new(images))?;

@@ -129,6 +129,11 @@ impl Opened {
         self.input.shape
     }
 
+    /// How many values it takes for each image, where it takes them in one row and says so.
+    pub(crate) fn flat_length(&self) -> Option<usize> {
+        self.input.flat_length()
+    }
+
     /// Puts the network on `device`, tries it, and counts what it costs.
     ///
     /// `size` is the height and width of the images to come, `channels` how many they have: what the network says, or
@@ -204,6 +209,11 @@ impl Model {
 
     pub fn channels(&self) -> usize {
         self.channels
+    }
+
+    /// How many classes it answers for.
+    pub fn classes(&self) -> usize {
+        self.reading.classes()
     }
 
     /// Whether it takes pixels as they are, 0 to 255.

@@ -10,7 +10,9 @@
 mod error;
 mod open;
 mod predictor;
+mod settle;
 
 pub use error::PredictError;
-pub use open::{ModelFile, Task, open};
+pub use open::{ModelFile, Task, open, open_within};
 pub use predictor::{Done, Predictor};
+pub use settle::enlarged;

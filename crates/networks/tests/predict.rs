@@ -7,7 +7,7 @@ use referee_networks::images::{DecodedOnDemand, Geometry, TestSet};
 use referee_networks::onnx::SideFiles;
 use referee_networks::predict::{ModelFile, PredictError, Predictor, Task, open};
 use referee_networks::zoo::{self, ZooOptions};
-use referee_scoring::model_form::ModelForm;
+use referee_scoring::model_form::{Channels, ModelForm, Resize, Size};
 use referee_scoring::npy;
 use referee_scoring::record::Row;
 use safetensors::tensor::{Dtype, TensorView};
@@ -267,6 +267,85 @@ fn images_of_other_channels_than_the_network_takes_are_handled_with_a_notice() {
     for (channels, of_images) in [(1, Some(1)), (3, Some(3)), (3, None)] {
         assert_eq!(notices(channels, of_images), "");
     }
+}
+
+/// MNIST's recipe for a network that takes `[N,784]`: one mean and one std are one channel's. Images in colour are made gray for it,
+/// those of another size are resized to its square.
+#[test]
+fn a_flat_network_takes_one_channel() {
+    let network = || {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/onnx/gray-flat.onnx");
+        file(std::fs::read(path).expect("a file"))
+    };
+    let recipe = form(&[("preprocess", r#"{"mean":[0.1307],"std":[0.3081]}"#)]);
+    let load = |image| {
+        let task = Task {
+            classes: None,
+            image,
+        };
+        let (opened, form) = open(network(), &recipe, task).expect("opened");
+        Predictor::new(opened, &form, task, &Device::Cpu).expect("a model")
+    };
+    for (image, resize) in [
+        (Some([28, 28, 1]), None),
+        (Some([28, 28, 3]), None),
+        (Some([56, 56, 3]), Some(Resize::ShortSide(32))),
+        (None, Some(Resize::ShortSide(32))),
+    ] {
+        let predictor = load(image);
+        let preprocessing = predictor.preprocessing();
+        assert_eq!(preprocessing.mean, [0.1307], "{image:?}");
+        assert_eq!(preprocessing.channels, Some(Channels::Gray));
+        assert_eq!(preprocessing.crop, Some(Size::square(28)));
+        assert_eq!(preprocessing.resize, resize, "{image:?}");
+    }
+    let predictor = load(Some([28, 28, 1]));
+    let pixels = pictures();
+    let rows = predictor.rows(&pixels, CLASSES).expect("rows");
+    assert_eq!(rows.len(), CLASSES);
+    let wrong = form(&[("preprocess", r#"{"mean":[0.1,0.2,0.3],"std":[1,1,1]}"#)]);
+    let task = Task {
+        classes: None,
+        image: Some([28, 28, 1]),
+    };
+    let (opened, form) = open(network(), &wrong, task).expect("opened");
+    let refused = Predictor::new(opened, &form, task, &Device::Cpu);
+    let refused = refused.err().expect("refused").to_string();
+    assert_eq!(
+        refused,
+        "`preprocess`: `mean` has 3 numbers, but the network takes 1 channel"
+    );
+}
+
+/// What is said of a recipe that nobody gave, and of images that are made larger; a recipe that is given needs no words.
+#[test]
+fn a_recipe_that_nobody_gave_is_told() {
+    let notices = |side: usize, recipe: &[(&str, &str)]| {
+        let task = Task {
+            classes: Some(CLASSES),
+            image: Some([side, side, 3]),
+        };
+        let file = network("resnet18", [3, 224, 224]);
+        let (predictor, _) = load(file, &form(recipe), task).expect("a model");
+        let notices = predictor.notices();
+        notices
+            .into_iter()
+            .map(|notice| (notice.code, notice.detail))
+            .collect::<Vec<_>>()
+    };
+    let larger = notices(300, &[]);
+    assert_eq!(larger.len(), 1);
+    assert_eq!(larger[0].0, "preprocess");
+    assert!(larger[0].1.contains(r#""resize":256"#), "{larger:?}");
+    assert!(larger[0].1.contains("no preprocessing recipe was given"));
+    let smaller = notices(32, &[]);
+    assert_eq!(smaller[1].0, "enlarged");
+    assert!(smaller[1].1.contains("32×32") && smaller[1].1.contains("224×224"));
+    assert!(smaller[0].1.contains(r#""resize":224"#), "{smaller:?}");
+    let same = notices(224, &[]);
+    assert_eq!(same.len(), 1);
+    assert!(!same[0].1.contains("resize"), "{same:?}");
+    assert_eq!(notices(300, &[("preprocess", r#"{"resize":256}"#)]), []);
 }
 
 /// Where tensors are missing, what is said of them is not blurred by the number of channels, which the file shows.

@@ -1,8 +1,12 @@
 //! The classes of a challenge: what `classes.txt` lists, line i (from 0) being class i.
 
+mod wider;
+
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
+
+pub use wider::{Over, WiderClasses, WiderClassesError};
 
 /// Class indices are stored as `PostgreSQL`'s `int2`.
 pub const MAX_CLASSES: usize = 32_767;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 
-use crate::classes::{Class, ClassList, is_canonical_integer};
+use crate::classes::{Class, ClassList, WiderClasses, is_canonical_integer};
 use crate::csv;
 use crate::format_error::{At, Findings, FormatError};
 use crate::images::ImageList;
@@ -78,6 +78,19 @@ impl Labels {
         };
         let labels = arrange(rows, &images, lines)?;
         Ok((labels, images))
+    }
+
+    /// The same labels as classes of the wider list.
+    ///
+    /// # Panics
+    /// If a label is no class of the challenge that the list is for.
+    #[must_use]
+    pub fn within(&self, wider: &WiderClasses) -> Self {
+        let place = |class: &Class| wider.places()[usize::from(class.0)];
+        Self {
+            offsets: self.offsets.clone(),
+            classes: self.classes.iter().map(place).collect(),
+        }
     }
 
     /// Writes what [`Labels::parse_csv`] reads back, classes as indices, images by name where `images` has names.

@@ -10,6 +10,7 @@
 pub mod classes;
 pub mod commitment;
 mod csv;
+pub mod doctor;
 pub mod format_error;
 pub mod image_files;
 pub mod images;
@@ -25,7 +26,9 @@ pub mod split;
 pub mod statistics;
 mod stream;
 
-pub use classes::{Class, ClassEntry, ClassList, ClassListError};
+pub use classes::{
+    Class, ClassEntry, ClassList, ClassListError, Over, WiderClasses, WiderClassesError,
+};
 pub use format_error::{At, FormatError, LineError};
 pub use image_files::{ImageFile, PictureFile};
 pub use images::{ImageList, ImageListError};

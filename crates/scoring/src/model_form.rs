@@ -15,13 +15,16 @@ mod torchvision;
 
 use serde::{Deserialize, Serialize};
 
+use crate::classes::Over;
+
 pub use architecture::{Activation, Architecture, ArchitectureError};
 pub use class_order::{ClassOrder, ClassOrderError};
 pub use leading_bytes::refuse_model_by_leading_bytes;
+pub(crate) use preprocessing::usual_resize;
 pub use preprocessing::{ImageInput, Preprocessing};
 pub use recipe::{Channels, Interpolation, Recipe, RecipeError, Resize, Size};
 
-/// The names of the fields, as they are in a form and in a file's metadata.
+/// The names of the fields that are in a form and in a file's metadata.
 pub const FIELDS: [&str; 5] = [
     "architecture",
     "preprocess",
@@ -50,6 +53,10 @@ pub struct ModelForm {
     /// The name of the ONNX output that holds the logits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
+    /// Which of a challenge's two class lists the columns are, where it has two. Said in a form only: elsewhere `classes` is a
+    /// common name for something else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Over>,
 }
 
 /// Why a field is refused: a sentence that begins with the field's name.
@@ -65,12 +72,14 @@ pub enum ModelFormError {
         "`class_offset` is `{0}`; expected how many of the first columns are no classes, from 0 to {MAX_OFFSET} (TensorFlow's `background` is 1)"
     )]
     ClassOffset(String),
+    #[error("{0}")]
+    Classes(String),
     #[error("`output` is {0} characters long; an output's name has at most 1000")]
     Output(usize),
 }
 
 impl ModelForm {
-    /// Sets the field `name` (one of [`FIELDS`]; others are left alone) to what `text` says; an empty text says nothing.
+    /// Sets the field `name` (one of [`FIELDS`], or `classes`; others are left alone) to what `text` says; an empty text says nothing.
     ///
     /// # Errors
     /// A sentence that names the field, what was found and what was expected.
@@ -87,6 +96,9 @@ impl ModelForm {
                 let offset = text.parse().ok().filter(|offset| *offset <= MAX_OFFSET);
                 let refused = || ModelFormError::ClassOffset(text.chars().take(40).collect());
                 self.class_offset = Some(offset.ok_or_else(refused)?);
+            }
+            "classes" => {
+                self.classes = Some(text.parse().map_err(ModelFormError::Classes)?);
             }
             "output" => {
                 if text.len() > 1000 {
@@ -108,6 +120,7 @@ impl ModelForm {
             class_order: self.class_order.or(other.class_order),
             class_offset: self.class_offset.or(other.class_offset),
             output: self.output.or(other.output),
+            classes: self.classes.or(other.classes),
         }
     }
 }

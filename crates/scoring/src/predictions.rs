@@ -11,7 +11,7 @@ use std::io::Read;
 
 use serde::{Deserialize, Serialize};
 
-use crate::classes::ClassList;
+use crate::classes::{ClassList, Over, WiderClasses};
 use crate::format_error::FormatError;
 use crate::images::ImageList;
 use crate::npy;
@@ -72,10 +72,52 @@ pub struct Predictions {
 /// # Errors
 /// Where the file is wrong and what was expected; [`FormatError::is_unreadable`] tells a failing `input` apart.
 pub fn read(input: impl Read, expected: &Expected<'_>) -> Result<Predictions, FormatError> {
+    read_over(input, expected, None)
+}
+
+/// The same for a challenge whose classes are some of a longer list: a file is `over` that list, or over the challenge's own
+/// (`expected.classes`). The record is in the longer list's indices either way.
+///
+/// Of a score matrix over the longer list the columns that are no classes of the challenge are left out; a guess of such a class
+/// stays in the record, where no label equals it.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_within(
+    input: impl Read,
+    expected: &Expected<'_>,
+    wider: &WiderClasses,
+    over: Over,
+) -> Result<Predictions, FormatError> {
+    match over {
+        Over::Wider => {
+            let expected = Expected {
+                classes: wider.list(),
+                ..*expected
+            };
+            read_over(input, &expected, Some(wider))
+        }
+        Over::Challenge => {
+            let read = read_over(input, expected, None)?;
+            let rows = read.record.rows().iter().map(|row| wider.row(*row));
+            Ok(Predictions {
+                record: Record::from_rows(rows.collect()),
+                ..read
+            })
+        }
+    }
+}
+
+/// `within` is the longer list where the file is over that.
+fn read_over(
+    input: impl Read,
+    expected: &Expected<'_>,
+    within: Option<&WiderClasses>,
+) -> Result<Predictions, FormatError> {
     let mut stream = Stream::open(input)?;
     let head = stream.head();
     if head.starts_with(npy::MAGIC) {
-        return arrays::read(&mut stream, expected);
+        return arrays::read(&mut stream, expected, within);
     }
     if let Some(sentence) = refuse_by_leading_bytes(head, None) {
         return Err(FormatError::whole(sentence));

@@ -8,7 +8,7 @@ pub mod organizers;
 pub mod settings;
 
 use chrono::{DateTime, Utc};
-use referee_scoring::classes::{ClassEntry, ClassList};
+use referee_scoring::classes::{ClassEntry, ClassList, WiderClasses};
 use referee_scoring::images::ImageList;
 use sqlx::PgConnection;
 use sqlx::types::Json;
@@ -150,7 +150,7 @@ async fn read(
         r#"
         SELECT id, slug, title, series, description, classes AS "classes: Json<Vec<ClassEntry>>", public_images, opens,
                closes, after_close AS "after_close: AfterClose", per_day, per_week, total, upload_mb,
-               primary_error AS "primary: Primary", public_fraction, feedback AS "feedback: Feedback",
+               wider_classes AS "wider_classes: Json<Vec<ClassEntry>>", primary_error AS "primary: Primary", public_fraction, feedback AS "feedback: Feedback",
                ranking AS "ranking: Ranking", final_selections, outside_data AS "outside_data: OutsideData", images,
                image_names IS NOT NULL AS "has_image_names!", facts_revision, label_version, label_leak,
                label_leak_checked, known_labels, published_at, private_released_at, created_at, reference_label,
@@ -176,6 +176,7 @@ async fn read(
             series: row.series,
             description: row.description,
             classes: row.classes.0,
+            wider_classes: row.wider_classes.map(|wider| wider.0),
             public_images: row.public_images,
             opens: row.opens,
             closes: row.closes,
@@ -313,6 +314,39 @@ pub async fn public_facts(
         (None, None) => None,
     };
     Ok((classes, images))
+}
+
+/// The classes of a challenge and, where it names one, the longer list that competitors' files are over.
+pub async fn classes(
+    db: &ApiDb,
+    challenge: Uuid,
+) -> Result<(ClassList, Option<WiderClasses>), StorageError> {
+    let row = sqlx::query!(
+        r#"
+        SELECT classes AS "classes: Json<Vec<ClassEntry>>", wider_classes AS "wider_classes: Json<Vec<ClassEntry>>"
+        FROM challenges
+        WHERE id = $1
+        "#,
+        challenge,
+    )
+    .fetch_one(db.pool())
+    .await?;
+    class_lists(row.classes.0, row.wider_classes.map(|wider| wider.0))
+}
+
+/// Class lists as they are stored, which were checked before.
+pub(crate) fn class_lists(
+    classes: Vec<ClassEntry>,
+    wider: Option<Vec<ClassEntry>>,
+) -> Result<(ClassList, Option<WiderClasses>), StorageError> {
+    let invalid = || StorageError::Corrupt("a stored class list is not valid");
+    let classes = ClassList::new(classes).map_err(|_| invalid())?;
+    let wider = wider.map(|wider| {
+        let wider = ClassList::new(wider).map_err(|_| invalid())?;
+        WiderClasses::new(wider, &classes).map_err(|_| invalid())
+    });
+    let wider = wider.transpose()?;
+    Ok((classes, wider))
 }
 
 /// The names of the test images in the order of their ordinals; `None` where they have none.

@@ -9,7 +9,7 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use chrono::Utc;
 use referee_client::documents;
-use referee_scoring::classes::{ClassEntry, ClassList};
+use referee_scoring::classes::{ClassEntry, ClassList, WiderClasses};
 use referee_storage::accounts::Role;
 use referee_storage::challenges::{self, Viewer};
 use utoipa_axum::router::OpenApiRouter;
@@ -153,13 +153,24 @@ async fn image_names(
 /// 422 that lists all that is wrong.
 fn check(settings: &documents::ChallengeSettings) -> Result<(), Problem> {
     let mut faults = settings.faults();
-    if let Err(fault) = ClassList::new(class_entries(&settings.classes)) {
-        faults.push(fault.to_string());
+    match ClassList::new(class_entries(&settings.classes)) {
+        Err(fault) => faults.push(fault.to_string()),
+        Ok(classes) => faults.extend(fault_of_wider(settings, &classes)),
     }
     if faults.is_empty() {
         return Ok(());
     }
     Err(Problem::unprocessable(faults.join("; ")))
+}
+
+/// What is wrong with the longer list that holds the challenge's classes.
+fn fault_of_wider(settings: &documents::ChallengeSettings, classes: &ClassList) -> Option<String> {
+    let wider = settings.test.wider_classes.as_deref()?;
+    let fault = match ClassList::new(class_entries(wider)) {
+        Err(fault) => fault.to_string(),
+        Ok(wider) => WiderClasses::new(wider, classes).err()?.to_string(),
+    };
+    Some(format!("test.wider_classes: {fault}"))
 }
 
 fn class_entries(classes: &[documents::Class]) -> Vec<ClassEntry> {

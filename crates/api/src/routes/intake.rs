@@ -10,6 +10,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, SecondsFormat, Utc};
 use referee_client::documents;
+use referee_scoring::Over;
+use referee_scoring::model_form::ClassOrder;
 use referee_storage::challenges::settings::{AfterClose, OutsideData};
 use referee_storage::challenges::{self, State as ChallengeState};
 use referee_storage::submissions::intake::{self, Intake, NewData, NewSubmission, Refusal, Terms};
@@ -133,6 +135,9 @@ struct SubmissionForm {
     class_offset: Option<u32>,
     /// The name of the ONNX output that holds the logits.
     output: Option<String>,
+    /// `wider` (the default) or `challenge`: which of the challenge's class lists the file is over, where it names a wider one
+    /// (`test.wider_classes`).
+    classes: Option<String>,
     /// Whether data from elsewhere was used.
     outside_data: Option<bool>,
     paper_url: Option<String>,
@@ -161,6 +166,7 @@ fn rules(terms: &Terms) -> Rules {
         upload_mb: terms.upload_mb.unsigned_abs(),
         forbids_outside_data: terms.outside_data == OutsideData::Forbidden,
         classes: usize::try_from(terms.classes).unwrap_or_default(),
+        wider_classes: (terms.wider_classes).and_then(|classes| usize::try_from(classes).ok()),
         takes_models: terms.has_images,
     }
 }
@@ -312,8 +318,15 @@ async fn check_class_order(app: &App, terms: &Terms, form: &Completed) -> Result
     let Some(order) = &form.class_order else {
         return Ok(());
     };
-    let (classes, _) = challenges::public_facts(&app.db, terms.challenge).await?;
-    match order.columns(&classes) {
+    let (classes, wider) = challenges::classes(&app.db, terms.challenge).await?;
+    let own = || order.columns(&classes);
+    let columns = match (&wider, order, form.classes) {
+        (None, ..) | (_, _, Some(Over::Challenge)) => own(),
+        // The number of columns may say that they are the challenge's own.
+        (Some(_), ClassOrder::Listed(names), None) if names.len() == classes.len() => own(),
+        (Some(wider), ..) => order.columns(wider.list()),
+    };
+    match columns {
         Ok(_) => Ok(()),
         Err(error) => Err(Problem::unprocessable(format!("`class_order`: {error}"))),
     }

@@ -377,6 +377,7 @@ fn settings() -> Settings {
         series: None,
         description: String::new(),
         classes: vec![class("cat"), class("dog")],
+        wider_classes: None,
         public_images: true,
         opens: None,
         closes: None,

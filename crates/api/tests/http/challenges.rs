@@ -155,6 +155,39 @@ async fn settings_that_make_no_sense_are_all_named() {
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
 }
 
+/// A longer list must hold each class; in a draft it may come, change and go.
+#[tokio::test]
+async fn wider_classes_hold_those_of_the_challenge() {
+    let server = Server::new().await;
+    let admin = server.person("ada").await;
+    let settings = |wider: Value| json!({"slug": "wide", "title": "Wide", "classes": [{"name": "cat", "id": "n1"}, {"name": "dog"}], "test": {"wider_classes": wider}});
+    let refused = json!([{"name": "n1"}, {"name": "eel"}, {"name": "fox"}]);
+    let refused = server
+        .ask(Method::POST, "/challenges", &admin, &settings(refused))
+        .await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let missing =
+        "test.wider_classes: the wider list has no class with the name or id of class 1 (`dog`)";
+    assert!(refused.detail().contains(missing), "{}", refused.detail());
+    let wider = json!([{"name": "n1"}, {"name": "eel"}, {"name": "dog"}]);
+    let made = server
+        .ask(
+            Method::POST,
+            "/challenges",
+            &admin,
+            &settings(wider.clone()),
+        )
+        .await;
+    assert_eq!(made.status, StatusCode::CREATED);
+    assert_eq!(made.json()["test"]["wider_classes"], wider);
+    let without = json!({"test": {"wider_classes": null}});
+    let changed = server
+        .ask(Method::PATCH, "/challenges/wide", &admin, &without)
+        .await;
+    assert_eq!(changed.status, StatusCode::OK);
+    assert!(changed.json()["test"].get("wider_classes").is_none());
+}
+
 #[tokio::test]
 async fn the_same_labels_again_make_no_new_version_and_nothing_of_them_comes_back() {
     let server = Server::new().await;

@@ -2,12 +2,15 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use referee_client::Client;
-use referee_scoring::{ClassEntry, ClassList, Expected, ImageList, predictions};
+use referee_client::documents::Class;
+use referee_scoring::{
+    ClassEntry, ClassList, Expected, ImageList, Over, WiderClasses, predictions,
+};
 use serde_json::json;
 
 use crate::connection::Connection;
-use crate::input;
 use crate::output::{self, WrongFile};
+use crate::{input, wider};
 
 /// Check a prediction file as the server would, before uploading it
 ///
@@ -22,6 +25,17 @@ pub struct Check {
     /// A class list: one name a line
     #[arg(long, value_name = "FILE")]
     classes: Option<PathBuf>,
+    /// A longer class list that holds those of --classes, and that the predictions are over
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "classes",
+        conflicts_with = "challenge"
+    )]
+    wider_classes: Option<PathBuf>,
+    /// The predictions are over the challenge's own classes, not over the wider list that it names (`classes=challenge`)
+    #[arg(long)]
+    own_classes: bool,
     /// The number of test images
     #[arg(long, value_name = "N")]
     images: Option<usize>,
@@ -37,7 +51,7 @@ pub struct Check {
 
 impl Check {
     pub async fn run(self) -> anyhow::Result<()> {
-        let (classes, images) = self.public_facts().await?;
+        let (classes, wider, images) = self.public_facts().await?;
         let file = input::open(&self.file)?;
         let expected = Expected {
             classes: &classes,
@@ -45,7 +59,16 @@ impl Check {
             boxes: self.boxes,
             devkit: false,
         };
-        match predictions::read(file, &expected) {
+        let over = if self.own_classes {
+            Over::Challenge
+        } else {
+            Over::Wider
+        };
+        let read = match &wider {
+            Some(wider) => predictions::read_within(file, &expected, wider, over),
+            None => predictions::read(file, &expected),
+        };
+        match read {
             Ok(predictions) if self.json => output::print_json(&json!({
                 "valid": true,
                 "format": predictions.format,
@@ -73,12 +96,12 @@ impl Check {
         }
     }
 
-    async fn public_facts(&self) -> anyhow::Result<(ClassList, ImageList)> {
+    async fn public_facts(&self) -> anyhow::Result<(ClassList, Option<WiderClasses>, ImageList)> {
         if let (Some(classes), Some(images)) = (&self.classes, self.images) {
-            return Ok((
-                ClassList::parse(&input::text(classes)?)?,
-                ImageList::ordinals(images),
-            ));
+            let classes = ClassList::parse(&input::text(classes)?)?;
+            let wider = self.wider_classes.as_deref();
+            let wider = wider.map(|path| wider::read(path, &classes)).transpose()?;
+            return Ok((classes, wider, ImageList::ordinals(images)));
         }
         let slug = self
             .challenge
@@ -88,17 +111,24 @@ impl Check {
     }
 }
 
-/// The classes and the images of a challenge.
+/// The classes, the longer list if it names one, and the images of a challenge.
 pub(super) async fn challenge_facts(
     client: &Client,
     slug: &str,
-) -> anyhow::Result<(ClassList, ImageList)> {
+) -> anyhow::Result<(ClassList, Option<WiderClasses>, ImageList)> {
     let challenge = client.challenge(slug).await?;
-    let entries = challenge.classes.into_iter().map(|class| ClassEntry {
-        name: class.name,
-        id: class.id,
-    });
-    let classes = ClassList::new(entries.collect())?;
+    let list = |classes: Vec<Class>| {
+        let entries = classes.into_iter().map(|class| ClassEntry {
+            name: class.name,
+            id: class.id,
+        });
+        ClassList::new(entries.collect())
+    };
+    let classes = list(challenge.classes)?;
+    let wider = match challenge.test.wider_classes {
+        Some(wider) => Some(WiderClasses::new(list(wider)?, &classes)?),
+        None => None,
+    };
     let names = if challenge.test.named_images {
         client.image_names(slug).await?
     } else {
@@ -113,5 +143,5 @@ pub(super) async fn challenge_facts(
                 as usize,
         ),
     };
-    Ok((classes, images))
+    Ok((classes, wider, images))
 }

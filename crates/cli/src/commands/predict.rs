@@ -1,3 +1,5 @@
+mod examine;
+
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::ops::{ControlFlow, Range};
@@ -10,9 +12,10 @@ use referee_networks::images::{DecodedOnDemand, Geometry, Pixels as _, TestSet};
 use referee_networks::predict::{self, ModelFile, Predictor, Task};
 use referee_scoring::model_form::{ClassOrder, ModelForm};
 use referee_scoring::record::Row;
-use referee_scoring::{Class, ClassList, npy};
+use referee_scoring::{Class, ClassList, WiderClasses, npy};
 
-use crate::{output, progress};
+use crate::{output, progress, wider};
+use examine::Examined;
 
 /// Run a model over test images as the server would: its predictions, ready to be scored or submitted
 ///
@@ -23,7 +26,8 @@ use crate::{output, progress};
     after_help = "Example:\n  referee predict model.onnx test-images.npy -o predictions.npy\n  \
                   referee predict resnet50.safetensors val.tar -o predictions.npy --architecture resnet50 \\\n    \
                   --preprocess torchvision:ResNet50_Weights.IMAGENET1K_V2 --classes classes.txt --class-order wnid\n  \
-                  referee score --labels labels.csv predictions.npy"
+                  referee score --labels labels.csv predictions.npy\n  \
+                  referee predict model.onnx val-images.npy --labels val-labels.csv --doctor"
 )]
 pub struct Predict {
     /// A .safetensors or .onnx file
@@ -31,8 +35,13 @@ pub struct Predict {
     /// Test images: .npy or .tar
     images: PathBuf,
     /// Where the predictions go
-    #[arg(short, long, value_name = "OUT.npy")]
-    out: PathBuf,
+    #[arg(
+        short,
+        long,
+        value_name = "OUT.npy",
+        required_unless_present = "doctor"
+    )]
+    out: Option<PathBuf>,
     /// The network that a .safetensors file is of, such as resnet50 or mlp(512,256) [default: what the file says]
     #[arg(long, value_name = "A")]
     architecture: Option<String>,
@@ -43,6 +52,9 @@ pub struct Predict {
     /// The challenge's classes, one a line
     #[arg(long, value_name = "FILE")]
     classes: Option<PathBuf>,
+    /// A longer class list that holds those of --classes, and that the model's columns are: the others are left out
+    #[arg(long, value_name = "FILE", requires = "classes")]
+    wider_classes: Option<PathBuf>,
     /// Which class each column of the model is: challenge, wnid, or a file with a class a line
     #[arg(long, value_name = "ORDER", requires = "classes")]
     class_order: Option<String>,
@@ -55,6 +67,12 @@ pub struct Predict {
     /// Write float32 logits [N,C], a column for each of the model's, instead of the record
     #[arg(long)]
     logits: bool,
+    /// Try the model on a few hundred of the images with the preprocessing recipes in common use, and say which does better
+    #[arg(long, requires = "labels")]
+    doctor: bool,
+    /// The images' labels, for --doctor: CSV with the header image,label
+    #[arg(long, value_name = "FILE", requires = "doctor")]
+    labels: Option<PathBuf>,
     /// Images at a time [default: by the size of the network]
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
@@ -81,40 +99,74 @@ impl Predict {
                 .num_threads(threads)
                 .build_global()?;
         }
-        for read in [&self.model, &self.images] {
+        let read = [&self.model, &self.images].into_iter().chain(&self.labels);
+        for (read, out) in read.filter_map(|read| Some((read, self.out.as_ref()?))) {
             ensure!(
-                !is_same_file(read, &self.out),
+                !is_same_file(read, out),
                 "{} is read by this run, and would be overwritten: give --out another name",
-                self.out.display()
+                out.display()
             );
         }
         let set = TestSet::open(&self.images)?;
         let classes = self.class_list()?;
+        let wider = match (&self.wider_classes, &classes) {
+            (Some(path), Some(classes)) => Some(wider::read(path, classes)?),
+            _ => None,
+        };
+        let listed = wider.as_ref().map(WiderClasses::list).or(classes.as_ref());
+        let own = wider.as_ref().map(|wider| wider.places().len());
         let task = Task {
-            classes: classes.as_ref().map(ClassList::len),
+            classes: listed.map(ClassList::len),
             image: set
                 .uniform()
                 .map(|(size, channels)| [size.height as usize, size.width as usize, channels]),
         };
         let spinner = progress::spinner("loading the model");
-        let (opened, form) = predict::open(self.file()?, &self.form()?, task)
+        let (opened, form) = predict::open_within(self.file()?, &self.form()?, task, own)
             .with_context(|| format!("{} cannot be run", self.model.display()))?;
-        let predictor = Predictor::new(opened, &form, task, &self.device.open()?)
+        let mut predictor = Predictor::new(opened, &form, task, &self.device.open()?)
             .with_context(|| format!("{} cannot be run", self.model.display()))?;
         spinner.finish_and_clear();
         for notice in predictor.notices() {
             eprintln!("notice: {}", notice.detail);
         }
-        let columns = columns(&form, classes.as_ref())?;
+        if let Some(crop) = (predictor.preprocessing().small)
+            .and(predictor.preprocessing().crop)
+            .filter(|crop| set.has_smaller(*crop))
+        {
+            let notice = predict::enlarged("some of the images are smaller", crop);
+            eprintln!("notice: {}", notice.detail);
+        }
+        let columns = match (&wider, &classes) {
+            (Some(wider), Some(classes)) => {
+                Some(columns_within(&mut predictor, &form, wider, classes)?)
+            }
+            _ => columns(&form, classes.as_ref())?,
+        };
+        if let Some(labels) = &self.labels {
+            let images = Examined {
+                predictor: &predictor,
+                set: &set,
+                batch: self.batch.unwrap_or_else(|| predictor.batch(MEMORY)),
+                columns: columns.as_deref(),
+            };
+            images.report(labels, classes.as_ref(), wider.as_ref())?;
+        }
+        let Some(out) = &self.out else {
+            return Ok(());
+        };
         let geometry = Geometry::of(predictor.preprocessing());
         let pixels = DecodedOnDemand::new(&set, geometry)?;
         let images = pixels.shape()[0];
         let batch = self.batch.unwrap_or_else(|| predictor.batch(MEMORY));
         let columns = columns.as_deref();
-        let mut npy = NpyRows::create(&self.out, images)?;
+        let mut npy = NpyRows::create(out, images)?;
         if self.logits {
+            // The challenge's own among a longer list's classes stay as the model has them.
+            let ordered =
+                columns.filter(|columns| listed.is_none_or(|all| all.len() == columns.len()));
             predictor.run_logits(&pixels, 0..images, batch, |done| {
-                let logits = in_class_order(done.answers, columns);
+                let logits = in_class_order(done.answers, ordered);
                 npy.write(done.images, ("<f4", f32::to_le_bytes), &logits)
             })?;
         } else {
@@ -127,7 +179,7 @@ impl Predict {
         output::print_line(&format!(
             "{images} images, {} a second: {}",
             output::speed(speed),
-            self.out.display()
+            out.display()
         ))
     }
 
@@ -180,6 +232,27 @@ fn columns(form: &ModelForm, classes: Option<&ClassList>) -> anyhow::Result<Opti
             "the file's metadata say class_order: give --classes FILE, the challenge's class list"
         ),
     }
+}
+
+/// The class of each of the model's columns in the longer list, after having those alone compared that the challenge has.
+fn columns_within(
+    predictor: &mut Predictor,
+    form: &ModelForm,
+    wider: &WiderClasses,
+    classes: &ClassList,
+) -> anyhow::Result<Vec<Class>> {
+    let order = form.class_order.clone().unwrap_or_default();
+    if predictor.model().classes() == classes.len() {
+        let own = order.columns(classes)?.into_iter();
+        return Ok(own
+            .map(|class| wider.places()[usize::from(class.0)])
+            .collect());
+    }
+    let columns = order.columns(wider.list())?;
+    let own = columns.iter().enumerate();
+    let own = own.filter(|(_, class)| wider.is_own(**class));
+    predictor.keep(own.map(|(column, _)| column).collect())?;
+    Ok(columns)
 }
 
 /// The rows of a record, with the classes that the columns are.

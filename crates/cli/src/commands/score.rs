@@ -2,12 +2,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use referee_scoring::{
-    ClassList, Expected, ImageList, Labels, Record, outcome, predictions, statistics,
+    ClassList, Expected, ImageList, Labels, Over, Record, WiderClasses, outcome, predictions,
+    statistics,
 };
 use serde::Serialize;
 
-use crate::input;
 use crate::output::{self, Align, WrongFile, percent, percent_interval};
+use crate::{input, wider};
 
 /// Score predictions against labels, without a server
 #[derive(clap::Args)]
@@ -23,6 +24,9 @@ pub struct Score {
     /// The class list, one name a line; without it classes are known by their numbers alone
     #[arg(long, value_name = "FILE")]
     classes: Option<PathBuf>,
+    /// A longer class list that the predictions are over, and that holds the classes of --classes
+    #[arg(long, value_name = "FILE", requires = "classes")]
+    wider_classes: Option<PathBuf>,
     /// Accept what the ILSVRC devkit accepts, and print the errors of 1 to 5 guesses as it does
     #[arg(long)]
     devkit: bool,
@@ -66,7 +70,13 @@ impl Score {
         };
         let (labels, images) = Labels::parse_csv(input::open(&self.labels)?, &classes, None)
             .map_err(|error| self.wrong(&self.labels, error))?;
-        let read = self.read(&classes, &images)?;
+        let wider = self.wider_classes.as_deref();
+        let wider = wider.map(|path| wider::read(path, &classes)).transpose()?;
+        let read = self.read(&classes, wider.as_ref(), &images)?;
+        let labels = match &wider {
+            Some(wider) => labels.within(wider),
+            None => labels,
+        };
         let tally = outcome::judge(&read.record, &labels).tally(&labels.scored_mask(), None);
         anyhow::ensure!(
             tally.images > 0,
@@ -104,6 +114,7 @@ impl Score {
     fn read(
         &self,
         classes: &ClassList,
+        wider: Option<&WiderClasses>,
         images: &ImageList,
     ) -> anyhow::Result<referee_scoring::Predictions> {
         let expected = Expected {
@@ -112,10 +123,12 @@ impl Score {
             boxes: self.boxes,
             devkit: self.devkit,
         };
-        Ok(
-            predictions::read(input::open(&self.predictions)?, &expected)
-                .map_err(|error| self.wrong(&self.predictions, error))?,
-        )
+        let file = input::open(&self.predictions)?;
+        let read = match wider {
+            Some(wider) => predictions::read_within(file, &expected, wider, Over::Wider),
+            None => predictions::read(file, &expected),
+        };
+        Ok(read.map_err(|error| self.wrong(&self.predictions, error))?)
     }
 
     fn wrong(&self, path: &Path, error: referee_scoring::FormatError) -> WrongFile {

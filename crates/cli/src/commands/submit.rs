@@ -8,6 +8,7 @@ use referee_client::documents::{
 use referee_client::http::{NewSubmission, Upload};
 use referee_client::{Client, ClientError};
 use referee_networks::onnx::{OnnxFile, SideFiles};
+use referee_scoring::Over;
 
 use crate::connection::Connection;
 use crate::input;
@@ -59,6 +60,9 @@ pub struct Submit {
     /// Which of a model's outputs holds the logits
     #[arg(long, value_name = "NAME")]
     output: Option<String>,
+    /// Which of the challenge's class lists the file is over, where it names a wider one [default: wider]
+    #[arg(long, value_name = "wider|challenge")]
+    classes: Option<Over>,
     /// Return as soon as it is received
     #[arg(long)]
     no_wait: bool,
@@ -146,6 +150,7 @@ impl Submit {
                 self.class_offset.map(|offset| offset.to_string()),
             ),
             ("output", self.output.clone()),
+            ("classes", self.classes.map(|over| over.to_string())),
         ];
         for (field, value) in fields {
             if let Some(value) = value {

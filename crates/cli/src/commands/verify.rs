@@ -40,7 +40,7 @@ impl Verify {
         let client = self.connection.client()?;
         let made = client.commitment(&self.challenge).await?;
         let opening = opening(&made)?;
-        let (classes, images) = challenge_facts(&client, &self.challenge).await?;
+        let (classes, _, images) = challenge_facts(&client, &self.challenge).await?;
         let file = input::open(&self.labels)?;
         let (labels, _) =
             Labels::parse_csv(file, &classes, Some(&images)).map_err(WrongFile::from)?;

@@ -20,13 +20,19 @@ pub const SIDE: usize = 28;
 pub struct Rules {
     pub public_images: bool,
     pub validation: bool,
+    /// Whether the challenge names a longer class list, [`WIDER`].
+    pub wider: bool,
 }
+
+/// Twelve classes, those of the challenge by their ids: its class c is class 10 − c here.
+pub const WIDER: &str = "other 0\nw0\nw1\nw2\nw3\nw4\nw5\nw6\nw7\nw8\nw9\nother 1\n";
 
 impl Default for Rules {
     fn default() -> Self {
         Self {
             public_images: true,
             validation: false,
+            wider: false,
         }
     }
 }
@@ -209,8 +215,13 @@ impl Arena {
         let token = self.run(person, &["token", "create", "test"]);
         let host = self.address.strip_prefix("http://").expect("an address");
         let mut stream = std::net::TcpStream::connect(host).expect("connect");
+        let json = if body.starts_with(b"{") {
+            "Content-Type: application/json\r\n"
+        } else {
+            ""
+        };
         let head = format!(
-            "{method} /api/v1/{path} HTTP/1.0\r\nHost: {host}\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\r\n",
+            "{method} /api/v1/{path} HTTP/1.0\r\nHost: {host}\r\n{json}Authorization: Bearer {}\r\nContent-Length: {}\r\n\r\n",
             token.trim(),
             body.len()
         );
@@ -285,8 +296,13 @@ impl Arena {
         };
         let validation = "[validation]\nimages = \"images.npy\"\nlabels = \"labels.csv\"\n";
         let toml = format!(
-            "slug = \"arena\"\ntitle = \"Arena\"\nclasses = \"classes.txt\"\n[test]\nimages = \"images.npy\"\nlabels = \"labels.csv\"\npublic_images = {}\n{}[leaderboard]\nprimary = \"top1\"\n",
+            "slug = \"arena\"\ntitle = \"Arena\"\nclasses = \"classes.txt\"\n[test]\nimages = \"images.npy\"\nlabels = \"labels.csv\"\npublic_images = {}\n{}{}[leaderboard]\nprimary = \"top1\"\n",
             rules.public_images,
+            if rules.wider {
+                "wider_classes = \"wider.txt\"\n"
+            } else {
+                ""
+            },
             if rules.validation { validation } else { "" }
         );
         write("challenge.toml", toml.as_bytes());
@@ -295,6 +311,7 @@ impl Arena {
             .map(|class| format!("class {class}\tw{}\n", 9 - class))
             .collect();
         write("classes.txt", classes.concat().as_bytes());
+        write("wider.txt", WIDER.as_bytes());
         write("images.npy", &images());
         let labels: Vec<String> = (0..IMAGES)
             .map(|image| format!("{image},{}\n", image % 10))

@@ -26,17 +26,22 @@ pub fn write_safetensors(path: &Path, metadata: Value, tensors: &[(String, Vec<u
 /// A perceptron that sees what the arena's images are: class c's weights are 1 in column `2 · c + 4`. `order[k]` is the class of
 /// its column k; `scale` multiplies its weights.
 pub fn write_perceptron(path: &Path, metadata: Value, order: [usize; 10], scale: f32) {
+    let weights = perceptron_weights(order, scale);
+    let tensors = [
+        ("fc.weight".to_owned(), vec![10, SIDE * SIDE], weights),
+        ("fc.bias".to_owned(), vec![10], vec![0.0; 10]),
+    ];
+    write_safetensors(path, metadata, &tensors);
+}
+
+pub fn perceptron_weights(order: [usize; 10], scale: f32) -> Vec<f32> {
     let mut weights = vec![0.0; 10 * SIDE * SIDE];
     for (column, class) in order.into_iter().enumerate() {
         for row in 0..SIDE {
             weights[column * SIDE * SIDE + row * SIDE + 2 * class + 4] = scale;
         }
     }
-    let tensors = [
-        ("fc.weight".to_owned(), vec![10, SIDE * SIDE], weights),
-        ("fc.bias".to_owned(), vec![10], vec![0.0; 10]),
-    ];
-    write_safetensors(path, metadata, &tensors);
+    weights
 }
 
 /// A network of the zoo for ten classes and images of `[channels, height, width]`, with random weights.
@@ -92,7 +97,9 @@ async fn a_network_is_run_profiled_scored_and_drawn() {
             .expect("a device")
             .starts_with(&device())
     );
-    assert_eq!(scored["notices"], json!([]));
+    let notices = scored["notices"].as_array().expect("a list");
+    let codes: Vec<&Value> = notices.iter().map(|notice| &notice["code"]).collect();
+    assert_eq!(codes, ["preprocess"], "{notices:?}");
 
     let layers = arena.get(&format!("submissions/{id}/layers"));
     let linear = layers["layers"]
@@ -189,7 +196,7 @@ async fn gray_images_for_a_network_of_colours_are_noticed() {
     assert_eq!(scored["status"], "scored", "{scored}");
     let notices = scored["notices"].as_array().expect("a list");
     let codes: Vec<&Value> = notices.iter().map(|notice| &notice["code"]).collect();
-    assert_eq!(codes, ["channels"], "{notices:?}");
+    assert_eq!(codes, ["channels", "preprocess"], "{notices:?}");
     let detail = notices[0]["detail"].as_str().expect("a notice");
     assert!(detail.contains("three equal ones"), "{detail}");
 }
@@ -203,7 +210,7 @@ async fn a_wrong_class_order_is_noticed_on_the_validation_images() {
     .await;
     let _worker = arena.worker(&[]);
     // The order of the ids is the reverse of the challenge's. Said in the file, it counts; unsaid, all is wrong.
-    let said = json!({ "architecture": "perceptron", "class_order": "wnid" });
+    let said = json!({ "architecture": "perceptron", "class_order": "wnid", "preprocess": "{\"mean\":0,\"std\":1}" });
     write_perceptron(&arena.path("said.safetensors"), said, REVERSED, 1.0);
     write_perceptron(&arena.path("unsaid.safetensors"), json!({}), REVERSED, 1.0);
     let said = arena.submit("said.safetensors", &[]);
@@ -213,11 +220,71 @@ async fn a_wrong_class_order_is_noticed_on_the_validation_images() {
     assert_eq!(said["notices"], json!([]));
     let unsaid = arena.finished(&unsaid).await;
     assert_eq!(unsaid["scores"]["public"]["top1_error"], 1.0, "{unsaid}");
-    let notice = unsaid["notices"][0]["detail"].as_str().expect("a notice");
+    let notices = unsaid["notices"].as_array().expect("a list");
+    let notice = notices
+        .iter()
+        .find(|notice| notice["code"] == "class_order")
+        .and_then(|notice| notice["detail"].as_str())
+        .expect("a notice");
     assert!(
         notice.contains("100.0 %") && notice.contains("class_order=wnid"),
         "{notice}"
     );
+}
+
+/// A network that was trained on pixels from 0 to 255 takes everything for the class whose bias outweighs pixels from 0 to 1. Its
+/// score stays so, but it is told; one whose recipe was given is not examined.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_better_recipe_is_named_on_the_validation_images() {
+    let arena = Arena::open(Rules {
+        validation: true,
+        ..Rules::default()
+    })
+    .await;
+    let _worker = arena.worker(&[]);
+    let file = arena.path("bytes.safetensors");
+    let weights = perceptron_weights(IN_ORDER, 1.0);
+    let bias: Vec<f32> = (0..10)
+        .map(|class| if class == 9 { 100.0 } else { 0.0 })
+        .collect();
+    let tensors = [
+        ("fc.weight".to_owned(), vec![10, SIDE * SIDE], weights),
+        ("fc.bias".to_owned(), vec![10], bias),
+    ];
+    write_safetensors(&file, json!({ "architecture": "perceptron" }), &tensors);
+    let examined = arena.submit("bytes.safetensors", &[]);
+    let given = arena.submit(
+        "bytes.safetensors",
+        &["--preprocess", r#"{"mean":0,"std":1}"#],
+    );
+    let examined = arena.finished(&examined).await;
+    assert_eq!(
+        examined["scores"]["public"]["top1_error"], 0.9,
+        "{examined}"
+    );
+    let notices = examined["notices"].as_array().expect("a list");
+    let codes: Vec<&Value> = notices.iter().map(|notice| &notice["code"]).collect();
+    assert_eq!(codes, ["preprocess", "doctor"], "{notices:?}");
+    let detail = notices[1]["detail"].as_str().expect("a notice");
+    let found = "with pixels from 0 to 255 (scale 1, mean 0 and std 1) the error on the validation images is 0.0 % instead of 90.0 %";
+    assert!(detail.starts_with(found), "{detail}");
+    let given = arena.finished(&given).await;
+    assert_eq!(given["notices"], json!([]));
+
+    let doctor = [
+        "predict",
+        "bytes.safetensors",
+        "challenge/images.npy",
+        "--labels",
+        "challenge/labels.csv",
+        "--doctor",
+    ];
+    assert_eq!(arena.run("bob", &doctor), format!("{detail}\n"));
+    // What it says can be said.
+    let recipe = detail.split_once("preprocess=").expect("a recipe").1;
+    let again = arena.submit("bytes.safetensors", &["--preprocess", recipe]);
+    let again = arena.finished(&again).await;
+    assert_eq!(again["scores"]["public"]["top1_error"], 0.0, "{again}");
 }
 
 /// Private images leave no trace but a score: no record for its team, and a rejection that names no image and counts.

@@ -112,6 +112,10 @@ pub struct BestEntry {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TestDocument {
     pub public_images: bool,
+    /// A longer list that holds all of `classes`: predictions, models and the record are over it, unless a submission's `classes` is
+    /// `challenge`. Scores of other classes are left out; guesses of them are wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wider_classes: Option<Vec<Class>>,
     /// Whether images have names; `GET /challenges/{slug}/images/names` lists them ([`ImageNames`]).
     pub named_images: bool,
     /// The stored images, for those who may download them.

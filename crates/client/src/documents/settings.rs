@@ -206,18 +206,22 @@ fn faults_of_reference(reference: &Reference, require: &mut impl FnMut(bool, Str
     );
 }
 
-/// `[test]`: whether competitors may download the test images.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// `[test]`: whether competitors may download the test images, and which classes their files are over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TestSettings {
     pub public_images: bool,
+    /// A longer list that holds all of `classes` by name or id: what competitors send, and the record, are over it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wider_classes: Option<Vec<Class>>,
 }
 
 impl Default for TestSettings {
     fn default() -> Self {
         Self {
             public_images: true,
+            wider_classes: None,
         }
     }
 }
@@ -358,6 +362,9 @@ pub struct ChallengePatch {
 pub struct TestPatch {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_images: Option<bool>,
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<Class>>))]
+    pub wider_classes: Option<Option<Vec<Class>>>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

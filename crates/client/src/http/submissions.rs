@@ -17,7 +17,7 @@ pub struct NewSubmission {
     pub kind: Kind,
     pub method: String,
     /// The other fields, by their names in the form: `description`, `architecture`, `preprocess`, `class_order`,
-    /// `class_offset`, `output`, `boxes`, `outside_data`, `paper_url`, `code_url`.
+    /// `class_offset`, `output`, `classes`, `boxes`, `outside_data`, `paper_url`, `code_url`.
     pub fields: Vec<(&'static str, String)>,
 }
 

@@ -16,6 +16,8 @@ pub struct Geometry {
     pub resize: Option<Resize>,
     pub crop: Option<Size>,
     pub interpolation: Interpolation,
+    /// As [`Preprocessing::small`].
+    pub small: Option<u32>,
 }
 
 impl Geometry {
@@ -29,6 +31,7 @@ impl Geometry {
             resize: preprocessing.resize,
             crop: preprocessing.crop,
             interpolation: preprocessing.interpolation,
+            small: preprocessing.small,
         }
     }
 
@@ -79,12 +82,21 @@ impl Geometry {
         Ok(padded(inside, &rows, &columns, output))
     }
 
+    /// How an image of this size is resized.
+    fn resize_of(&self, image: Size) -> Option<Resize> {
+        match (self.small, self.crop) {
+            (Some(_), Some(crop)) if image == crop => None,
+            (Some(small), Some(crop)) if !image.holds(crop) => Some(Resize::ShortSide(small)),
+            _ => self.resize,
+        }
+    }
+
     /// `torchvision.transforms.Resize`: the long side is truncated.
     fn resized(&self, image: Size) -> Size {
         let long = |short: u32, long: u32, side: u32| {
             u32::try_from(u64::from(side) * u64::from(long) / u64::from(short)).unwrap_or(u32::MAX)
         };
-        match self.resize {
+        match self.resize_of(image) {
             None => image,
             Some(Resize::Exact(size)) => size,
             Some(Resize::ShortSide(side)) if image.width <= image.height => Size {
@@ -119,9 +131,12 @@ impl fmt::Display for Geometry {
                 Interpolation::Nearest => "-nearest",
             })?;
         }
-        match self.crop {
+        if let Some(size) = self.crop {
+            write!(f, "-crop{}x{}", size.height, size.width)?;
+        }
+        match self.small {
             None => Ok(()),
-            Some(size) => write!(f, "-crop{}x{}", size.height, size.width),
+            Some(side) => write!(f, "-small{side}"),
         }
     }
 }

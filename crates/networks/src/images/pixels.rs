@@ -141,6 +141,18 @@ impl TestSet {
         }
     }
 
+    /// Whether `crop` does not fit in some of the images, as far as a few of them show.
+    pub fn has_smaller(&self, crop: Size) -> bool {
+        const LOOKED_AT: usize = 32;
+        match self.uniform() {
+            Some((size, _)) => !size.holds(crop),
+            None => (0..self.len())
+                .step_by(self.len().div_ceil(LOOKED_AT))
+                .filter_map(|ordinal| self.picture(ordinal).ok())
+                .any(|picture| !picture.size().holds(crop)),
+        }
+    }
+
     /// The size and channels that all images have, where they are an array.
     pub fn uniform(&self) -> Option<(Size, usize)> {
         let shape = self.shape()?;

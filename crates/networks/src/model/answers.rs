@@ -26,6 +26,13 @@ pub(super) enum Reading {
 }
 
 impl Reading {
+    /// How many classes the answers are of.
+    pub fn classes(self) -> usize {
+        match self {
+            Self::Scores { classes, .. } | Self::Ranked { classes, .. } => classes,
+        }
+    }
+
     pub fn read(&self, output: &Tensor, batch: usize) -> Result<Answers> {
         match *self {
             Self::Scores { classes, offset } => {

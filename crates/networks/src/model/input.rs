@@ -146,6 +146,14 @@ impl Input {
         })
     }
 
+    /// How many pixels it takes, where it takes them in one row.
+    pub fn flat_length(&self) -> Option<usize> {
+        match self.layout {
+            Layout::Flat { length } => length,
+            _ => None,
+        }
+    }
+
     /// The network's dimensions after the batch's, for images of this size.
     pub fn dims(&self, size: [usize; 2], channels: usize) -> Result<Vec<usize>> {
         let [height, width] = size;

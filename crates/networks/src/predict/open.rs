@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use candle_core::Device;
+use referee_scoring::Over;
 use referee_scoring::model_form::{
     Architecture, FIELDS, ModelForm, Resize, refuse_model_by_leading_bytes,
 };
@@ -98,10 +99,29 @@ pub fn open(
     form: &ModelForm,
     task: Task,
 ) -> Result<(Opened, ModelForm), PredictError> {
+    open_within(file, form, task, None)
+}
+
+/// The same for a challenge with `own` classes, which are some of the task's: the model's columns are the task's classes, or as the
+/// form says and where they are as many, the challenge's own.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_within(
+    file: ModelFile,
+    form: &ModelForm,
+    task: Task,
+    own: Option<usize>,
+) -> Result<(Opened, ModelForm), PredictError> {
     file.refuse()?;
     if file.is_safetensors() {
         let file = WeightsFile::read(&file.model)?;
         let form = with_metadata(form, |name| file.metadata().get(name).map(String::as_str))?;
+        let head = || {
+            let architecture = form.architecture.as_ref()?;
+            Some(file.options(architecture).ok()?.num_classes)
+        };
+        let task = among(task, own, &form, head);
         Ok((safetensors(&file, &form, task)?, form))
     } else {
         let file = OnnxFile::decode(file.model, file.data)?;
@@ -109,12 +129,29 @@ pub fn open(
             let found = file.metadata().find(|(key, _)| *key == name);
             found.map(|(_, text)| text)
         })?;
+        let head = || columns(&file, &form).ok();
+        let task = among(task, own, &form, head);
         let classes = match task.classes {
             Some(classes) => classes,
             None => columns(&file, &form)?.saturating_sub(offset(&form)),
         };
         let opened = Opened::onnx(file, expected(&form, classes))?;
         Ok((opened, form))
+    }
+}
+
+/// The task with the number of classes that the model's columns are; `head` is how many columns there are.
+fn among(
+    task: Task,
+    own: Option<usize>,
+    form: &ModelForm,
+    head: impl FnOnce() -> Option<usize>,
+) -> Task {
+    let is_own =
+        |own: &usize| form.classes == Some(Over::Challenge) || head() == Some(own + offset(form));
+    Task {
+        classes: own.filter(is_own).or(task.classes),
+        ..task
     }
 }
 

@@ -4,12 +4,13 @@ use std::ops::{ControlFlow, Range};
 
 use candle_core::{DType, Device, Tensor};
 use referee_scoring::Notice;
-use referee_scoring::model_form::{ImageInput, ModelForm, Preprocessing, Resize, Size};
-use referee_scoring::predictions::row_of_scores;
+use referee_scoring::model_form::{ModelForm, Preprocessing, Resize};
+use referee_scoring::predictions::{NotANumber, row_of_scores};
 use referee_scoring::record::{EMPTY, Row};
 
 use super::error::PredictError;
 use super::open::Task;
+use super::settle::{self, settle};
 use crate::images::{Normalization, Pixels};
 use crate::model::{Answers, Model, ModelError, Opened, channels_notice};
 
@@ -18,7 +19,9 @@ pub struct Predictor {
     model: Model,
     preprocessing: Preprocessing,
     normalization: Normalization,
-    channels_notice: Option<Notice>,
+    notices: Vec<Notice>,
+    /// The columns that are compared with each other; none where all are.
+    kept: Option<Vec<usize>>,
 }
 
 /// A batch that is done.
@@ -41,7 +44,8 @@ impl Predictor {
         task: Task,
         device: &Device,
     ) -> Result<Self, PredictError> {
-        let preprocessing = preprocessing(&opened, form, task)?;
+        let preprocessing = settle(&opened, form, task)?;
+        let raw = opened.input().raw;
         let size = match (preprocessing.crop, preprocessing.resize) {
             (Some(size), _) | (None, Some(Resize::Exact(size))) => {
                 Some([size.height as usize, size.width as usize])
@@ -52,12 +56,36 @@ impl Predictor {
         let size = size.ok_or(PredictError::NoSize)?;
         let model = opened.prepare(size, preprocessing.mean.len(), device)?;
         let of_images = task.image.map(|[.., channels]| channels);
+        let recipe_notices = settle::notices(&preprocessing, form, task, raw);
         Ok(Self {
-            channels_notice: channels_notice(of_images, model.channels()),
+            notices: (channels_notice(of_images, model.channels()).into_iter())
+                .chain(recipe_notices)
+                .collect(),
             model,
             normalization: Normalization::of(&preprocessing),
             preprocessing,
+            kept: None,
         })
+    }
+
+    /// From now on compares the scores in these columns only: the others are classes that the challenge has not. Guesses of a
+    /// network that ranks classes stay as they are.
+    ///
+    /// # Errors
+    /// What is no column of the network.
+    pub fn keep(&mut self, columns: Vec<usize>) -> Result<(), PredictError> {
+        let classes = self.model.classes();
+        match columns.iter().find(|&&column| column >= classes) {
+            Some(&column) => Err(ModelError::Class {
+                class: i64::try_from(column).unwrap_or(i64::MAX),
+                classes,
+            }
+            .into()),
+            None => {
+                self.kept = Some(columns);
+                Ok(())
+            }
+        }
     }
 
     pub fn model(&self) -> &Model {
@@ -67,7 +95,7 @@ impl Predictor {
     /// What was handled that the competitor may want to know.
     pub fn notices(&self) -> Vec<Notice> {
         let of_model = self.model.notices().iter().cloned();
-        of_model.chain(self.channels_notice.clone()).collect()
+        of_model.chain(self.notices.iter().cloned()).collect()
     }
 
     /// The recipe with nothing left open.
@@ -113,7 +141,8 @@ impl Predictor {
         mut done: impl FnMut(Done<Vec<f32>>) -> ControlFlow<()>,
     ) -> Result<(), PredictError> {
         batches(range, batch, |images| {
-            let input = self.input(&pixels.read(images.clone())?, images.len())?;
+            let pixels = pixels.read(images.clone())?;
+            let input = self.input(&pixels, images.len(), &self.normalization)?;
             match self.model.run(&input)? {
                 Answers::Scores { scores, .. } => Ok(done(Done {
                     images,
@@ -130,17 +159,63 @@ impl Predictor {
     /// # Errors
     /// As [`Self::run`].
     pub fn rows(&self, pixels: &[u8], count: usize) -> Result<Vec<Row>, ModelError> {
-        match self.model.run(&self.input(pixels, count)?)? {
+        self.rows_of(&self.input(pixels, count, &self.normalization)?)
+    }
+
+    /// The same with the values of another recipe, whose channels are as many.
+    ///
+    /// # Errors
+    /// As [`Self::run`]; the recipe has other channels, or says something of the values where the network takes pixels.
+    pub fn rows_by(
+        &self,
+        recipe: &Preprocessing,
+        pixels: &[u8],
+        count: usize,
+    ) -> Result<Vec<Row>, ModelError> {
+        let own = &self.preprocessing;
+        let is_run = recipe.mean.len() == own.mean.len()
+            && recipe.std.len() == own.mean.len()
+            && (!self.model.takes_pixels()
+                || (&recipe.mean, &recipe.std, recipe.scale) == (&own.mean, &own.std, own.scale));
+        if !is_run {
+            return Err(ModelError::ImageSize {
+                takes: vec![own.mean.len()],
+                given: vec![recipe.mean.len()],
+            });
+        }
+        self.rows_of(&self.input(pixels, count, &Normalization::of(recipe))?)
+    }
+
+    fn rows_of(&self, input: &Tensor) -> Result<Vec<Row>, ModelError> {
+        match self.model.run(input)? {
             Answers::Scores { classes, scores } => scores
                 .chunks_exact(classes)
-                .map(|scores| row_of_scores(scores).map_err(|_| ModelError::NotFinite))
+                .map(|scores| self.row(scores).map_err(|_| ModelError::NotFinite))
                 .collect(),
             Answers::Ranked(ranked) => Ok(ranked.iter().map(|guesses| row_of(guesses)).collect()),
         }
     }
 
+    /// The row of one image, whose classes are the network's columns.
+    fn row(&self, scores: &[f32]) -> Result<Row, NotANumber> {
+        let Some(kept) = &self.kept else {
+            return row_of_scores(scores);
+        };
+        let own: Vec<f32> = kept.iter().map(|&column| scores[column]).collect();
+        let column = |place: i32| match usize::try_from(place) {
+            Ok(place) => i32::try_from(kept[place]).unwrap_or(-1),
+            Err(_) => place,
+        };
+        Ok(row_of_scores(&own)?.map(column))
+    }
+
     /// `[count, channels, height, width]`: `x = (pixel · scale − mean) / std`, or pixels where the network takes those.
-    fn input(&self, pixels: &[u8], count: usize) -> Result<Tensor, ModelError> {
+    fn input(
+        &self,
+        pixels: &[u8],
+        count: usize,
+        normalization: &Normalization,
+    ) -> Result<Tensor, ModelError> {
         let [height, width] = self.model.size();
         let channels = pixels.len() / (count * height * width).max(1);
         let fits = pixels.len() == count * height * width * channels
@@ -151,7 +226,7 @@ impl Predictor {
                 given: vec![pixels.len() / count.max(1)],
             });
         }
-        let normalized = self.normalization.apply(pixels, height * width, channels);
+        let normalized = normalization.apply(pixels, height * width, channels);
         let shape = (count, self.model.channels(), height, width);
         let images = Tensor::from_vec(normalized, shape, &Device::Cpu)?;
         if self.model.takes_pixels() {
@@ -159,27 +234,6 @@ impl Predictor {
         }
         Ok(images)
     }
-}
-
-fn preprocessing(
-    opened: &Opened,
-    form: &ModelForm,
-    task: Task,
-) -> Result<Preprocessing, PredictError> {
-    let recipe = form.preprocess.clone().unwrap_or_default();
-    let pixels = |extent: usize| u32::try_from(extent).unwrap_or(u32::MAX);
-    let shape = opened.input();
-    // A network that takes any number of channels gets those of the images, unless the recipe speaks of others.
-    let own = task.image.map(|[.., channels]| channels);
-    let open = || own.filter(|_| recipe.channels.is_none() && recipe.mean.is_none());
-    Ok(recipe.resolve(ImageInput {
-        channels: shape.channels.or_else(open).map(pixels),
-        size: shape.size.map(|[height, width]| Size {
-            height: pixels(height),
-            width: pixels(width),
-        }),
-        raw: shape.raw,
-    })?)
 }
 
 fn batches(

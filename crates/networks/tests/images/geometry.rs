@@ -143,6 +143,41 @@ fn the_name_of_a_geometry_says_all_of_it() {
     let usual = geometry(Color::Rgb, Some(Resize::ShortSide(256)), Some(224));
     assert_eq!(usual.to_string(), "rgb-resize256-bilinear-crop224x224");
     assert_eq!(geometry(Color::Gray, None, None).to_string(), "gray");
+    let unsaid = Geometry {
+        small: Some(224),
+        ..usual
+    };
+    assert_eq!(
+        unsaid.to_string(),
+        "rgb-resize256-bilinear-crop224x224-small224"
+    );
+}
+
+/// What nobody said: a margin round the crop of a larger image, none round that of a smaller one, and those that fit stay.
+#[test]
+fn each_image_is_resized_by_its_own_size() {
+    let unsaid = Geometry {
+        small: Some(8),
+        ..geometry(Color::Rgb, Some(Resize::ShortSide(9)), Some(8))
+    };
+    let by = |resize: Option<Resize>| geometry(Color::Rgb, resize, Some(8));
+    for ((height, width), same) in [
+        ((8, 8), by(None)),
+        ((12, 20), by(Some(Resize::ShortSide(9)))),
+        ((8, 20), by(Some(Resize::ShortSide(9)))),
+        ((7, 20), by(Some(Resize::ShortSide(8)))),
+        ((4, 4), by(Some(Resize::ShortSide(8)))),
+    ] {
+        let picture = pattern(height, width, 3);
+        let expected = same.apply(picture.clone()).expect("applied");
+        assert_eq!(
+            unsaid.apply(picture).expect("applied"),
+            expected,
+            "{height}×{width}"
+        );
+    }
+    let size = Size::square(8);
+    assert!(unsaid.keeps(size, 3) && !by(Some(Resize::ShortSide(9))).keeps(size, 3));
 }
 
 /// The figures are `(pixel/255 − mean)/std` in single precision, computed with numpy.
@@ -152,6 +187,7 @@ fn pixels_become_numbers() {
         channels: Some(3),
         size: None,
         raw: false,
+        image: None,
     };
     let rgb = Recipe::default().resolve(input).expect("a recipe");
     let values = Normalization::of(&rgb).apply(&[0, 128, 255, 255, 0, 64], 2, 3);

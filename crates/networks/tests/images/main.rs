@@ -16,6 +16,7 @@ fn geometry(color: Color, resize: Option<Resize>, crop: Option<u32>) -> Geometry
         resize,
         crop: crop.map(Size::square),
         interpolation: Interpolation::Bilinear,
+        small: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::fields::part_of;
 use super::recipe::{Channels, Interpolation, Recipe, RecipeError, Resize, Size};
 use super::torchvision::imagenet;
 
@@ -14,6 +15,8 @@ pub struct ImageInput {
     pub size: Option<Size>,
     /// The network takes uint8: pixels as they are.
     pub raw: bool,
+    /// Of the images to come, where all have the same.
+    pub image: Option<Size>,
 }
 
 /// How each image becomes a network's input: colour, resize, crop in the centre, then `x = (pixel · scale − mean) / std`.
@@ -36,18 +39,46 @@ pub struct Preprocessing {
     /// None where the network has neither one nor three channels: images must then have as many.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channels: Option<Channels>,
+    /// Where nobody said how images are resized: the shorter side of those that the crop does not fit in, whereas images that
+    /// have the crop's size already stay as they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub small: Option<u32>,
 }
+
+impl Preprocessing {
+    /// The recipe as a form may say it, in JSON. A network that takes pixels as they are (`raw`) is told nothing of their values.
+    pub fn to_say(&self, raw: bool) -> String {
+        if !raw {
+            return serde_json::to_string(self).unwrap_or_default();
+        }
+        let mut recipe = serde_json::to_value(self).unwrap_or_default();
+        if let Some(fields) = recipe.as_object_mut() {
+            for field in ["mean", "std", "scale"] {
+                fields.remove(field);
+            }
+        }
+        recipe.to_string()
+    }
+}
+
+/// The part of a resized image that the usual crop keeps, as torchvision and timm have it.
+const USUAL_CROP: f64 = 0.875;
 
 impl Recipe {
     /// Decides, for a network with this input, what the recipe leaves open.
     ///
-    /// Without `resize` and `crop` the crop is the network's input, and images are resized to it: the shorter side where it is square.
+    /// Without `resize` and `crop` the crop is the network's input. Where it is square, the shorter side of a larger image is
+    /// resized to ⌊crop/0.875⌋ and that of a smaller one to the crop; else both sides to the crop.
     /// Without `mean` and `std` they are ImageNet's for three channels and 0 and 1 for others, and also where `scale` is given.
     ///
     /// # Errors
     /// [`RecipeError::Conflict`], with both numbers, where recipe and network contradict each other.
     pub fn resolve(&self, input: ImageInput) -> Result<Preprocessing, RecipeError> {
-        let (resize, crop) = self.geometry(input.size)?;
+        let Geometry {
+            resize,
+            crop,
+            small,
+        } = self.geometry(input)?;
         let channels = self.channel_count(input.channels);
         let order = self.order(channels)?;
         let (mean, std, scale) = if input.raw {
@@ -63,12 +94,18 @@ impl Recipe {
             std,
             scale,
             channels: order,
+            small,
         })
     }
 
-    fn geometry(&self, input: Option<Size>) -> Result<(Option<Resize>, Option<Size>), RecipeError> {
-        let Some(input) = input else {
-            return Ok((self.resize, self.crop));
+    fn geometry(&self, given: ImageInput) -> Result<Geometry, RecipeError> {
+        let said = |crop| Geometry {
+            resize: self.resize,
+            crop,
+            small: self.small,
+        };
+        let Some(input) = given.size else {
+            return Ok(said(self.crop));
         };
         let conflict = |what: String| {
             Err(RecipeError::Conflict(format!(
@@ -83,11 +120,8 @@ impl Recipe {
             (Some(Resize::ShortSide(side)), None) if side < input.height.max(input.width) => {
                 conflict(format!("`resize` makes the shorter side {side}"))
             }
-            (None, None) if input.height == input.width => {
-                Ok((Some(Resize::ShortSide(input.height)), Some(input)))
-            }
-            (None, None) => Ok((Some(Resize::Exact(input)), Some(input))),
-            (resize, _) => Ok((resize, Some(input))),
+            (None, None) => Ok(Geometry::usual(input, given.image)),
+            _ => Ok(said(Some(input))),
         }
     }
 
@@ -165,6 +199,52 @@ impl Recipe {
             }
             (None, None) => Ok((vec![0.0; channels], vec![1.0; channels], scale)),
         }
+    }
+}
+
+/// The part of a recipe that is about sizes.
+struct Geometry {
+    resize: Option<Resize>,
+    crop: Option<Size>,
+    small: Option<u32>,
+}
+
+impl Geometry {
+    /// What becomes of images where nobody says it; of all of them alike where they are of one size.
+    fn usual(crop: Size, image: Option<Size>) -> Self {
+        let settled = |resize| Self {
+            resize,
+            crop: Some(crop),
+            small: None,
+        };
+        if image == Some(crop) {
+            return settled(None);
+        }
+        if crop.height != crop.width {
+            return settled(Some(Resize::Exact(crop)));
+        }
+        let side = crop.height;
+        let larger = usual_resize(side);
+        match image {
+            Some(image) if image.holds(crop) => settled(Some(Resize::ShortSide(larger))),
+            Some(_) => settled(Some(Resize::ShortSide(side))),
+            None => Self {
+                small: Some(side),
+                ..settled(Some(Resize::ShortSide(larger)))
+            },
+        }
+    }
+}
+
+/// The shorter side of images that are cropped to `crop` where nobody says it.
+pub(crate) fn usual_resize(crop: u32) -> u32 {
+    part_of(crop, USUAL_CROP).unwrap_or(crop)
+}
+
+impl Size {
+    /// Whether nothing is missing where the other is cut out of it.
+    pub fn holds(self, other: Self) -> bool {
+        self.height >= other.height && self.width >= other.width
     }
 }
 

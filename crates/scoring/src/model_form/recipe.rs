@@ -31,6 +31,9 @@ pub struct Recipe {
     pub scale: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channels: Option<Channels>,
+    /// As [`Preprocessing::small`](super::Preprocessing::small).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub small: Option<u32>,
 }
 
 /// To which size an image is resized.
@@ -102,7 +105,7 @@ pub enum RecipeError {
     Conflict(String),
 }
 
-const FIELDS: [&str; 7] = [
+const FIELDS: [&str; 8] = [
     "resize",
     "crop",
     "interpolation",
@@ -110,6 +113,7 @@ const FIELDS: [&str; 7] = [
     "std",
     "scale",
     "channels",
+    "small",
 ];
 
 impl FromStr for Recipe {
@@ -173,6 +177,7 @@ fn native(fields: &Fields<'_>) -> Result<Recipe, RecipeError> {
                 return Err(unexpected("channels", &other.into(), "rgb, bgr or gray"));
             }
         },
+        small: fields.side("small")?,
     })
 }
 
@@ -207,6 +212,17 @@ impl Recipe {
             return Err(RecipeError::Lengths {
                 mean: mean.len(),
                 std: std.len(),
+            });
+        }
+        if self.small.is_some()
+            && !matches!(
+                (self.resize, self.crop),
+                (Some(Resize::ShortSide(_)), Some(_))
+            )
+        {
+            return Err(RecipeError::Missing {
+                field: "crop",
+                expected: "a number for `resize` and a crop where `small` says what becomes of images that the crop does not fit in",
             });
         }
         Ok(self)

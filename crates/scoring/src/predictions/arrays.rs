@@ -1,9 +1,9 @@
 //! NPY arrays: ranked classes, scores, or the canonical record.
 
 use super::ranked::{Ranking, Refused};
-use super::scores::{Score, half_precision, row_of};
-use super::{Expected, Format, Predictions};
-use crate::classes::{Class, MAX_CLASSES};
+use super::scores::{Score, half_precision, row_of, row_of_own};
+use super::{Expected, Format, Notice, Predictions};
+use crate::classes::{Class, MAX_CLASSES, WiderClasses};
 use crate::format_error::{At, Findings, FormatError};
 use crate::npy::{Dtype, Header, Kind};
 use crate::record::{EMPTY, Record, Row};
@@ -12,11 +12,15 @@ use crate::stream::Stream;
 pub(super) fn read(
     stream: &mut Stream<'_>,
     expected: &Expected<'_>,
+    within: Option<&WiderClasses>,
 ) -> Result<Predictions, FormatError> {
     let header = stream.npy_header()?;
-    let (format, columns) = layout(&header, expected)?;
+    let (format, columns) = layout(&header, expected, within)?;
+    let part = within.filter(|_| format == Format::Scores);
+    let is_own = part.is_some_and(|wider| columns == wider.places().len());
     let array = Array {
         columns,
+        part,
         row_bytes: columns * header.dtype.bytes,
         expected,
     };
@@ -46,15 +50,25 @@ pub(super) fn read(
             },
         ),
     }?;
+    let notice = Notice {
+        code: "classes".to_owned(),
+        detail: format!(
+            "{columns} columns, as many as the challenge has classes: read as these, in their order (classes=challenge)"
+        ),
+    };
     Ok(Predictions {
         record: Record::from_rows(rows),
         format,
-        notices: Vec::new(),
+        notices: is_own.then_some(notice).into_iter().collect(),
     })
 }
 
 /// What an array of this type and shape is, and how many columns it has; or what was expected instead.
-fn layout(header: &Header, expected: &Expected<'_>) -> Result<(Format, usize), FormatError> {
+fn layout(
+    header: &Header,
+    expected: &Expected<'_>,
+    within: Option<&WiderClasses>,
+) -> Result<(Format, usize), FormatError> {
     let (dtype, shape) = (header.dtype, header.shape_text());
     let (images, classes) = (expected.images.len(), expected.classes.len());
     let float = dtype.kind == Kind::Float;
@@ -88,6 +102,9 @@ fn layout(header: &Header, expected: &Expected<'_>) -> Result<(Format, usize), F
         _ if !float => Err(FormatError::whole(format!(
             "{dtype} {shape}: expected at most 5 ranked classes per image (the canonical record has 6 columns); for scores use array.astype(np.float32)"
         ))),
+        _ if within.is_some_and(|wider| columns == wider.places().len()) => {
+            Ok((Format::Scores, columns))
+        }
         _ if columns == classes
             || (!expected.classes.is_counted() && (1..=MAX_CLASSES).contains(&columns)) =>
         {
@@ -99,15 +116,25 @@ fn layout(header: &Header, expected: &Expected<'_>) -> Result<(Format, usize), F
         1..=5 => Err(FormatError::whole(format!(
             "{dtype} {shape}: expected scores [{images},{classes}]; if these are class indices, send array.astype(np.int32)"
         ))),
-        _ => Err(FormatError::whole(format!(
-            "{dtype} {shape}: {columns} columns, expected {classes}, one for each class"
-        ))),
+        _ => {
+            let own = within.map_or_else(String::new, |wider| {
+                format!(
+                    " of the longer list, or {}, one for each of the challenge's own",
+                    wider.places().len()
+                )
+            });
+            Err(FormatError::whole(format!(
+                "{dtype} {shape}: {columns} columns, expected {classes}, one for each class{own}"
+            )))
+        }
     }
 }
 
 /// The array's data, row by row.
 struct Array<'e> {
     columns: usize,
+    /// Of scores, where only some of the columns count, or the columns are some of the classes.
+    part: Option<&'e WiderClasses>,
     row_bytes: usize,
     expected: &'e Expected<'e>,
 }
@@ -120,9 +147,14 @@ impl Array<'_> {
     ) -> Result<Vec<Row>, FormatError> {
         self.rows(stream, |bytes| {
             let (cells, _) = bytes.as_chunks::<BYTES>();
-            row_of(cells, decode).map_err(|error| {
-                format!("{error}; scores must be numbers (infinities are allowed)")
-            })
+            let row = match self.part {
+                None => row_of(cells, decode),
+                Some(wider) if cells.len() == wider.places().len() => {
+                    row_of(cells, decode).map(|row| wider.row(row))
+                }
+                Some(wider) => row_of_own(cells, wider, decode),
+            };
+            row.map_err(|error| format!("{error}; scores must be numbers (infinities are allowed)"))
         })
     }
 

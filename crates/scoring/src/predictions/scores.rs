@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use crate::classes::WiderClasses;
 use crate::record::{EMPTY, Row};
 
 /// A floating-point score. NaN is no score: nothing can be ranked above or below it.
@@ -58,6 +59,21 @@ pub(super) fn row_of<T: Copy, S: Score>(
     }
     best.offer(chunks.len() * CHUNK, rest, decode)?;
     Ok(best.row())
+}
+
+/// The row for scores over a longer list, of which only the challenge's classes are compared; its classes are the list's.
+pub(super) fn row_of_own<T: Copy, S: Score>(
+    cells: &[T],
+    wider: &WiderClasses,
+    decode: impl Fn(T) -> S + Copy,
+) -> Result<Row, NotANumber> {
+    let places = wider.places();
+    let own: Vec<T> = (places.iter().map(|place| cells[usize::from(place.0)])).collect();
+    row_of(&own, decode)
+        .map(|row| wider.row(row))
+        .map_err(|error| NotANumber {
+            column: places[error.column].0.into(),
+        })
 }
 
 #[expect(

@@ -13,6 +13,7 @@ mod recipes;
 mod rejected;
 mod rejected_arrays;
 mod statistics;
+mod wider;
 
 use referee_scoring::{
     Class, ClassList, Expected, FormatError, ImageList, Labels, Predictions, Tally, outcome,

@@ -18,6 +18,7 @@ fn takes(channels: u32, side: u32) -> ImageInput {
         channels: Some(channels),
         size: Some(Size::square(side)),
         raw: false,
+        image: None,
     }
 }
 
@@ -218,7 +219,7 @@ fn recipes_that_are_refused() {
         ),
         (
             r#"{"resizes":256}"#,
-            "there is no field `resizes`; there are resize, crop, interpolation, mean, std, scale, channels",
+            "there is no field `resizes`; there are resize, crop, interpolation, mean, std, scale, channels, small",
         ),
         (
             r#"{"crop":"224"}"#,
@@ -314,7 +315,7 @@ fn without_a_recipe_the_network_decides() {
     let photograph = Recipe::default().resolve(takes(3, 224)).expect("resolved");
     assert_eq!(
         serde_json::to_value(photograph).expect("JSON"),
-        json!({"resize": 224, "crop": 224, "interpolation": "bilinear", "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "scale": 1.0 / 255.0, "channels": "rgb"})
+        json!({"resize": 256, "crop": 224, "interpolation": "bilinear", "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "scale": 1.0 / 255.0, "channels": "rgb", "small": 224})
     );
     let digit = Recipe::default().resolve(takes(1, 28)).expect("resolved");
     assert_eq!((digit.mean, digit.std), (vec![0.0], vec![1.0]));
@@ -329,6 +330,7 @@ fn without_a_recipe_the_network_decides() {
         channels: None,
         size: None,
         raw: false,
+        image: None,
     };
     let any = Recipe::default().resolve(any).expect("resolved");
     assert_eq!((any.resize, any.crop), (None, None));
@@ -340,6 +342,39 @@ fn without_a_recipe_the_network_decides() {
     assert_eq!(
         (raw.mean, raw.std, raw.scale),
         (vec![0.0; 3], vec![1.0; 3], 1.0)
+    );
+}
+
+/// As torchvision's and timm's evaluation: 256 for 224 and 341 for 299, but nothing for images that have the size already, and no
+/// cutting off from those that have to be enlarged.
+#[test]
+fn without_a_recipe_larger_images_get_a_margin() {
+    let geometry = |side: u32, height: u32, width: u32| {
+        let input = ImageInput {
+            image: Some(Size { height, width }),
+            ..takes(3, side)
+        };
+        let resolved = Recipe::default().resolve(input).expect("resolved");
+        let value = serde_json::to_value(resolved).expect("JSON");
+        (value.get("resize").cloned(), value["crop"].clone())
+    };
+    assert_eq!(geometry(224, 375, 500), (Some(json!(256)), json!(224)));
+    assert_eq!(geometry(299, 375, 500), (Some(json!(341)), json!(299)));
+    assert_eq!(geometry(224, 225, 224), (Some(json!(256)), json!(224)));
+    assert_eq!(geometry(224, 224, 224), (None, json!(224)));
+    assert_eq!(geometry(224, 32, 32), (Some(json!(224)), json!(224)));
+    assert_eq!(geometry(224, 200, 300), (Some(json!(224)), json!(224)));
+    let oblong = ImageInput {
+        size: Some(Size {
+            height: 128,
+            width: 256,
+        }),
+        ..takes(3, 1)
+    };
+    let oblong = Recipe::default().resolve(oblong).expect("resolved");
+    assert_eq!(
+        serde_json::to_value(oblong).expect("JSON")["resize"],
+        json!([128, 256])
     );
 }
 
@@ -429,6 +464,7 @@ fn recipes() -> impl Strategy<Value = Recipe> {
                     std,
                     scale,
                     channels,
+                    small: None,
                 }
             },
         )

@@ -74,6 +74,8 @@ pub struct Settings {
     pub description: String,
     /// Position = class index.
     pub classes: Vec<ClassEntry>,
+    /// A longer list that holds them all, which competitors' files are over.
+    pub wider_classes: Option<Vec<ClassEntry>>,
     pub public_images: bool,
     pub opens: Option<DateTime<Utc>>,
     pub closes: Option<DateTime<Utc>>,
@@ -104,8 +106,8 @@ pub async fn create(
         r#"
         INSERT INTO challenges (id, slug, title, series, description, classes, public_images, opens, closes, after_close,
                                 per_day, per_week, total, upload_mb, primary_error, public_fraction, feedback, ranking,
-                                final_selections, outside_data, created_by, reference_label, reference_error)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
+                                final_selections, outside_data, created_by, reference_label, reference_error, wider_classes)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
         ON CONFLICT (slug) DO NOTHING
         "#,
         id,
@@ -131,6 +133,7 @@ pub async fn create(
         creator,
         settings.reference.as_ref().map(|line| line.label.as_str()),
         settings.reference.as_ref().map(|line| line.error),
+        settings.wider_classes.as_ref().map(Json) as _,
     )
     .execute(&mut *transaction)
     .await?;
@@ -163,6 +166,8 @@ pub struct Change {
 pub struct Dependents {
     /// Whether labels were ever uploaded.
     pub has_labels: bool,
+    /// Whether a submission's file or record has been read, or will be, with the class lists as they are.
+    pub has_submissions: bool,
     /// The most submissions that a team has selected for the private board.
     pub most_selected: i64,
 }
@@ -185,6 +190,11 @@ pub async fn change<E: From<StorageError>>(
         Dependents,
         r#"
         SELECT EXISTS (SELECT FROM label_versions WHERE challenge = $1 AND state <> 'refused') AS "has_labels!",
+               EXISTS (SELECT
+                       FROM submissions
+                       WHERE challenge = $1
+                         AND withdrawn_at IS NULL
+                         AND status NOT IN ('rejected', 'failed')) AS "has_submissions!",
                coalesce(max(teams.selected), 0) AS "most_selected!"
         FROM (
             SELECT count(*) AS selected
@@ -222,7 +232,7 @@ pub async fn change<E: From<StorageError>>(
         SET title = $2, series = $3, description = $4, classes = $5, public_images = $6, after_close = $7, per_day = $8,
             per_week = $9, total = $10, upload_mb = $11, primary_error = $12, public_fraction = $13, feedback = $14,
             ranking = $15, final_selections = $16, outside_data = $17, known_labels = $18, reference_label = $20,
-            reference_error = $21,
+            reference_error = $21, wider_classes = $22,
             published_at = CASE WHEN $19 THEN coalesce(published_at, now()) ELSE published_at END,
             label_leak_checked = label_leak_checked AND classes = $5
         WHERE id = $1
@@ -248,6 +258,7 @@ pub async fn change<E: From<StorageError>>(
         publish,
         settings.reference.as_ref().map(|line| line.label.as_str()),
         settings.reference.as_ref().map(|line| line.error),
+        settings.wider_classes.as_ref().map(Json) as _,
     )
     .execute(&mut *transaction)
     .await

@@ -1,7 +1,8 @@
-use referee_scoring::classes::{ClassEntry, ClassList};
+use referee_scoring::classes::{ClassEntry, ClassList, WiderClasses};
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use crate::challenges::class_lists;
 use crate::challenges::files::Purpose;
 use crate::{InferenceDb, StorageError};
 
@@ -9,11 +10,22 @@ use crate::{InferenceDb, StorageError};
 #[derive(Clone, Debug)]
 pub struct Challenge {
     pub classes: ClassList,
+    /// A longer list, which models and records are over.
+    pub wider: Option<WiderClasses>,
     pub images: usize,
     /// Whether competitors may see the test images: what is said about a model is narrower where they may not.
     pub public_images: bool,
     pub test: Option<StoredImages>,
     pub validation: Option<ValidationSet>,
+}
+
+impl Challenge {
+    /// The classes that a record is over.
+    pub fn listed(&self) -> &ClassList {
+        self.wider
+            .as_ref()
+            .map_or(&self.classes, WiderClasses::list)
+    }
 }
 
 /// Images in the object store: NPY uint8, or a tar of pictures.
@@ -37,7 +49,8 @@ pub struct ValidationSet {
 /// The challenge as an inference worker may know it.
 pub async fn challenge(db: &InferenceDb, challenge: Uuid) -> Result<Challenge, StorageError> {
     let row = sqlx::query!(
-        r#"SELECT classes AS "classes: Json<Vec<ClassEntry>>", images, public_images
+        r#"SELECT classes AS "classes: Json<Vec<ClassEntry>>",
+                  wider_classes AS "wider_classes: Json<Vec<ClassEntry>>", images, public_images
            FROM challenges
            WHERE id = $1"#,
         challenge
@@ -69,9 +82,10 @@ pub async fn challenge(db: &InferenceDb, challenge: Uuid) -> Result<Challenge, S
             labels_key: labels.object_key,
             labels_sha256: labels.sha256,
         });
+    let (classes, wider) = class_lists(row.classes.0, row.wider_classes.map(|wider| wider.0))?;
     Ok(Challenge {
-        classes: ClassList::new(row.classes.0)
-            .map_err(|_| StorageError::Corrupt("a stored class list is not valid"))?,
+        classes,
+        wider,
         images: row
             .images
             .map_or(0, |images| images.unsigned_abs() as usize),

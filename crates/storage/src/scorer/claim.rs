@@ -1,3 +1,4 @@
+use referee_scoring::Over;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -24,6 +25,19 @@ pub struct Claim {
     pub sha256: Option<Vec<u8>>,
     /// ILSVRC text with boxes.
     pub boxes: bool,
+    /// Over the challenge's own classes, where it names a longer list. A record never is.
+    pub own_classes: bool,
+}
+
+impl Claim {
+    /// Which of a challenge's two class lists the file is over, where it has two.
+    pub fn over(&self) -> Over {
+        if self.own_classes {
+            Over::Challenge
+        } else {
+            Over::Wider
+        }
+    }
 }
 
 /// Why a submission failed through no fault of its submitter: the whole list, so that no error's text can leak a label.
@@ -70,7 +84,8 @@ pub async fn claim(db: &ScorerDb, submission: Uuid) -> Result<Option<Claim>, Sto
            RETURNING id AS submission, attempt, attempt - inference_attempts AS "starts!", challenge, team, entry = 'baseline' AS "is_baseline!",
                      coalesce(record_key, object_key) AS "object_key!", bytes,
                      CASE WHEN record_key IS NULL THEN sha256 ELSE record_sha256 END AS sha256,
-                     coalesce((form ->> 'boxes')::boolean, false) AS "boxes!""#,
+                     coalesce((form ->> 'boxes')::boolean, false) AS "boxes!",
+                     coalesce(record_key IS NULL AND form ->> 'classes' = 'challenge', false) AS "own_classes!""#,
         submission
     )
     .fetch_optional(&mut *transaction)

@@ -1,13 +1,13 @@
 use futures::TryStreamExt;
-use referee_scoring::classes::{Class, ClassEntry, ClassList};
+use referee_scoring::classes::{Class, ClassList, WiderClasses};
 use referee_scoring::images::ImageList;
 use referee_scoring::labels::Labels;
 use referee_scoring::outcome::Bitmap;
-use serde::Deserialize;
 use uuid::Uuid;
 
 use super::outcome::store_rescored;
 use super::{Claim, Judged, lock_challenge, touch_board};
+use crate::challenges::class_lists;
 use crate::{ScorerDb, StorageError};
 
 /// To the team of a submission that could not be scored under new labels.
@@ -18,6 +18,8 @@ const NOT_RESCORED: &str = "The labels changed and this file could not be read a
 #[derive(Clone, Debug)]
 pub struct ChallengeFacts {
     pub classes: ClassList,
+    /// A longer list, which files and records are over.
+    pub wider: Option<WiderClasses>,
     pub images: ImageList,
     /// Encoded bytes of each test image, where they are files.
     pub image_sizes: Option<Vec<u64>>,
@@ -27,16 +29,10 @@ pub struct ChallengeFacts {
     pub revision: i32,
 }
 
-#[derive(Deserialize)]
-struct StoredClass {
-    name: String,
-    id: Option<String>,
-}
-
 /// `None` while the challenge has no test set yet.
 pub async fn facts(db: &ScorerDb, challenge: Uuid) -> Result<Option<ChallengeFacts>, StorageError> {
     let row = sqlx::query!(
-        "SELECT classes, images, image_names, image_sizes, public_fraction, label_leak_checked,
+        "SELECT classes, wider_classes, images, image_names, image_sizes, public_fraction, label_leak_checked,
                 facts_revision
          FROM challenges
          WHERE id = $1",
@@ -47,17 +43,13 @@ pub async fn facts(db: &ScorerDb, challenge: Uuid) -> Result<Option<ChallengeFac
     let Some(images) = row.images else {
         return Ok(None);
     };
-    let classes: Vec<StoredClass> = serde_json::from_value(row.classes)?;
-    let classes = classes
-        .into_iter()
-        .map(|class| ClassEntry {
-            name: class.name,
-            id: class.id,
-        })
-        .collect();
+    let (classes, wider) = class_lists(
+        serde_json::from_value(row.classes)?,
+        row.wider_classes.map(serde_json::from_value).transpose()?,
+    )?;
     Ok(Some(ChallengeFacts {
-        classes: ClassList::new(classes)
-            .map_err(|_| StorageError::Corrupt("a stored class list is not valid"))?,
+        classes,
+        wider,
         images: match row.image_names {
             Some(names) => ImageList::named(names)
                 .map_err(|_| StorageError::Corrupt("a stored image list is not valid"))?,
@@ -357,7 +349,8 @@ pub async fn unscored(
         r#"SELECT s.id AS submission, s.attempt, 0 AS "starts!", s.challenge, s.team, s.entry = 'baseline' AS "is_baseline!",
                   coalesce(s.record_key, s.object_key) AS "object_key!", s.bytes,
                   CASE WHEN s.record_key IS NULL THEN s.sha256 ELSE s.record_sha256 END AS sha256,
-                  coalesce((s.form ->> 'boxes')::boolean, false) AS "boxes!"
+                  coalesce((s.form ->> 'boxes')::boolean, false) AS "boxes!",
+                  coalesce(s.record_key IS NULL AND s.form ->> 'classes' = 'challenge', false) AS "own_classes!"
            FROM submissions s
            LEFT JOIN sealed.outcomes o ON o.submission = s.id AND o.label_version = $2
            WHERE s.challenge = $1

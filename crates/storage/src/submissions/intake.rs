@@ -143,6 +143,8 @@ pub struct Terms {
     /// Whether there are test images to run models on.
     pub has_images: bool,
     pub classes: i32,
+    /// How many the longer list has, where the challenge names one.
+    pub wider_classes: Option<i32>,
 }
 
 impl Terms {
@@ -166,7 +168,8 @@ pub async fn terms(db: &ApiDb, slug: &str, user: Uuid) -> Result<Option<Terms>, 
                EXISTS (
                    SELECT FROM challenge_files WHERE challenge = challenges.id AND purpose = 'test-images'
                ) AS "has_images!",
-               jsonb_array_length(classes) AS "classes!"
+               jsonb_array_length(classes) AS "classes!",
+               jsonb_array_length(wider_classes) AS wider_classes
         FROM challenges
         WHERE slug = $1
         "#,

@@ -33,6 +33,7 @@ impl Arena {
                     id: None,
                 })
                 .into(),
+            wider_classes: None,
             public_images,
             opens: None,
             closes: None,

@@ -3,6 +3,7 @@ use std::process::ExitCode;
 
 use referee_networks::DeviceChoice;
 use referee_networks::predict::ModelFile;
+use referee_scoring::model_form::Recipe;
 use referee_scoring::record::Row;
 
 use super::engine::Engine;
@@ -65,7 +66,7 @@ fn live() -> Result<(), Broken> {
         .map_err(Broken::server)?
         .map_err(Broken::server)?;
 
-    let engine = match Engine::load(file, &start, &device) {
+    let mut engine = match Engine::load(file, &start, &device) {
         Ok((engine, ready)) => {
             write_json(&mut output, FrameKind::Ready, &ready)?;
             engine
@@ -76,18 +77,42 @@ fn live() -> Result<(), Broken> {
         }
     };
     while let Some((kind, payload)) = read_frame(&mut input, LONGEST)? {
-        let Some((count, pixels)) = payload
-            .split_first_chunk()
-            .filter(|_| kind == FrameKind::Images)
-        else {
-            return Err(io::Error::other("only images come now").into());
+        let (recipe, rest) = match kind {
+            FrameKind::Keep => {
+                engine.keep(&payload).map_err(io::Error::other)?;
+                write_frame(&mut output, FrameKind::Kept, &[])?;
+                continue;
+            }
+            FrameKind::Images => (None, payload.as_slice()),
+            FrameKind::Trial => {
+                let (recipe, rest) = counted(&payload)
+                    .and_then(|(length, rest)| rest.split_at_checked(length))
+                    .ok_or_else(no_images)?;
+                (Some(from_json::<Recipe>(recipe)?), rest)
+            }
+            _ => return Err(no_images().into()),
         };
-        match engine.rows(pixels, u32::from_le_bytes(*count) as usize) {
+        let (count, pixels) = counted(rest).ok_or_else(no_images)?;
+        let rows = match recipe {
+            None => engine.rows(pixels, count),
+            Some(recipe) => engine.rows_by(&recipe, pixels, count),
+        };
+        match rows {
             Ok(rows) => write_rows(&mut output, &rows)?,
             Err(trouble) => write_frame(&mut output, FrameKind::Trouble, &[trouble as u8])?,
         }
     }
     Ok(())
+}
+
+fn no_images() -> io::Error {
+    io::Error::other("only images come now")
+}
+
+/// A number, and what stands after it.
+fn counted(payload: &[u8]) -> Option<(usize, &[u8])> {
+    let (number, rest) = payload.split_first_chunk()?;
+    Some((u32::from_le_bytes(*number) as usize, rest))
 }
 
 fn write_rows(output: &mut impl Write, rows: &[Row]) -> io::Result<()> {

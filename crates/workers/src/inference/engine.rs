@@ -5,11 +5,11 @@ use base64::engine::general_purpose::STANDARD;
 use candle_core::Device;
 use referee_networks::model::{Model, ModelError};
 use referee_networks::predict::{self, ModelFile, PredictError, Predictor, Task};
-use referee_scoring::model_form::ModelForm;
+use referee_scoring::model_form::{ModelForm, Recipe};
 use referee_scoring::record::Row;
 
 use super::frames::{Trouble, images_in_a_frame};
-use super::model::{Filters, Layer, Profile, Ready, Start};
+use super::model::{Filters, Layer, Profile, Ready, Start, resolved};
 
 /// Images that any network is tried on.
 const FEW: usize = 8;
@@ -46,22 +46,38 @@ impl Engine {
             classes: Some(start.classes),
             image: start.image,
         };
-        let (opened, form) = predict::open(file, &start.form, task)?;
+        let (opened, form) = predict::open_within(file, &start.form, task, start.own_classes)?;
         let predictor = Predictor::new(opened, &form, task, device)?;
         Ok((Self { predictor }, form))
     }
 
+    /// Compares only these columns, uint32 little-endian, from now on.
+    pub fn keep(&mut self, columns: &[u8]) -> Result<(), PredictError> {
+        let (columns, _) = columns.as_chunks();
+        let columns = columns
+            .iter()
+            .map(|column| u32::from_le_bytes(*column) as usize);
+        self.predictor.keep(columns.collect())
+    }
+
     /// Rows for the pixels of `count` images, uint8 `[n,h,w,c]` in the network's own size; one channel stands for equal ones.
     pub fn rows(&self, pixels: &[u8], count: usize) -> Result<Vec<Row>, Trouble> {
-        self.predictor
-            .rows(pixels, count)
-            .map_err(|error| match error {
-                ModelError::NotFinite => Trouble::NotFinite,
-                error => {
-                    eprintln!("{error}");
-                    Trouble::Failed
-                }
-            })
+        self.predictor.rows(pixels, count).map_err(trouble)
+    }
+
+    /// The same with the values of pixels by another recipe.
+    pub fn rows_by(
+        &self,
+        recipe: &Recipe,
+        pixels: &[u8],
+        count: usize,
+    ) -> Result<Vec<Row>, Trouble> {
+        let recipe = resolved(recipe).map_err(|error| {
+            eprintln!("{error}");
+            Trouble::Failed
+        })?;
+        let rows = self.predictor.rows_by(&recipe, pixels, count);
+        rows.map_err(trouble)
     }
 
     /// Runs noise: what fails here is said in words. Returns images per second, measured on a whole batch where that takes
@@ -113,6 +129,8 @@ impl Engine {
             },
             notices: self.predictor.notices(),
             preprocess: serde_json::to_value(self.predictor.preprocessing())?,
+            takes_pixels: model.takes_pixels(),
+            classes: model.classes(),
             layers: profile
                 .layers
                 .iter()
@@ -130,6 +148,14 @@ impl Engine {
             images_per_second,
         })
     }
+}
+
+fn trouble(error: ModelError) -> Trouble {
+    if let ModelError::NotFinite = error {
+        return Trouble::NotFinite;
+    }
+    eprintln!("{error}");
+    Trouble::Failed
 }
 
 /// The filters of a first layer that is a convolution over one or three channels.

@@ -19,6 +19,11 @@ pub enum FrameKind {
     Start = 1,
     /// To the process: the number of a batch's images (four bytes, little-endian), then their pixels, uint8 `[n,h,w,c]`.
     Images = 2,
+    /// To the process: the same, with another recipe for the values of pixels: four bytes, little-endian, say how long it is as
+    /// JSON, which stands after them; then a frame of [`Self::Images`].
+    Trial = 3,
+    /// To the process, before any images: which of the model's columns are compared, uint32 little-endian.
+    Keep = 4,
     /// From it, once: what the model is, as JSON.
     Ready = 16,
     /// From it, instead of [`Self::Ready`]: why the model is refused, as JSON.
@@ -27,6 +32,8 @@ pub enum FrameKind {
     Rows = 18,
     /// From it, instead of rows: one byte, a [`Trouble`].
     Trouble = 19,
+    /// From it, after [`Self::Keep`]: nothing more.
+    Kept = 20,
 }
 
 impl FrameKind {
@@ -34,10 +41,13 @@ impl FrameKind {
         [
             Self::Start,
             Self::Images,
+            Self::Trial,
+            Self::Keep,
             Self::Ready,
             Self::Refused,
             Self::Rows,
             Self::Trouble,
+            Self::Kept,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == byte)
@@ -81,9 +91,12 @@ pub struct Refused {
     pub detail: String,
 }
 
-/// How many images of so many bytes fit one frame of [`FrameKind::Images`]; at least one.
+/// Bytes of a frame of images that are no pixels: their number, and a recipe.
+const BESIDES_PIXELS: usize = 4096;
+
+/// How many images of so many bytes fit one frame of [`FrameKind::Images`] or [`FrameKind::Trial`]; at least one.
 pub fn images_in_a_frame(bytes: usize) -> usize {
-    ((LONGEST - size_of::<u32>()) / bytes.max(1)).max(1)
+    ((LONGEST - BESIDES_PIXELS) / bytes.max(1)).max(1)
 }
 
 /// Writes one frame.
@@ -136,7 +149,7 @@ mod tests {
 
     #[test]
     fn images_that_are_sent_together_fit_a_frame() {
-        // 1024 × 1024 in colour: 85 are 255 MiB, and 4 bytes say how many they are.
+        // 1024 × 1024 in colour: 85 are 255 MiB, and some bytes say how many they are.
         assert_eq!(images_in_a_frame(3 << 20), 85);
         assert_eq!(images_in_a_frame(1 << 20), 255);
         assert_eq!(images_in_a_frame(LONGEST), 1);

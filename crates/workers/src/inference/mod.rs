@@ -5,6 +5,7 @@
 
 mod check;
 mod child;
+mod doctor;
 mod engine;
 mod files;
 mod frames;

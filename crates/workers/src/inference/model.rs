@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use referee_networks::DeviceChoice;
 use referee_scoring::Notice;
-use referee_scoring::model_form::ModelForm;
+use referee_scoring::model_form::{ImageInput, ModelForm, Preprocessing, Recipe, RecipeError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -21,8 +21,10 @@ pub struct Start {
     /// Side files, by the bare names that the model refers to them by.
     pub data: Vec<(String, PathBuf)>,
     pub form: ModelForm,
-    /// Of the challenge.
+    /// Of the challenge, or of the longer list that its own are some of.
     pub classes: usize,
+    /// Of the challenge, where the above are of a longer list.
+    pub own_classes: Option<usize>,
     /// `[height, width, channels]` of the challenge's images, where they are of one size.
     pub image: Option<[usize; 3]>,
     pub device: String,
@@ -38,6 +40,10 @@ pub struct Ready {
     pub notices: Vec<Notice>,
     /// The recipe in use, with nothing left open.
     pub preprocess: Value,
+    /// Pixels as they are: the recipe says nothing of their values.
+    pub takes_pixels: bool,
+    /// How many classes its columns are.
+    pub classes: usize,
     pub layers: Vec<Layer>,
     pub filters: Option<Filters>,
     /// Images at a time.
@@ -98,6 +104,17 @@ impl Ready {
             && self.images_per_second > 0.0;
         is_sound.then_some(self)
     }
+}
+
+/// A recipe that leaves nothing open, as the other side sent it: read as a stranger's.
+pub fn resolved(recipe: &Recipe) -> Result<Preprocessing, RecipeError> {
+    let channels = recipe.mean.as_ref().map(Vec::len);
+    recipe.resolve(ImageInput {
+        channels: channels.and_then(|channels| u32::try_from(channels).ok()),
+        size: None,
+        raw: false,
+        image: None,
+    })
 }
 
 /// The first sentences of a text, without control characters.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use referee_scoring::model_form::Preprocessing;
 use referee_scoring::record::Row;
 use tokio::sync::oneshot;
 use tokio::time::timeout_at;
@@ -110,10 +111,40 @@ impl ModelProcess {
 
     /// The rows of `count` images, whose pixels are `images`. They are still to be checked.
     pub async fn rows(&self, images: &[u8], count: usize) -> Result<Vec<Row>, End> {
+        let payload = [&length(count)?[..], images].concat();
+        self.rows_for(FrameKind::Images, payload, count).await
+    }
+
+    /// Has only these of the model's columns compared from now on.
+    pub async fn keep(&self, columns: &[u32]) -> Result<(), End> {
+        let payload = columns.iter().flat_map(|column| column.to_le_bytes());
+        match self.ask(FrameKind::Keep, payload.collect(), 1).await? {
+            (FrameKind::Kept, payload) if payload.is_empty() => Ok(()),
+            _ => Err(End::Garbage),
+        }
+    }
+
+    /// [`Self::rows`] with the values of pixels by another recipe.
+    pub async fn rows_by(
+        &self,
+        recipe: &Preprocessing,
+        images: &[u8],
+        count: usize,
+    ) -> Result<Vec<Row>, End> {
+        let recipe = serde_json::to_vec(recipe).map_err(|_| End::Garbage)?;
+        let (said, count_said) = (length(recipe.len())?, length(count)?);
+        let payload = [&said[..], &recipe, &count_said, images].concat();
+        self.rows_for(FrameKind::Trial, payload, count).await
+    }
+
+    async fn rows_for(
+        &self,
+        kind: FrameKind,
+        payload: Vec<u8>,
+        count: usize,
+    ) -> Result<Vec<Row>, End> {
         let bytes = count * size_of::<Row>();
-        let number = u32::try_from(count).map_err(|_| End::Garbage)?;
-        let payload = [&number.to_le_bytes()[..], images].concat();
-        match self.ask(FrameKind::Images, payload, bytes.max(1)).await? {
+        match self.ask(kind, payload, bytes.max(1)).await? {
             (FrameKind::Rows, payload) if payload.len() == bytes => Ok(payload
                 .chunks_exact(size_of::<Row>())
                 .map(|row| {
@@ -169,6 +200,11 @@ impl Drop for ModelProcess {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+fn length(count: usize) -> Result<[u8; 4], End> {
+    let count = u32::try_from(count).map_err(|_| End::Garbage)?;
+    Ok(count.to_le_bytes())
 }
 
 /// Starts the process, passes requests on and answers back, one at a time, until either side ends.

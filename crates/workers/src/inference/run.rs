@@ -3,8 +3,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use referee_networks::DeviceChoice;
-use referee_scoring::model_form::ModelForm;
-use referee_scoring::{Class, Notice};
+use referee_scoring::model_form::{ClassOrder, ClassOrderError, ModelForm};
+use referee_scoring::{Class, Notice, Over};
 use referee_storage::StorageError;
 use referee_storage::inference::{
     self, Challenge, Ending, FailureReason, Findings, MAX_ATTEMPTS, Part, Shard, Taken,
@@ -54,6 +54,7 @@ impl Inference {
             owns,
             is_planned: part.is_planned,
             kills: 0,
+            is_examined: false,
             reported: Instant::now(),
             measured: Measured::default(),
         };
@@ -147,6 +148,8 @@ pub(super) struct Run<'a> {
     pub part: &'a Part,
     owns: bool,
     is_planned: bool,
+    /// Whether other recipes have been tried: once, whatever became of the process.
+    pub is_examined: bool,
     kills: u32,
     /// When progress was last told.
     reported: Instant,
@@ -173,6 +176,51 @@ impl Measured {
         let seconds = self.time.as_secs_f64();
         (seconds > 0.0).then(|| f64::from(self.images) / seconds)
     }
+}
+
+/// What a model's columns are classes of.
+#[derive(Clone, Copy)]
+pub(super) struct Columns<'c> {
+    pub challenge: &'c Challenge,
+    pub over: Over,
+}
+
+impl Columns<'_> {
+    /// The class of each column, by its index in the list that the record is over.
+    pub fn of(self, order: &ClassOrder) -> Result<Vec<Class>, ClassOrderError> {
+        let Challenge { classes, wider, .. } = self.challenge;
+        match (wider, self.over) {
+            (None, _) => order.columns(classes),
+            (Some(wider), Over::Wider) => order.columns(wider.list()),
+            (Some(wider), Over::Challenge) => {
+                let own = order.columns(classes)?.into_iter();
+                Ok(own
+                    .map(|class| wider.places()[usize::from(class.0)])
+                    .collect())
+            }
+        }
+    }
+}
+
+/// Which of the challenge's lists the model's columns are over: as its form says, else as their number does.
+pub(super) fn over(ready: &Ready, challenge: &Challenge) -> Over {
+    let is_own = ready.form.classes == Some(Over::Challenge)
+        || ready.classes == challenge.classes.len() && challenge.listed().len() != ready.classes;
+    if is_own { Over::Challenge } else { Over::Wider }
+}
+
+/// What is said where the number of columns alone shows that they are the challenge's own classes.
+fn own_classes(ready: &Ready, challenge: &Challenge) -> Option<Notice> {
+    let is_told = challenge.wider.is_some()
+        && ready.form.classes.is_none()
+        && over(ready, challenge) == Over::Challenge;
+    is_told.then(|| Notice {
+        code: "classes".into(),
+        detail: format!(
+            "the network has {} columns, as many as the challenge has classes: read as these, in their order (classes=challenge)",
+            ready.classes
+        ),
+    })
 }
 
 /// A model that is ready to run.
@@ -222,7 +270,11 @@ impl Run<'_> {
         let notices = if self.is_planned {
             Vec::new()
         } else {
-            validation::notices(self, &loaded, challenge).await?
+            let notices = validation::notices(self, &loaded, challenge).await?;
+            let enlarging = uploaded.enlarged(&loaded.ready.preprocess);
+            let enlarged = self.alive(LOADING, enlarging).await??;
+            let own = own_classes(&loaded.ready, challenge);
+            own.into_iter().chain(enlarged).chain(notices).collect()
         };
         let images = self.prepare(uploaded, &loaded).await?;
         if !self.is_planned {
@@ -257,7 +309,8 @@ impl Run<'_> {
                 .map(|(name, file)| (name.clone(), file.path().to_owned()))
                 .collect(),
             form,
-            classes: challenge.classes.len(),
+            classes: challenge.listed().len(),
+            own_classes: (challenge.wider.as_ref()).map(|_| challenge.classes.len()),
             image,
             device: config.device.to_string(),
             limits: Limits {
@@ -275,9 +328,22 @@ impl Run<'_> {
             .await?
             .map_err(|end| self.stop(end))?;
         let order = ready.form.class_order.clone().unwrap_or_default();
-        let columns = order
-            .columns(&challenge.classes)
+        let list = Columns {
+            challenge,
+            over: over(&ready, challenge),
+        };
+        let columns = list
+            .of(&order)
             .map_err(|error| Stop::rejected(format!("`class_order`: {error}")))?;
+        if let (Some(wider), Over::Wider) = (&challenge.wider, list.over) {
+            let own = (0_u32..).zip(&columns);
+            let own = own.filter(|(_, class)| wider.is_own(**class));
+            let own: Vec<u32> = own.map(|(column, _)| column).collect();
+            let keeping = process.keep(&own);
+            self.alive(LOADING, keeping)
+                .await?
+                .map_err(|end| self.stop(end))?;
+        }
         Ok(Loaded {
             process,
             ready,
@@ -365,7 +431,7 @@ impl Run<'_> {
                 return Err(Stop::Over);
             }
         }
-        let record = record::checked(&rows, &loaded.columns, &challenge.classes)
+        let record = record::checked(&rows, &loaded.columns, challenge.listed())
             .ok_or_else(|| self.stop(End::Garbage))?;
         // Where the lease had run out, the range is another's by now.
         inference::finish(&self.worker.db, self.part, shard, &record).await?;

@@ -4,16 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use referee_networks::images::{
-    self, Building, Geometry, ImageCache, ImageError, Pixels as _, Prepared,
+    self, Building, DecodedOnDemand, Geometry, ImageCache, ImageError, Pixels as _, Prepared,
 };
-use referee_scoring::ImageList;
-use referee_scoring::model_form::{ImageInput, Recipe};
+use referee_networks::predict;
+use referee_scoring::model_form::{Preprocessing, Recipe, Size};
+use referee_scoring::{ImageList, Notice};
 use referee_storage::inference::{self, Ending, FailureReason, StoredImages};
 use serde_json::Value;
 use tokio::task::spawn_blocking;
 
 use super::Inference;
 use super::files::{LocalFile, local};
+use super::model::resolved;
 use super::run::Stop;
 
 /// A challenge's images on this machine, as they were uploaded.
@@ -67,7 +69,7 @@ impl Uploaded {
         recipe: &Value,
         done: Arc<AtomicUsize>,
     ) -> Result<TestSet, Stop> {
-        let geometry = geometry(recipe)?;
+        let geometry = Geometry::of(&preprocessing(recipe)?);
         let config = &worker.config;
         let cache = ImageCache::new(config.cache.clone(), config.cache_mb << 20);
         let cache = cache.map_err(|error| unreadable(&error))?;
@@ -94,6 +96,37 @@ impl Uploaded {
             Ok(Err(error)) => Err(refused(error)),
             Err(panic) => Err(unreadable(&panic)),
         }
+    }
+
+    /// The pixels of some images, decoded and resized for this once.
+    pub async fn few(&self, recipe: &Preprocessing, ordinals: &[usize]) -> Result<Vec<u8>, Stop> {
+        let (set, geometry) = (Arc::clone(&self.set), Geometry::of(recipe));
+        let ordinals = ordinals.to_vec();
+        blocking(move || {
+            let prepared = DecodedOnDemand::new(&set, geometry)?;
+            let mut pixels = Vec::new();
+            for ordinal in ordinals {
+                pixels.extend_from_slice(&prepared.read(ordinal..ordinal + 1)?);
+            }
+            Ok(pixels)
+        })
+        .await
+    }
+
+    /// The size of all images, where they have the same.
+    pub fn size(&self) -> Option<Size> {
+        self.set.uniform().map(|(size, _)| size)
+    }
+
+    /// What is said where the recipe, of which nobody spoke, enlarges some of these pictures of many sizes.
+    pub async fn enlarged(&self, recipe: &Value) -> Result<Option<Notice>, Stop> {
+        let recipe = preprocessing(recipe)?;
+        let Some((crop, _)) = recipe.crop.zip(recipe.small) else {
+            return Ok(None);
+        };
+        let set = Arc::clone(&self.set);
+        let is_smaller = blocking(move || Ok(set.has_smaller(crop))).await?;
+        Ok(is_smaller.then(|| predict::enlarged("some of the images are smaller", crop)))
     }
 
     /// Decodes every picture. The sentence, for the organizers, names those that cannot be decoded; it breaks where `go_on` had it
@@ -132,19 +165,11 @@ impl TestSet {
     }
 }
 
-/// What is done to the pixels, from a recipe that a process said it uses: read as a stranger's.
-fn geometry(recipe: &Value) -> Result<Geometry, Stop> {
+/// The recipe that a process said it uses.
+pub(super) fn preprocessing(recipe: &Value) -> Result<Preprocessing, Stop> {
     let recipe: Recipe = serde_json::from_value(recipe.clone())
         .map_err(|error| Stop::rejected(format!("`preprocess`: {error}")))?;
-    let channels = recipe.mean.as_ref().map(Vec::len);
-    let input = ImageInput {
-        channels: channels.and_then(|channels| u32::try_from(channels).ok()),
-        size: None,
-        raw: false,
-    };
-    let resolved = recipe.resolve(input);
-    let resolved = resolved.map_err(|error| Stop::rejected(format!("`preprocess`: {error}")))?;
-    Ok(Geometry::of(&resolved))
+    resolved(&recipe).map_err(|error| Stop::rejected(format!("`preprocess`: {error}")))
 }
 
 async fn blocking<T: Send + 'static>(

@@ -1,5 +1,5 @@
 //! The public validation images: every model is run on them first, uncounted, and a model that is wrong on nearly all of them is
-//! tried in the other known class orders.
+//! tried in the other known class orders, one without a recipe of its own with other recipes ([`doctor`](super::doctor)).
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,8 @@ use referee_scoring::record::Row;
 use referee_scoring::{Class, ClassList, ImageList, Labels, Notice};
 use referee_storage::inference::{Challenge, FailureReason, ValidationSet};
 
-use super::run::{Loaded, Run, Sign, Stop};
+use super::doctor::{self, Patient};
+use super::run::{Columns, Loaded, Run, Sign, Stop, over};
 use super::test_set::Uploaded;
 use crate::digest::Checked;
 
@@ -18,7 +19,7 @@ const REPORT: Duration = Duration::from_millis(500);
 
 /// Runs the model on the challenge's validation images, where it has any.
 pub(super) async fn notices(
-    run: &Run<'_>,
+    run: &mut Run<'_>,
     loaded: &Loaded,
     challenge: &Challenge,
 ) -> Result<Vec<Notice>, Stop> {
@@ -27,10 +28,14 @@ pub(super) async fn notices(
     };
     let uploaded = Uploaded::open(run.worker, &set.images).await?;
     let labels = labels(run, set, uploaded.list()?, &challenge.classes).await?;
+    let labels = match &challenge.wider {
+        Some(wider) => labels.within(wider),
+        None => labels,
+    };
     let images = run.prepare(&uploaded, loaded).await?;
     let sign = |done| Sign::Stage("validation", done, images.len());
     let mut rows = Vec::with_capacity(images.len());
-    let mut reported = Instant::now();
+    let (start, mut reported) = (Instant::now(), Instant::now());
     while rows.len() < images.len() {
         if reported.elapsed() >= REPORT || rows.is_empty() {
             reported = Instant::now();
@@ -43,10 +48,35 @@ pub(super) async fn notices(
             .await?;
         rows.extend(batch.map_err(|end| run.stop(end))?);
     }
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^53 images")]
+    let pace = images.len() as f64 / start.elapsed().as_secs_f64().max(1e-9);
     let given = loaded.ready.form.class_order.clone().unwrap_or_default();
-    Ok(suspicion(&rows, &given, &challenge.classes, &labels)
+    let columns = Columns {
+        challenge,
+        over: over(&loaded.ready, challenge),
+    };
+    let columns = |order: &ClassOrder| columns.of(order).ok();
+    let mut notices: Vec<Notice> = suspicion(&rows, &given, columns, &labels)
         .into_iter()
-        .collect())
+        .collect();
+    if loaded.ready.form.preprocess.is_none() && !run.is_examined {
+        run.is_examined = true;
+        let patient = Patient {
+            run,
+            loaded,
+            images: &uploaded,
+            labels: &labels,
+            rows: &rows,
+            time: doctor::time(run.worker.config.seconds, challenge.images, pace),
+        };
+        match patient.finding().await {
+            Ok(found) => notices.extend(found),
+            // What cannot be tried is not told of.
+            Err(Stop::Ended(_) | Stop::Trouble { .. }) => {}
+            Err(stop) => return Err(stop),
+        }
+    }
+    Ok(notices)
 }
 
 async fn labels(
@@ -75,10 +105,10 @@ async fn labels(
 fn suspicion(
     rows: &[Row],
     given: &ClassOrder,
-    classes: &ClassList,
+    columns: impl Fn(&ClassOrder) -> Option<Vec<Class>>,
     labels: &Labels,
 ) -> Option<Notice> {
-    let error = |order: &ClassOrder| Some(top1_error(rows, &order.columns(classes).ok()?, labels));
+    let error = |order: &ClassOrder| Some(top1_error(rows, &columns(order)?, labels));
     let found = error(given).filter(|error| *error > SUSPICIOUS)?;
     let images = labels.iter().filter(|labels| !labels.is_empty()).count();
     let better = [
@@ -146,7 +176,8 @@ mod tests {
     fn notice(columns: [i32; 3], given: &ClassOrder) -> Option<String> {
         let rows = columns.map(|column| [column, column, -1, -1, -1, -1]);
         let labels = Labels::from_sets([0, 1, 2].map(|class| vec![Class(class)]).into_iter());
-        suspicion(&rows, given, &classes(), &labels).map(|notice| notice.detail)
+        let columns = |order: &ClassOrder| order.columns(&classes()).ok();
+        suspicion(&rows, given, columns, &labels).map(|notice| notice.detail)
     }
 
     #[test]

@@ -37,6 +37,7 @@ type AnswerKeys = HashMap<(Uuid, i32), Arc<AnswerKey>>;
 /// All that scoring under one version of a challenge's labels needs. Never printed.
 pub(super) struct AnswerKey {
     pub facts: ChallengeFacts,
+    /// As classes of the list that records are over.
     pub labels: Labels,
     pub public: Bitmap,
     scored: Bitmap,
@@ -118,8 +119,11 @@ impl Judge {
         }
         let key = Arc::new(AnswerKey {
             scored: labels.scored_mask(),
+            labels: match &facts.wider {
+                Some(wider) => labels.within(wider),
+                None => labels,
+            },
             facts,
-            labels,
             public,
         });
         let mut cache = self.cache();
@@ -154,7 +158,7 @@ impl Judge {
                 };
                 NotJudged::Unreadable(io::Error::new(kind, error))
             })?;
-        let (boxes, sha256) = (claim.boxes, claim.sha256.clone());
+        let (boxes, over, sha256) = (claim.boxes, claim.over(), claim.sha256.clone());
         let judging = tokio::task::spawn_blocking(move || {
             let expected = Expected {
                 classes: &key.facts.classes,
@@ -163,7 +167,10 @@ impl Judge {
                 devkit: false,
             };
             let mut file = Checked::new(Counted { inner: file, read }, sha256);
-            let predictions = predictions::read(&mut file, &expected);
+            let predictions = match &key.facts.wider {
+                Some(wider) => predictions::read_within(&mut file, &expected, wider, over),
+                None => predictions::read(&mut file, &expected),
+            };
             // What was altered is not the submitter's fault, whatever reading it has found.
             file.finish().map_err(NotJudged::Unreadable)?;
             let predictions = predictions.map_err(classify)?;

@@ -100,6 +100,7 @@ impl Arena {
                     id: None,
                 })
                 .collect(),
+            wider_classes: None,
             public_images: true,
             opens: None,
             closes: None,

@@ -506,7 +506,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What a submission predicts as the canonical record, NPY int32 `[N,6]`: for the organizers and, where the images are
+         * What a submission predicts as the canonical record, NPY int32 `[N,6]`, over the challenge's wider classes where it names such
+         *     (`test.wider_classes`): for the organizers and, where the images are
          *     public, for its team.
          */
         get: operations["predictions"];
@@ -1505,6 +1506,11 @@ export interface components {
             class_offset?: number | null;
             /** @description `challenge`, `wnid`, or the classes in the order of the model's columns, one a line. */
             class_order?: string | null;
+            /**
+             * @description `wider` (the default) or `challenge`: which of the challenge's class lists the file is over, where it names a wider one
+             *     (`test.wider_classes`).
+             */
+            classes?: string | null;
             code_url?: string | null;
             /** @description Side files of an ONNX model, each under the bare name that it refers to it by. */
             data?: string[] | null;
@@ -1559,15 +1565,27 @@ export interface components {
             /** @description Whether images have names; `GET /challenges/{slug}/images/names` lists them ([`ImageNames`]). */
             named_images: boolean;
             public_images: boolean;
+            /**
+             * @description A longer list that holds all of `classes`: predictions, models and the record are over it, unless a submission's `classes` is
+             *     `challenge`. Scores of other classes are left out; guesses of them are wrong.
+             */
+            wider_classes?: components["schemas"]["Class"][] | null;
         };
         TestPatch: {
             /** @default null */
             public_images: boolean | null;
+            /** @default null */
+            wider_classes: components["schemas"]["Class"][] | null;
         };
-        /** @description `[test]`: whether competitors may download the test images. */
+        /** @description `[test]`: whether competitors may download the test images, and which classes their files are over. */
         TestSettings: {
             /** @default true */
             public_images: boolean;
+            /**
+             * @description A longer list that holds all of `classes` by name or id: what competitors send, and the record, are over it.
+             * @default null
+             */
+            wider_classes: components["schemas"]["Class"][] | null;
         };
         /** @description A token without its secret. */
         Token: {

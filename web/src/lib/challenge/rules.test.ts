@@ -25,6 +25,13 @@ describe('the rules in words', () => {
         expect(all['What you see']).toContain('on all test images');
         expect(all['After the close']).not.toContain('private');
     });
+    test('tell of a longer list that files are over', () => {
+        expect(words()['Which classes']).toBeUndefined();
+        const wider_classes = Array.from({ length: 1000 }, (_, index) => ({ name: `class ${index}` }));
+        const text = words({ test: { ...FASHION_MNIST.test, wider_classes } })['Which classes'];
+        expect(text).toContain('The 3 classes are some of a longer list of 1,000');
+        expect(text).toContain('the columns of the 997 other classes are left out; a guess of such a class is wrong');
+    });
     test('follow each setting', () => {
         const strict = words({
             leaderboard: { ...FASHION_MNIST.leaderboard, primary: 'top5', feedback: 'ladder', ranking: 'latest', final_selections: 2 },

@@ -13,6 +13,7 @@ export interface Rule {
 export function rulesOf(challenge: ChallengeDocument): Rule[] {
     return [
         { title: 'What ranks', text: ranking(challenge) },
+        ...(challenge.test.wider_classes ? [{ title: 'Which classes', text: widerClasses(challenge.classes.length, challenge.test.wider_classes.length) }] : []),
         { title: 'What you see', text: feedback(challenge) },
         ...(challenge.leaderboard.public_fraction < 1 ? [{ title: 'What decides', text: decision(challenge) }] : []),
         { title: 'How often', text: limits(challenge.limits, challenge.test.public_images) },
@@ -45,6 +46,15 @@ function ranking(challenge: ChallengeDocument): string {
     const which =
         challenge.leaderboard.ranking === 'best' ? 'A team stands with its best submission.' : 'A team stands with its latest submission.';
     return `Teams are ranked by ${first}, ${meaning}; then by ${second}, then by who was earlier. ${which}`;
+}
+
+/** Of a challenge whose classes are some of a longer list. */
+function widerClasses(own: number, wider: number): string {
+    return (
+        `The ${count(own)} classes are some of a longer list of ${count(wider)}, and that list is what files and models are over: indices count through it, in text from 1. ` +
+        `Of scores, the columns of the ${count(wider - own)} other classes are left out; a guess of such a class is wrong. ` +
+        `A file or model over the ${count(own)} classes alone says so (classes=challenge).`
+    );
 }
 
 function feedback({ leaderboard }: ChallengeDocument): string {

@@ -17,7 +17,7 @@ type Table = Record<string, unknown>;
 /** Every key of challenge.toml, by section; `files` may have any. */
 const KEYS: Readonly<Record<string, readonly string[]>> = {
     '': ['slug', 'title', 'series', 'description', 'classes', 'test', 'validation', 'files', 'schedule', 'limits', 'leaderboard', 'rules', 'access'],
-    test: ['images', 'labels', 'public_images'],
+    test: ['images', 'labels', 'public_images', 'wider_classes'],
     validation: ['images', 'labels'],
     schedule: ['opens', 'closes', 'after_close'],
     limits: ['per_day', 'per_week', 'total', 'upload_mb'],
@@ -77,6 +77,7 @@ export async function readDirectory(files: readonly File[]): Promise<Directory> 
     form.series = text(toml.series);
     form.description = (await named(toml.description)?.text()) ?? '';
     form.classes = (await named(toml.classes)?.text()) ?? '';
+    form.widerClasses = (await named(test.wider_classes)?.text()) ?? '';
     form.publicImages = test.public_images !== false;
     form.opens = localTime(time(schedule.opens));
     form.closes = localTime(time(schedule.closes));
@@ -134,7 +135,7 @@ function nameOf(path: string): string {
 /** The files that challenge.toml names, each once. */
 function namedPaths(toml: Table): string[] {
     const { test, validation, files } = toml as Record<string, Table | undefined>;
-    const values = [toml.description, toml.classes, test?.images, test?.labels, validation?.images, validation?.labels];
+    const values = [toml.description, toml.classes, test?.wider_classes, test?.images, test?.labels, validation?.images, validation?.labels];
     const paths = [...values, ...Object.values(files ?? {})].filter((value) => typeof value === 'string');
     return [...new Set(paths.map((path) => path.replace(/^\.\//, '')))];
 }

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { ChallengeDocument } from '$lib/api/schema';
 import { readDirectory, readInto } from './manifest';
 import { changesOf, closeFault, emptySettings, newChallenge, parseClasses, settingsFaults, settingsOf, slugOf, utcTime } from './settings-form';
+import { FASHION_MNIST } from '$lib/challenge/challenge.fixture';
 
 /** The contract's own example of challenge.toml. */
 const TOML = `
@@ -155,6 +156,20 @@ test('a year of five digits, which Chromium lets one type, is a fault and no tim
 
 test('a slug has the letters of the title, without their accents', () => {
     expect(['Made by hand', 'Éclairs & Co.', '  Übung 2 '].map(slugOf)).toEqual(['made-by-hand', 'eclairs-co', 'ubung-2']);
+});
+
+test('a wider list must hold the classes, and goes when it is taken away', () => {
+    const form = { ...emptySettings(), slug: 'four', title: 'Four', classes: 'a\tn1\nb' };
+    const fault = (widerClasses: string) => settingsFaults({ ...form, widerClasses }).widerClasses;
+    expect(fault('')).toBeUndefined();
+    expect(fault('n1\nb\nc')).toBeUndefined();
+    expect(fault('n1\nc\nd')).toBe('“b” is not in it.');
+    expect(fault('n1\nb')).toMatch(/more classes/);
+    const test = newChallenge({ ...form, widerClasses: 'n1\nb\nc\n' }).test;
+    expect(test?.wider_classes).toEqual([{ name: 'n1' }, { name: 'b' }, { name: 'c' }]);
+    const there = { ...FASHION_MNIST, test: { ...FASHION_MNIST.test, wider_classes: [{ name: 'Trouser' }] } };
+    expect(changesOf({ ...settingsOf(there), widerClasses: '' }, there)).toEqual({ test: { wider_classes: null } });
+    expect(changesOf(settingsOf(there), there)).toEqual({});
 });
 
 test('classes may have an id in a second column', () => {

@@ -9,6 +9,8 @@ export interface SettingsForm {
     description: string;
     /** One a line; a second, tab-separated column is an id. */
     classes: string;
+    /** A longer list that holds them, which files are over; empty for none. */
+    widerClasses: string;
     publicImages: boolean;
     /** As `<input type="datetime-local">` writes it, in the visitor's zone; empty for none. */
     opens: string;
@@ -39,6 +41,7 @@ export function emptySettings(): SettingsForm {
         series: '',
         description: '',
         classes: '',
+        widerClasses: '',
         publicImages: true,
         opens: '',
         closes: '',
@@ -67,7 +70,8 @@ export function settingsOf(challenge: ChallengeDocument): SettingsForm {
         title: challenge.title,
         series: challenge.series ?? '',
         description: challenge.description,
-        classes: challenge.classes.map(({ name, id }) => (id ? `${name}\t${id}` : name)).join('\n'),
+        classes: classText(challenge.classes),
+        widerClasses: classText(challenge.test.wider_classes ?? []),
         publicImages: challenge.test.public_images,
         opens: localTime(schedule.opens),
         closes: localTime(schedule.closes),
@@ -105,6 +109,11 @@ export function settingsFaults(form: SettingsForm, was = '', now = new Date()): 
     if (classes.length < 2) faults.classes = 'At least two classes, one a line.';
     else if (classes.some(({ name }) => name === '')) faults.classes = `Line ${classes.findIndex(({ name }) => name === '') + 1} has no name.`;
     else if (twice !== undefined) faults.classes = `“${twice}” is there twice.`;
+    const wider = parseClasses(form.widerClasses);
+    const known = new Set(wider.flatMap(({ name, id }) => (id ? [name, id] : [name])));
+    const absent = classes.find(({ name, id }) => !known.has(name) && !(id && known.has(id)));
+    if (wider.length > 0 && absent) faults.widerClasses = `“${absent.name}” is not in it.`;
+    else if (wider.length > 0 && wider.length <= classes.length) faults.widerClasses = 'It must hold more classes than the challenge has.';
     if (form.opens !== '' && utcTime(form.opens) === null) faults.opens = LONG_YEAR;
     const closes = form.closes === was ? null : closeFault(form.closes, form.opens, now);
     if (closes !== null) faults.closes = closes;
@@ -150,6 +159,9 @@ export function changesOf(form: SettingsForm, challenge: ChallengeDocument): Cha
         if (JSON.stringify(was) === JSON.stringify(value)) continue;
         changes[section] = isSection(value) && isSection(was) ? differing(was, value) : value;
     }
+    if (challenge.test.wider_classes && !form.widerClasses.trim()) {
+        changes.test = { ...(isSection(changes.test) ? changes.test : {}), wider_classes: null };
+    }
     if (form.series !== (challenge.series ?? '')) changes.series = form.series || null;
     return changes as ChallengePatch;
 }
@@ -160,7 +172,10 @@ function common(form: SettingsForm) {
         title: form.title.trim(),
         description: form.description,
         classes: parseClasses(form.classes),
-        test: { public_images: form.publicImages },
+        test: {
+            public_images: form.publicImages,
+            ...(form.widerClasses.trim() ? { wider_classes: parseClasses(form.widerClasses) } : {}),
+        },
         schedule: { opens: utcTime(form.opens), closes: utcTime(form.closes), after_close: form.afterClose },
         limits: { per_day: limit(form.perDay), per_week: limit(form.perWeek), total: limit(form.total), upload_mb: Number(form.uploadMb) },
         leaderboard: {
@@ -196,6 +211,10 @@ export function slugOf(title: string): string {
         .replace(/[^a-z0-9]+/g, '-')
         .replace(/^-+|-+$/g, '')
         .slice(0, 40);
+}
+
+function classText(classes: readonly Class[]): string {
+    return classes.map(({ name, id }) => (id ? `${name}\t${id}` : name)).join('\n');
 }
 
 export function parseClasses(text: string): Class[] {

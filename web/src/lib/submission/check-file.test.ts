@@ -49,6 +49,9 @@ describe('predictions', () => {
         for (const [descr, shape] of [['<i8', '3,'], ['<i4', '3, 5'], ['<i4', '3, 6'], ['<f4', '3, 10'], ['>f2', '3, 10']] as const) {
             expect((await check('p.npy', saved(descr, shape))).faults).toEqual([]);
         }
+        // Over a longer list, the columns may still be the challenge's own.
+        const own = await checkFile(new File([saved('<f4', '3, 4')], 'p.npy'), { ...FACTS, ownColumns: 4 }, 1);
+        expect(own.faults).toEqual([]);
         expect((await check('p.npy', saved('<f4', '2, 9'))).faults).toEqual([
             'The array has 2 rows; this challenge has 3 test images.',
             'Scores for 9 classes; this challenge has 10.',

@@ -139,7 +139,7 @@ async function checkLines(stream: ReadableStream<Uint8Array<ArrayBuffer>>, facts
 }
 
 /** NPY's header is a Python dictionary: `{'descr': '<f4', 'fortran_order': False, 'shape': (10000, 10), }`. */
-function checkNpy(head: Uint8Array, { images, classes }: Facts, verdict: Verdict): Verdict {
+function checkNpy(head: Uint8Array, { images, classes, ownColumns }: Facts, verdict: Verdict): Verdict {
     const text = new TextDecoder('latin1').decode(head);
     const descr = /'descr':\s*'([^']+)'/.exec(text)?.[1] ?? '';
     const shape = (/'shape':\s*\(([^)]*)\)/.exec(text)?.[1] ?? '')
@@ -162,7 +162,7 @@ function checkNpy(head: Uint8Array, { images, classes }: Facts, verdict: Verdict
             faults.push(fault(`The array has ${count(shape[0] ?? 0)} rows; this challenge has ${count(images)} test images.`));
         }
         const columns = shape[1] ?? 1;
-        if (isFloat && columns !== classes) {
+        if (isFloat && columns !== classes && columns !== ownColumns) {
             faults.push(fault(`Scores for ${columns} classes; this challenge has ${classes}.`));
         }
         // Six columns of integers are the canonical record.

@@ -6,8 +6,10 @@ import type { ProblemLine } from '$lib/api/schema';
 import { count } from '$lib/format/numbers';
 
 export interface Facts {
-    /** Classes of the challenge. */
+    /** Classes of the list that the file is over. */
     classes: number;
+    /** Columns that scores may have instead: the challenge's own classes, where the file is over a longer list. */
+    ownColumns?: number | undefined;
     /** Names and ids of classes. */
     classWords: ReadonlySet<string>;
     /** Test images; `null` while nobody knows. */

@@ -48,6 +48,7 @@ pub async fn challenge(
         classes: class_documents(&settings.classes),
         test: documents::TestDocument {
             public_images: settings.public_images,
+            wider_classes: settings.wider_classes.as_deref().map(class_documents),
             named_images: challenge.has_image_names,
             file: files.test_images.filter(|_| shows_images),
         },

@@ -90,6 +90,7 @@ pub fn to_store(settings: documents::ChallengeSettings) -> Settings {
         series: settings.series,
         description: settings.description,
         classes: class_entries(&settings.classes),
+        wider_classes: settings.test.wider_classes.as_deref().map(class_entries),
         public_images: settings.test.public_images,
         opens: settings.schedule.opens,
         closes: settings.schedule.closes,
@@ -162,6 +163,7 @@ fn patched(
     let schedule = patch.schedule.unwrap_or_default();
     let limits = patch.limits.unwrap_or_default();
     let leaderboard = patch.leaderboard.unwrap_or_default();
+    let test = patch.test.unwrap_or_default();
     let (limits_now, leaderboard_now) = (self::limits(now), self::leaderboard(now));
     documents::ChallengeSettings {
         slug: challenge.slug.clone(),
@@ -172,10 +174,9 @@ fn patched(
             .classes
             .unwrap_or_else(|| class_documents(&now.classes)),
         test: documents::TestSettings {
-            public_images: patch
-                .test
-                .and_then(|test| test.public_images)
-                .unwrap_or(now.public_images),
+            public_images: test.public_images.unwrap_or(now.public_images),
+            wider_classes: (test.wider_classes)
+                .unwrap_or_else(|| now.wider_classes.as_deref().map(class_documents)),
         },
         schedule: documents::Schedule {
             opens: schedule.opens.unwrap_or(now.opens),
@@ -226,6 +227,7 @@ fn may_become(
 ) -> Result<(), Problem> {
     let Dependents {
         has_labels,
+        has_submissions,
         most_selected,
     } = dependents;
     let now = &challenge.settings;
@@ -233,6 +235,16 @@ fn may_become(
     if is_published && new.classes != now.classes {
         return Err(Problem::conflict(
             "the classes of a published challenge cannot change; make a new challenge",
+        ));
+    }
+    if is_published && new.wider_classes != now.wider_classes {
+        return Err(Problem::conflict(
+            "the wider classes of a published challenge cannot change; make a new challenge",
+        ));
+    }
+    if has_submissions && new.wider_classes != now.wider_classes {
+        return Err(Problem::conflict(
+            "there are submissions, which were read with the wider classes as they are: withdraw them first, or make a new challenge",
         ));
     }
     if (is_published || has_labels) && new.public_fraction != now.public_fraction {

@@ -1,11 +1,12 @@
 use referee_client::documents::Kind;
+use referee_scoring::Over;
 use referee_scoring::model_form::{self, ClassOrder, ClassOrderError, ModelForm};
 use serde_json::json;
 
 use crate::routes::submissions::wording;
 
 /// The fields of the form that come once. `file` is no text; `data` may come often.
-const FIELDS: [&str; 13] = [
+const FIELDS: [&str; 14] = [
     "kind",
     "method",
     "description",
@@ -14,6 +15,7 @@ const FIELDS: [&str; 13] = [
     "class_order",
     "class_offset",
     "output",
+    "classes",
     "boxes",
     "outside_data",
     "paper_url",
@@ -27,6 +29,8 @@ pub struct Form {
     forbids_outside_data: bool,
     /// Of the challenge.
     classes: usize,
+    /// Of the longer list that it names.
+    wider_classes: Option<usize>,
     seen: Vec<&'static str>,
     kind: Kind,
     method: String,
@@ -49,6 +53,8 @@ pub struct Completed {
     pub paper_url: Option<String>,
     pub code_url: Option<String>,
     pub class_order: Option<ClassOrder>,
+    /// Which of the challenge's two class lists the file is over.
+    pub classes: Option<Over>,
     /// How to read the file, as the workers find it in the submission's `form`.
     pub reading: serde_json::Value,
 }
@@ -57,10 +63,11 @@ impl Form {
     /// The longest text that any field may have, in bytes.
     pub const LONGEST: usize = 4 * wording::DESCRIPTION_CHARACTERS;
 
-    pub fn new(forbids_outside_data: bool, classes: usize) -> Self {
+    pub fn new(forbids_outside_data: bool, classes: usize, wider_classes: Option<usize>) -> Self {
         Self {
             forbids_outside_data,
             classes,
+            wider_classes,
             ..Self::default()
         }
     }
@@ -115,6 +122,15 @@ impl Form {
                     .set(name, &text)
                     .map_err(|error| error.to_string())?;
                 self.check_class_count()?;
+                if name == "classes"
+                    && self.model.classes == Some(Over::Wider)
+                    && self.wider_classes.is_none()
+                {
+                    return Err(
+                        "`classes` is wider, but this challenge names no wider list: leave it out"
+                            .into(),
+                    );
+                }
             }
         }
         Ok(())
@@ -123,8 +139,10 @@ impl Form {
     /// A list of another length is none of this challenge's classes; which they are is looked at when all is there.
     fn check_class_count(&mut self) -> Result<(), String> {
         match &self.model.class_order {
-            Some(ClassOrder::Listed(names)) if names.len() != self.classes => {
-                let (found, expected) = (names.len(), self.classes);
+            Some(ClassOrder::Listed(names))
+                if names.len() != self.classes && Some(names.len()) != self.wider_classes =>
+            {
+                let (found, expected) = (names.len(), self.wider_classes.unwrap_or(self.classes));
                 self.model.class_order = None;
                 let error = ClassOrderError::Count { found, expected };
                 Err(format!("`class_order`: {error}"))
@@ -168,8 +186,12 @@ impl Form {
             paper_url: self.paper_url,
             code_url: self.code_url,
             class_order: self.model.class_order.clone(),
+            classes: self.model.classes,
             reading: match self.kind {
-                Kind::Predictions => json!({ "boxes": self.boxes }),
+                Kind::Predictions => match self.model.classes {
+                    None => json!({ "boxes": self.boxes }),
+                    Some(classes) => json!({ "boxes": self.boxes, "classes": classes }),
+                },
                 Kind::Model => json!(self.model),
             },
         })
@@ -177,7 +199,10 @@ impl Form {
 
     /// Fields of the other kind are a misunderstanding that is better cleared up now.
     fn check_kind(&mut self) {
-        let empty = ModelForm::default();
+        let empty = ModelForm {
+            classes: self.model.classes,
+            ..ModelForm::default()
+        };
         if self.kind == Kind::Predictions && self.model != empty {
             let given = model_form::FIELDS
                 .iter()
@@ -323,7 +348,7 @@ mod tests {
     #[test]
     fn forbidden_data_is_refused_where_it_is_forbidden_only() {
         for (forbids, accepted) in [(false, true), (true, false)] {
-            let mut form = Form::new(forbids, 10);
+            let mut form = Form::new(forbids, 10, None);
             form.add("outside_data", "true".to_owned());
             assert_eq!(form.so_far().is_ok(), accepted);
         }
@@ -332,11 +357,11 @@ mod tests {
     #[test]
     fn a_class_order_of_another_length_is_refused_before_the_file() {
         for (lines, accepted) in [("b\na", true), ("b\na\nc", false)] {
-            let mut form = Form::new(false, 2);
+            let mut form = Form::new(false, 2, None);
             form.add("class_order", lines.to_owned());
             assert_eq!(form.so_far().is_ok(), accepted, "{lines}");
         }
-        let mut form = Form::new(false, 2);
+        let mut form = Form::new(false, 2, None);
         form.add("class_order", "a\nb\nc".to_owned());
         assert_eq!(
             form.so_far().expect_err("three"),

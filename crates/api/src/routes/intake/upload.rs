@@ -42,6 +42,8 @@ pub struct Rules {
     pub upload_mb: u32,
     pub forbids_outside_data: bool,
     pub classes: usize,
+    /// Of the longer list that the challenge names.
+    pub wider_classes: Option<usize>,
     /// Whether there are test images to run models on.
     pub takes_models: bool,
 }
@@ -142,7 +144,11 @@ impl Upload {
         rules: Rules,
         files: &mut Files,
     ) -> Result<Completed, Problem> {
-        let mut form = Form::new(rules.forbids_outside_data, rules.classes);
+        let mut form = Form::new(
+            rules.forbids_outside_data,
+            rules.classes,
+            rules.wider_classes,
+        );
         for _ in 0..MOST_PARTS {
             let Some(part) = self.sender.part(self.form.next_field()).await? else {
                 return finished(form, rules, files);

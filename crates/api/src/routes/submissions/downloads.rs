@@ -2,6 +2,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use referee_client::documents;
+use referee_scoring::Over;
 use referee_scoring::predictions::{self, Expected};
 use referee_storage::challenges;
 use referee_storage::submissions::Submission;
@@ -48,7 +49,8 @@ pub(super) async fn file(
     Ok(([(header::CACHE_CONTROL, "private, no-cache")], answer).into_response())
 }
 
-/// What a submission predicts as the canonical record, NPY int32 `[N,6]`: for the organizers and, where the images are
+/// What a submission predicts as the canonical record, NPY int32 `[N,6]`, over the challenge's wider classes where it names such
+/// (`test.wider_classes`): for the organizers and, where the images are
 /// public, for its team.
 #[utoipa::path(get, path = "/submissions/{id}/predictions", tag = "submissions", params(("id" = Uuid, Path)),
     security(("token" = []), ("session" = [])), responses(
@@ -94,7 +96,8 @@ async fn may_see_predictions(
 
 /// Reads the submission's file, or the record that inference made of it, as the scorer does.
 async fn record(app: &App, submission: &Submission) -> Result<Vec<u8>, Problem> {
-    let (classes, images) = challenges::public_facts(&app.db, submission.challenge).await?;
+    let (_, images) = challenges::public_facts(&app.db, submission.challenge).await?;
+    let (classes, wider) = challenges::classes(&app.db, submission.challenge).await?;
     let images =
         images.ok_or_else(|| Problem::conflict("this challenge has no test images any more"))?;
     let boxes = submission
@@ -102,6 +105,14 @@ async fn record(app: &App, submission: &Submission) -> Result<Vec<u8>, Problem> 
         .get("boxes")
         .and_then(serde_json::Value::as_bool)
         .unwrap_or_default();
+    let says_challenge = submission
+        .form
+        .get("classes")
+        .and_then(serde_json::Value::as_str);
+    let over = match (says_challenge, &submission.record_key) {
+        (Some("challenge"), None) => Over::Challenge,
+        _ => Over::Wider,
+    };
     let key = submission
         .record_key
         .as_ref()
@@ -122,7 +133,11 @@ async fn record(app: &App, submission: &Submission) -> Result<Vec<u8>, Problem> 
             boxes,
             devkit: false,
         };
-        let read = predictions::read(content, &expected).map_err(|error| {
+        let read = match &wider {
+            Some(wider) => predictions::read_within(content, &expected, wider, over),
+            None => predictions::read(content, &expected),
+        };
+        let read = read.map_err(|error| {
             if error.is_unreadable() {
                 Problem::internal(&error)
             } else {

@@ -250,6 +250,7 @@ fn difference(there: &ChallengeDocument, wanted: &ChallengeSettings) -> Challeng
         classes: changed(&there.classes, &wanted.classes),
         test: any(TestPatch {
             public_images: changed(&there.test.public_images, &wanted.test.public_images),
+            wider_classes: changed(&there.test.wider_classes, &wanted.test.wider_classes),
         }),
         schedule: any(SchedulePatch {
             opens: changed(&there.schedule.opens, &wanted.schedule.opens),

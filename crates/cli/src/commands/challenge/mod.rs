@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use referee_client::documents::{ChallengeDocument, LabelState};
 use referee_client::http::Upload;
+use referee_scoring::WiderClasses;
 
 use crate::connection::Connection;
 use crate::manifest::{ChallengeDirectory, FILE_NAME};
@@ -84,14 +85,19 @@ impl Check {
             create::check_pictures(set)?;
         }
         output::print_line(&format!(
-            "{} is fine: {} images, {} with labels, in {} classes, ranked by {} error.",
+            "{} is fine: {} images, {} with labels, in {} classes{}, ranked by {} error.",
             self.dir.join(FILE_NAME).display(),
             directory.labels.len(),
             directory.labels.scored(),
             directory.classes.len(),
+            (directory.wider.as_ref()).map_or_else(String::new, of_wider),
             directory.settings.primary(),
         ))
     }
+}
+
+fn of_wider(wider: &WiderClasses) -> String {
+    format!(" of {}", wider.list().len())
 }
 
 /// List the challenges
@@ -182,7 +188,14 @@ fn details(challenge: &ChallengeDocument) -> String {
     );
     line(
         "test set",
-        format!("{images}, {} classes", challenge.classes.len()),
+        match &challenge.test.wider_classes {
+            None => format!("{images}, {} classes", challenge.classes.len()),
+            Some(wider) => format!(
+                "{images}, {} of {} classes; files are over all of them",
+                challenge.classes.len(),
+                wider.len()
+            ),
+        },
     );
     for (name, at) in [
         ("opens", challenge.schedule.opens),
