@@ -1,8 +1,10 @@
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::bail;
+use referee_scoring::image_order::fault_of_unsaid_order;
 use referee_scoring::{
-    ClassList, Expected, ImageList, Labels, Record, outcome, predictions, statistics,
+    ClassList, Expected, ImageList, ImageOrder, LabelFile, Labels, Record, TestImages, outcome,
+    predictions, statistics,
 };
 use serde::Serialize;
 
@@ -23,6 +25,9 @@ pub struct Score {
     /// The class list, one name a line; without it classes are known by their numbers alone
     #[arg(long, value_name = "FILE")]
     classes: Option<PathBuf>,
+    /// In which order the names in the labels are counted, for predictions without names: bytes (10.png before 2.png) or natural
+    #[arg(long, value_parser = image_order)]
+    order: Option<ImageOrder>,
     /// Accept what the ILSVRC devkit accepts, and print the errors of 1 to 5 guesses as it does
     #[arg(long)]
     devkit: bool,
@@ -32,6 +37,14 @@ pub struct Score {
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+pub fn image_order(word: &str) -> Result<ImageOrder, String> {
+    match word {
+        "bytes" => Ok(ImageOrder::Bytes),
+        "natural" => Ok(ImageOrder::Natural),
+        _ => Err("expected bytes or natural".to_owned()),
+    }
 }
 
 /// The error of the best so many guesses.
@@ -60,13 +73,34 @@ struct Document {
 impl Score {
     pub fn run(self) -> anyhow::Result<()> {
         let classes = match &self.classes {
-            Some(path) => ClassList::parse(&input::text(path)?)
-                .with_context(|| format!("{} cannot be used", input::name(path)))?,
+            Some(path) => input::class_list(path)?,
             None => ClassList::uncounted(),
         };
-        let (labels, images) = Labels::parse_csv(input::open(&self.labels)?, &classes, None)
-            .map_err(|error| self.wrong(&self.labels, error))?;
-        let read = self.read(&classes, &images)?;
+        let order = self.order.unwrap_or_default();
+        let read = Labels::read(
+            input::open(&self.labels)?,
+            &classes,
+            TestImages::Defined(order),
+        )
+        .map_err(|error| self.wrong(&self.labels, error))?;
+        let LabelFile {
+            labels,
+            images,
+            notices: label_notices,
+            ..
+        } = read;
+        let mut read = self.read(&classes, &images)?;
+        if self.order.is_none()
+            && !read.format.names_images()
+            && let Some(fault) = images.names().and_then(fault_of_unsaid_order)
+        {
+            let (fact, _) = fault.split_once(": ").unwrap_or((&fault, ""));
+            bail!(
+                "{} names no images, and {fact}: give --order natural or --order bytes",
+                input::name(&self.predictions)
+            );
+        }
+        read.notices = label_notices.into_iter().chain(read.notices).collect();
         let tally = outcome::judge(&read.record, &labels).tally(&labels.scored_mask(), None);
         anyhow::ensure!(
             tally.images > 0,

@@ -5,6 +5,7 @@ mod arguments;
 mod challenge;
 mod challenges;
 mod crashes;
+mod hosting;
 mod offline;
 mod person;
 mod roles;

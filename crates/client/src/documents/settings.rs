@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{present, words};
+use super::{moment, present, words};
 
 /// A class; its position in the list is its index.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +78,18 @@ pub enum OutsideData {
     Forbidden,
 }
 words!(OutsideData { Declared = "declared", Forbidden = "forbidden" });
+
+/// In which order the names of test images are counted from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum ImageOrder {
+    /// By the bytes of the names: `10.png` before `2.png`.
+    Bytes,
+    /// Runs of digits by their value: `2.png` before `10.png`.
+    Natural,
+}
+words!(ImageOrder { Bytes = "bytes", Natural = "natural" });
 
 /// Creates a challenge: `challenge.toml` as JSON, with the description and the classes themselves and without files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -206,18 +218,22 @@ fn faults_of_reference(reference: &Reference, require: &mut impl FnMut(bool, Str
     );
 }
 
-/// `[test]`: whether competitors may download the test images.
+/// `[test]`: whether competitors may download the test images, and in which order these are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TestSettings {
     pub public_images: bool,
+    /// Must be given where the two orders of the images' names differ; else it is their byte order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<ImageOrder>,
 }
 
 impl Default for TestSettings {
     fn default() -> Self {
         Self {
             public_images: true,
+            order: None,
         }
     }
 }
@@ -227,7 +243,9 @@ impl Default for TestSettings {
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Schedule {
+    #[serde(deserialize_with = "moment::optional")]
     pub opens: Option<DateTime<Utc>>,
+    #[serde(deserialize_with = "moment::optional")]
     pub closes: Option<DateTime<Utc>>,
     pub after_close: AfterClose,
 }
@@ -358,16 +376,24 @@ pub struct ChallengePatch {
 pub struct TestPatch {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_images: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<ImageOrder>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SchedulePatch {
-    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        deserialize_with = "moment::present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<DateTime<Utc>>))]
     pub opens: Option<Option<DateTime<Utc>>>,
-    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        deserialize_with = "moment::present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<DateTime<Utc>>))]
     pub closes: Option<Option<DateTime<Utc>>>,
     #[serde(skip_serializing_if = "Option::is_none")]

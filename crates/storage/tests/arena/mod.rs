@@ -34,6 +34,7 @@ impl Arena {
                 })
                 .into(),
             public_images,
+            image_order: None,
             opens: None,
             closes: None,
             after_close: AfterClose::Reject,

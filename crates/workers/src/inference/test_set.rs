@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use referee_networks::images::{
     self, Building, Geometry, ImageCache, ImageError, Pixels as _, Prepared,
 };
-use referee_scoring::ImageList;
 use referee_scoring::model_form::{ImageInput, Recipe};
+use referee_scoring::{ImageList, ImageOrder};
 use referee_storage::inference::{self, Ending, FailureReason, StoredImages};
 use serde_json::Value;
 use tokio::task::spawn_blocking;
@@ -20,6 +20,7 @@ use super::run::Stop;
 pub(super) struct Uploaded {
     set: Arc<images::TestSet>,
     stored: StoredImages,
+    order: ImageOrder,
     _file: LocalFile,
 }
 
@@ -30,14 +31,25 @@ pub(super) struct TestSet {
 }
 
 impl Uploaded {
+    /// Images in byte order of their names.
     pub async fn open(worker: &Inference, stored: &StoredImages) -> Result<Self, Stop> {
+        Self::open_in(worker, stored, ImageOrder::Bytes).await
+    }
+
+    /// Images in this order of their names.
+    pub async fn open_in(
+        worker: &Inference,
+        stored: &StoredImages,
+        order: ImageOrder,
+    ) -> Result<Self, Stop> {
         let file = local(&worker.objects, &stored.object_key, &worker.config.cache).await;
         let file = file.map_err(|error| unreadable(&error))?;
         let path = file.path().to_owned();
         let set = blocking(move || images::TestSet::open(&path)).await?;
         Ok(Self {
-            set: Arc::new(set),
+            set: Arc::new(set.in_order(order)),
             stored: stored.clone(),
+            order,
             _file: file,
         })
     }
@@ -71,9 +83,14 @@ impl Uploaded {
         let config = &worker.config;
         let cache = ImageCache::new(config.cache.clone(), config.cache_mb << 20);
         let cache = cache.map_err(|error| unreadable(&error))?;
-        let (set, sha256) = (Arc::clone(&self.set), hexadecimal(&self.stored.sha256));
+        let set = Arc::clone(&self.set);
+        let mut content = hexadecimal(&self.stored.sha256);
+        // The same file in another order is another set.
+        if self.order == ImageOrder::Natural {
+            content.push_str("-natural");
+        }
         let prepared = spawn_blocking(move || {
-            cache.prepare(&set, &sha256, geometry, &mut |building| {
+            cache.prepare(&set, &content, geometry, &mut |building| {
                 if let Building::Here { done: images, .. } = building {
                     done.store(images, Ordering::Relaxed);
                 }

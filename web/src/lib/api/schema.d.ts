@@ -112,8 +112,8 @@ export interface paths {
         /** Download the test images, where they are public. */
         get: operations["download_test_images"];
         /**
-         * Upload the test images: `.npy` (uint8 `[N,H,W]` or `[N,H,W,C]`) or an uncompressed `.tar` of JPEG and PNG, whose order is the byte order
-         *     of the names. They take the place of the ones there. For the challenge's organizers.
+         * Upload the test images: `.npy` (uint8 `[N,H,W]` or `[N,H,W,C]`) or an uncompressed `.tar` of JPEG and PNG, in the order of the names
+         *     that the settings say (`test.order`), else in their byte order. They take the place of the ones there. For the challenge's organizers.
          */
         put: operations["upload_test_images"];
         post?: never;
@@ -832,6 +832,11 @@ export interface components {
             names?: string[] | null;
         };
         /**
+         * @description In which order the names of test images are counted from 0.
+         * @enum {string}
+         */
+        ImageOrder: "bytes" | "natural";
+        /**
          * @description What was uploaded.
          * @enum {string}
          */
@@ -862,6 +867,8 @@ export interface components {
              * @description Test images, skipped ones included.
              */
             images: number;
+            /** @description What whoever uploads them should know, such as classes that never occur; only in the answer to that upload. */
+            notices?: components["schemas"]["Notice"][];
             problem?: string | null;
             state: components["schemas"]["LabelState"];
             /** Format: int32 */
@@ -1170,6 +1177,8 @@ export interface components {
                  * @description Test images, skipped ones included.
                  */
                 images: number;
+                /** @description What whoever uploads them should know, such as classes that never occur; only in the answer to that upload. */
+                notices?: components["schemas"]["Notice"][];
                 problem?: string | null;
                 state: components["schemas"]["LabelState"];
                 /** Format: int32 */
@@ -1557,14 +1566,19 @@ export interface components {
             file?: components["schemas"]["StoredFile"] | null;
             /** @description Whether images have names; `GET /challenges/{slug}/images/names` lists them ([`ImageNames`]). */
             named_images: boolean;
+            order?: components["schemas"]["ImageOrder"] | null;
             public_images: boolean;
         };
         TestPatch: {
             /** @default null */
+            order: components["schemas"]["ImageOrder"] | null;
+            /** @default null */
             public_images: boolean | null;
         };
-        /** @description `[test]`: whether competitors may download the test images. */
+        /** @description `[test]`: whether competitors may download the test images, and in which order these are. */
         TestSettings: {
+            /** @default null */
+            order: components["schemas"]["ImageOrder"] | null;
             /** @default true */
             public_images: boolean;
         };
@@ -1649,6 +1663,7 @@ export type Entry = components['schemas']['Entry'];
 export type Feedback = components['schemas']['Feedback'];
 export type Hidden = components['schemas']['Hidden'];
 export type ImageNames = components['schemas']['ImageNames'];
+export type ImageOrder = components['schemas']['ImageOrder'];
 export type Kind = components['schemas']['Kind'];
 export type LabelState = components['schemas']['LabelState'];
 export type LabelVersion = components['schemas']['LabelVersion'];

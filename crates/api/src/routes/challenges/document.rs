@@ -47,6 +47,7 @@ pub async fn challenge(
         test: documents::TestDocument {
             public_images: settings.public_images,
             named_images: challenge.has_image_names,
+            order: settings.image_order.map(settings::image_order_document),
             file: files.test_images.filter(|_| shows_images),
         },
         validation: files.validation,
@@ -126,6 +127,7 @@ pub fn label_version_document(version: LabelVersion) -> documents::LabelVersion 
             LabelState::Refused => documents::LabelState::Refused,
         },
         problem: version.problem,
+        notices: Vec::new(),
         copy_of: version.copy_of.map(i32::unsigned_abs),
         created_by: Some(version.created_by),
         created_at: version.created_at,
