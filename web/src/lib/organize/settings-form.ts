@@ -10,6 +10,8 @@ export interface SettingsForm {
     /** One a line; a second, tab-separated column is an id. */
     classes: string;
     publicImages: boolean;
+    /** In which order the names of the test images are counted; empty where it is not said. */
+    imageOrder: '' | 'bytes' | 'natural';
     /** As `<input type="datetime-local">` writes it, in the visitor's zone; empty for none. */
     opens: string;
     closes: string;
@@ -40,6 +42,7 @@ export function emptySettings(): SettingsForm {
         description: '',
         classes: '',
         publicImages: true,
+        imageOrder: '',
         opens: '',
         closes: '',
         afterClose: 'reject',
@@ -69,6 +72,7 @@ export function settingsOf(challenge: ChallengeDocument): SettingsForm {
         description: challenge.description,
         classes: challenge.classes.map(({ name, id }) => (id ? `${name}\t${id}` : name)).join('\n'),
         publicImages: challenge.test.public_images,
+        imageOrder: challenge.test.order ?? '',
         opens: localTime(schedule.opens),
         closes: localTime(schedule.closes),
         afterClose: schedule.after_close,
@@ -103,6 +107,8 @@ export function settingsFaults(form: SettingsForm, was = '', now = new Date()): 
     const seen = new Set<string>();
     const twice = names.find((name) => seen.size === seen.add(name).size);
     if (classes.length < 2) faults.classes = 'At least two classes, one a line.';
+    else if (/^\s*[{[]\s*["{[]?/.test(form.classes) && /[}\]]\s*$/.test(form.classes))
+        faults.classes = 'This looks like JSON. Write one class name a line; `referee challenge create` reads id2label and the like.';
     else if (classes.some(({ name }) => name === '')) faults.classes = `Line ${classes.findIndex(({ name }) => name === '') + 1} has no name.`;
     else if (twice !== undefined) faults.classes = `“${twice}” is there twice.`;
     if (form.opens !== '' && utcTime(form.opens) === null) faults.opens = LONG_YEAR;
@@ -160,7 +166,7 @@ function common(form: SettingsForm) {
         title: form.title.trim(),
         description: form.description,
         classes: parseClasses(form.classes),
-        test: { public_images: form.publicImages },
+        test: { public_images: form.publicImages, ...(form.imageOrder ? { order: form.imageOrder } : {}) },
         schedule: { opens: utcTime(form.opens), closes: utcTime(form.closes), after_close: form.afterClose },
         limits: { per_day: limit(form.perDay), per_week: limit(form.perWeek), total: limit(form.total), upload_mb: Number(form.uploadMb) },
         leaderboard: {
@@ -201,6 +207,13 @@ export function slugOf(title: string): string {
 export function parseClasses(text: string): Class[] {
     const lines = text.replace(/\r/g, '').replace(/\n+$/, '').split('\n');
     if (lines.length === 1 && lines[0] === '') return [];
+    // synset_words.txt and LOC_synset_mapping.txt: the WNID, then the words.
+    const synsets = lines.map((line) => /^(n\d{8})[ \t]+(?!n\d{8}$)(\S[^\t]*)$/.exec(line.trim()));
+    if (synsets.every((synset) => synset !== null)) {
+        const words = synsets.map(([, id = '', name = '']) => ({ name, id }));
+        const isShared = (name: string): boolean => words.filter((other) => other.name === name).length > 1;
+        return words.map(({ name, id }) => ({ name: isShared(name) ? `${name} (${id})` : name, id }));
+    }
     return lines.map((line) => {
         const [name = '', id] = line.split('\t');
         return id?.trim() ? { name: name.trim(), id: id.trim() } : { name: name.trim() };
