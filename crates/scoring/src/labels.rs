@@ -15,6 +15,9 @@ use crate::images::ImageList;
 use crate::outcome::Bitmap;
 use crate::predictions::Notice;
 
+/// The code of the notice about classes that no image has.
+pub const ABSENT_CLASSES: &str = "absent_classes";
+
 /// Which images a file of labels is about.
 #[derive(Clone, Copy, Debug)]
 pub enum TestImages<'a> {

@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use referee_scoring::image_order::fault_of_unsaid_order;
+use referee_scoring::labels::ABSENT_CLASSES;
 use referee_scoring::{
     ClassList, Expected, ImageList, ImageOrder, LabelFile, Labels, Record, TestImages, outcome,
     predictions, statistics,
@@ -100,7 +101,11 @@ impl Score {
                 input::name(&self.predictions)
             );
         }
-        read.notices = label_notices.into_iter().chain(read.notices).collect();
+        // That a class never occurs concerns whoever wrote the labels, not whoever is scored by them.
+        let label_notices = label_notices
+            .into_iter()
+            .filter(|notice| notice.code != ABSENT_CLASSES);
+        read.notices = label_notices.chain(read.notices).collect();
         let tally = outcome::judge(&read.record, &labels).tally(&labels.scored_mask(), None);
         anyhow::ensure!(
             tally.images > 0,

@@ -1,6 +1,6 @@
 //! Whether labels that are numbers count from 0 or from 1.
 
-use super::shown_name;
+use super::{ABSENT_CLASSES, shown_name};
 use crate::classes::{Class, ClassList};
 use crate::format_error::FormatError;
 use crate::labels::Labels;
@@ -93,7 +93,7 @@ pub(super) fn classes_that_never_occur(labels: &Labels, classes: &ClassList) -> 
         ),
     };
     Some(Notice {
-        code: "absent_classes".to_owned(),
+        code: ABSENT_CLASSES.to_owned(),
         detail,
     })
 }
