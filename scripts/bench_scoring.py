@@ -1,9 +1,12 @@
 """Data and rivals for scripts/bench-scoring: numpy and scikit-learn score the same files, on one thread, in the same run.
 
     bench_scoring.py make DIR           write the files into DIR (nothing where they are there already)
-    bench_scoring.py compare DIR BIN    time BIN (crates/scoring's example bench_scoring) and the rivals, print the table
+    bench_scoring.py compare DIR BIN REFEREE
+                                        time BIN (crates/scoring's example bench_scoring), REFEREE and the rivals, print the table
 """
 
+import json
+import os
 import subprocess
 import sys
 import time
@@ -16,25 +19,34 @@ from sklearn.metrics import top_k_accuracy_score
 CLASSES = 1000
 LINES = 100_000  # ILSVRC's test set
 IMAGES = 50_000  # ILSVRC's validation set
+MILLION = 1_000_000
 REPEATS = 3
 
 
 def make(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(2012)
+    make_text(folder / "predictions", LINES, random)
+    make_text(folder / "million", MILLION, random)
     if (folder / "scores-labels.csv").exists():
         return
-    random = np.random.default_rng(2012)
-    guesses = random.random((LINES, CLASSES), dtype=np.float32).argpartition(5, axis=1)[:, :5]
-    np.savetxt(folder / "predictions.txt", guesses + 1, fmt="%d")
-    hit = random.random(LINES) < 0.85
-    labels = np.where(hit, guesses[np.arange(LINES), random.integers(0, 5, LINES)], random.integers(0, CLASSES, LINES))
-    write_labels(folder / "predictions-labels.csv", labels)
-
     labels = random.integers(0, CLASSES, IMAGES)
     scores = random.standard_normal((IMAGES, CLASSES), dtype=np.float32)
     scores[np.arange(IMAGES), labels] += 3  # so that about three in four are in the top 5
     np.save(folder / "scores.npy", scores)
     write_labels(folder / "scores-labels.csv", labels)
+
+
+def make_text(path: Path, lines: int, random: np.random.Generator) -> None:
+    """PATH.txt, five different guesses a line, and PATH-labels.csv, right on 85 % of them."""
+    if path.with_name(f"{path.name}-labels.csv").exists():
+        return
+    steps = random.integers(1, CLASSES // 5, (lines, 5))
+    guesses = (steps.cumsum(axis=1) + random.integers(0, CLASSES, (lines, 1))) % CLASSES
+    np.savetxt(path.with_suffix(".txt"), guesses + 1, fmt="%d")
+    hit = random.random(lines) < 0.85
+    labels = np.where(hit, guesses[np.arange(lines), random.integers(0, 5, lines)], random.integers(0, CLASSES, lines))
+    write_labels(path.with_name(f"{path.name}-labels.csv"), labels)
 
 
 def write_labels(path: Path, labels: np.ndarray) -> None:
@@ -92,6 +104,31 @@ def compare_text(folder: Path, binary: str) -> None:
         report(name, own["bytes"], seconds, own["score_seconds"])
 
 
+def compare_million(folder: Path, referee: str) -> None:
+    """The whole process, from start to end, beside numpy's reading of both files and the count."""
+    path, labels = folder / "million.txt", folder / "million-labels.csv"
+    size = path.stat().st_size + labels.stat().st_size
+    memory = []
+
+    def score() -> int:
+        process = subprocess.Popen([referee, "score", "--labels", labels, path, "--json"], stdout=subprocess.PIPE)
+        document = json.load(process.stdout)
+        _, status, usage = os.wait4(process.pid, 0)
+        assert status == 0
+        memory.append(usage.ru_maxrss)
+        return round(document["top5_error"] * document["images"])
+
+    def loadtxt() -> int:
+        return top5_misses(np.loadtxt(path, dtype=np.int64) - 1, read_labels(labels))
+
+    seconds, misses = fastest(score)
+    print(f"referee score, the whole process, {MILLION} lines of 5 and as many labels ({max(memory) / 1024:.0f} MB at most)")
+    report("referee score", size, seconds, seconds)
+    rival, other = fastest(loadtxt)
+    assert misses == other, (misses, other)
+    report("numpy loadtxt of both + membership", size, rival, seconds)
+
+
 def compare_scores(folder: Path, binary: str) -> float:
     """Prints the table for the score matrix and returns how long the referee took to rank 100 submissions."""
     path = folder / "scores.npy"
@@ -120,8 +157,9 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["make", folder]:
             make(Path(folder))
-        case ["compare", folder, binary]:
+        case ["compare", folder, binary, referee]:
             compare_text(Path(folder), binary)
+            compare_million(Path(folder), referee)
             ranks = compare_scores(Path(folder), binary)
             print(f"Tied ranks of 100 submissions on 100000 images: {ranks * 1000:.1f} ms")
         case _:

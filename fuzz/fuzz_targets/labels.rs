@@ -9,7 +9,7 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = Labels::parse_csv(bytes, &classes, Some(&ImageList::ordinals(3)));
     if let Ok((labels, images)) = Labels::parse_csv(bytes, &classes, None) {
         let mut file = Vec::new();
-        labels.write_csv(&mut file, &images).expect("to memory");
+        labels.write_csv(&mut file, &images, &classes).expect("to memory");
         let (again, _) =
             Labels::parse_csv(file.as_slice(), &classes, Some(&images)).expect("read back");
         assert_eq!(again, labels);

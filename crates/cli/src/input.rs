@@ -6,6 +6,7 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
+use referee_scoring::ClassList;
 
 pub fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
@@ -57,8 +58,12 @@ pub fn open(path: &Path) -> anyhow::Result<Box<dyn Read + Send>> {
     Ok(Box::new(file))
 }
 
-pub fn text(path: &Path) -> anyhow::Result<String> {
-    io::read_to_string(open(path)?).with_context(|| cannot_be_read(path))
+pub fn class_list(path: &Path) -> anyhow::Result<ClassList> {
+    let mut bytes = Vec::new();
+    open(path)?
+        .read_to_end(&mut bytes)
+        .with_context(|| cannot_be_read(path))?;
+    ClassList::read(&bytes).with_context(|| format!("{} cannot be used", name(path)))
 }
 
 fn cannot_be_read(path: &Path) -> String {

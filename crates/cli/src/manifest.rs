@@ -8,14 +8,19 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use chrono::{DateTime, Utc};
 use referee_client::documents::{
-    AfterClose, ChallengeSettings, Class, LeaderboardSettings, Limits, Rules, Schedule,
-    TestSettings,
+    AfterClose, ChallengeSettings, Class, ImageOrder, LeaderboardSettings, Limits, Rules, Schedule,
+    TestSettings, parse_moment,
 };
 use referee_networks::images::TestSet;
-use referee_scoring::{ClassList, ClassListError, ImageList, Labels, WiderClasses, leaks, split};
+use referee_scoring::image_order::fault_of_unsaid_order;
+use referee_scoring::{
+    ClassList, ClassListError, ImageList, LabelFile, Labels, Notice, TestImages, WiderClasses, leaks,
+    split,
+};
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::commands::challenge::pack::Packed;
 use crate::output::WrongFile;
 
 pub const FILE_NAME: &str = "challenge.toml";
@@ -52,6 +57,8 @@ pub struct Test {
     pub images: Option<Spanned<PathBuf>>,
     pub labels: Spanned<PathBuf>,
     pub wider_classes: Option<PathBuf>,
+    /// Must be said where the two orders of the images' names differ.
+    pub order: Option<ImageOrder>,
     #[serde(default = "yes")]
     pub public_images: bool,
 }
@@ -90,9 +97,7 @@ impl TryFrom<toml::Value> for Moment {
             toml::Value::String(text) => text,
             other => other.to_string(),
         };
-        text.parse().map(Self).map_err(|_| {
-            format!("`{text}` is no date with a time and its offset: write 2026-01-01T00:00:00Z")
-        })
+        parse_moment(&text).map(Self)
     }
 }
 
@@ -138,6 +143,17 @@ pub struct ChallengeDirectory {
     pub images: Option<TestSet>,
     pub image_list: ImageList,
     pub labels: Labels,
+    /// What is sent as the labels: the file that challenge.toml names, or what was made of it for shuffled pictures.
+    pub labels_file: PathBuf,
+    notices: Vec<Notice>,
+}
+
+/// Whether the order of the images' names must be clear.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    MustBeSaid,
+    /// Another order is to be made.
+    MayBeOpen,
 }
 
 impl ChallengeDirectory {
@@ -146,6 +162,18 @@ impl ChallengeDirectory {
     /// # Errors
     /// The first thing that the server would refuse, labels that can be guessed excepted ([`Self::leak`]).
     pub fn open(path: &Path) -> anyhow::Result<Self> {
+        Self::read(path, Order::MustBeSaid)
+    }
+
+    /// Reads and checks the directory as it is before its images are put in another order.
+    ///
+    /// # Errors
+    /// As [`Self::open`], but for names of images whose order nobody has said.
+    pub fn open_to_shuffle(path: &Path) -> anyhow::Result<Self> {
+        Self::read(path, Order::MayBeOpen)
+    }
+
+    fn read(path: &Path, order: Order) -> anyhow::Result<Self> {
         let file = path.join(FILE_NAME);
         let text = fs::read_to_string(&file).with_context(|| {
             format!(
@@ -156,20 +184,33 @@ impl ChallengeDirectory {
         let manifest = Manifest::parse(&text)?;
         let read = |name: &Path| {
             let file = path.join(name);
-            fs::read_to_string(&file).with_context(|| {
+            anyhow::ensure!(
+                !file.is_dir(),
+                "{}, which {FILE_NAME} names, is a directory; give one file",
+                file.display()
+            );
+            fs::read(&file).with_context(|| {
                 format!(
                     "{}, which {FILE_NAME} names, cannot be read",
                     file.display()
                 )
             })
         };
+        let text_of = |name: &Path| {
+            String::from_utf8(read(name)?).with_context(|| {
+                format!(
+                    "{} is not UTF-8; save it as text in UTF-8",
+                    path.join(name).display()
+                )
+            })
+        };
         let description = manifest
             .description
             .as_deref()
-            .map(read)
+            .map(text_of)
             .transpose()?
             .unwrap_or_default();
-        let classes = ClassList::parse(&read(&manifest.classes)?).with_context(|| {
+        let classes = ClassList::read(&read(&manifest.classes)?).with_context(|| {
             format!("{} cannot be used", path.join(&manifest.classes).display())
         })?;
         let wider = match &manifest.test.wider_classes {
@@ -201,16 +242,8 @@ impl ChallengeDirectory {
                 file.display()
             );
         }
-        let images = match &manifest.test.images {
-            Some(images) => Some(TestSet::open(&path.join(images.get_ref()))?),
-            None => None,
-        };
-        let listed = images.as_ref().map(TestSet::list).transpose()?;
-        let (labels, image_list) = read_labels(
-            &path.join(manifest.test.labels.get_ref()),
-            &classes,
-            listed.as_ref(),
-        )?;
+        let test = test_set(path, &manifest.test, &classes, order)?;
+        let labels = &test.labels;
         anyhow::ensure!(
             labels.scored() > 0,
             "{}: {}",
@@ -222,8 +255,18 @@ impl ChallengeDirectory {
             bail!("{FILE_NAME}: {fault}");
         }
         if let Some(validation) = &manifest.validation {
-            let listed = TestSet::open(&path.join(&validation.images))?.list()?;
-            read_labels(&path.join(&validation.labels), &classes, Some(&listed))?;
+            let images = path.join(&validation.images);
+            anyhow::ensure!(
+                !images.is_dir(),
+                "{} is a directory; pack the validation images, `tar cf validation.tar -C {0} .`",
+                images.display()
+            );
+            let listed = TestSet::open(&images)?.list()?;
+            read_labels(
+                &path.join(&validation.labels),
+                &classes,
+                TestImages::Listed(&listed),
+            )?;
         }
         Ok(Self {
             path: path.to_owned(),
@@ -232,19 +275,25 @@ impl ChallengeDirectory {
             settings,
             classes,
             wider,
-            images,
-            image_list,
-            labels,
+            images: test.images,
+            image_list: test.list,
+            labels: test.labels,
+            labels_file: test.labels_file,
+            notices: test.notices,
         })
     }
 
-    /// What of `challenge.toml` is not done yet.
-    pub fn notice(&self) -> Option<String> {
-        let terms = self.manifest.access.terms.as_ref()?;
-        Some(format!(
-            "{FILE_NAME}: [access] terms is for later; nobody is asked to accept {} yet",
-            terms.display()
-        ))
+    /// What its organizer should know: how files were read, and what of `challenge.toml` is not done yet.
+    pub fn notices(&self) -> Vec<String> {
+        let labels = self.manifest.test.labels.get_ref().display();
+        let read = (self.notices.iter()).map(|notice| format!("{labels}: {}", notice.detail));
+        let terms = self.manifest.access.terms.as_ref().map(|terms| {
+            format!(
+                "{FILE_NAME}: [access] terms is for later; nobody is asked to accept {} yet",
+                terms.display()
+            )
+        });
+        read.chain(terms).collect()
     }
 
     /// How the labels can be guessed without looking at an image, and what to do about it; none where they cannot.
@@ -288,6 +337,7 @@ fn settings(
         test: TestSettings {
             public_images: manifest.test.public_images,
             wider_classes: wider.map(|list| list.entries().iter().map(class).collect()),
+            order: manifest.test.order,
         },
         schedule: Schedule {
             opens: manifest.schedule.opens.map(|Moment(opens)| opens),
@@ -300,18 +350,101 @@ fn settings(
     }
 }
 
+/// The test images, where there are any, and their labels.
+struct LabelledImages {
+    images: Option<TestSet>,
+    list: ImageList,
+    labels: Labels,
+    labels_file: PathBuf,
+    notices: Vec<Notice>,
+}
+
+fn test_set(
+    path: &Path,
+    test: &Test,
+    classes: &ClassList,
+    order: Order,
+) -> anyhow::Result<LabelledImages> {
+    let said = test.order.map(scoring_order);
+    let labels_file = path.join(test.labels.get_ref());
+    let clear = |list: &ImageList, also: &str| match list.names().and_then(fault_of_unsaid_order) {
+        Some(fault) if said.is_none() => bail!("{FILE_NAME}: {fault}{also}"),
+        _ => Ok(()),
+    };
+    let Some(images) = test
+        .images
+        .as_ref()
+        .map(|images| path.join(images.get_ref()))
+    else {
+        let images = TestImages::Defined(said.unwrap_or_default());
+        let read = read_labels(&labels_file, classes, images)?;
+        clear(&read.images, "")?;
+        return Ok(LabelledImages {
+            images: None,
+            list: read.images,
+            labels: read.labels,
+            labels_file,
+            notices: read.notices,
+        });
+    };
+    if images.is_dir() {
+        let packed = Packed::new(path, &images, said.unwrap_or_default())?;
+        let read = read_labels(&labels_file, classes, TestImages::Listed(&packed.paths))?;
+        if read.by_place {
+            clear(&packed.paths, ", or name the images in the labels")?;
+        }
+        let (labels, labels_file) = packed.labels(&read.labels, classes)?;
+        return Ok(LabelledImages {
+            images: Some(TestSet::open(&packed.archive)?),
+            list: packed.names(),
+            labels,
+            labels_file,
+            notices: read.notices,
+        });
+    }
+    let set = TestSet::open(&images)?.in_order(said.unwrap_or_default());
+    let list = set.list()?;
+    let or_shuffle = format!(", or run `referee challenge shuffle {}`", path.display());
+    if order == Order::MustBeSaid {
+        clear(&list, &or_shuffle)?;
+    }
+    let read = read_labels(&labels_file, classes, TestImages::Listed(&list))?;
+    if read.by_place {
+        clear(&list, ", or name the images in the labels")?;
+    }
+    Ok(LabelledImages {
+        images: Some(set),
+        list,
+        labels: read.labels,
+        labels_file,
+        notices: read.notices,
+    })
+}
+
+pub fn scoring_order(order: ImageOrder) -> referee_scoring::ImageOrder {
+    match order {
+        ImageOrder::Bytes => referee_scoring::ImageOrder::Bytes,
+        ImageOrder::Natural => referee_scoring::ImageOrder::Natural,
+    }
+}
+
 fn read_labels(
     path: &Path,
     classes: &ClassList,
-    images: Option<&ImageList>,
-) -> anyhow::Result<(Labels, ImageList)> {
+    images: TestImages<'_>,
+) -> anyhow::Result<LabelFile> {
+    anyhow::ensure!(
+        !path.is_dir(),
+        "{}, which {FILE_NAME} names, is a directory; labels are one file, which `referee challenge import imagefolder` makes of a folder of folders",
+        path.display()
+    );
     let file = fs::File::open(path).with_context(|| {
         format!(
             "{}, which {FILE_NAME} names, cannot be opened",
             path.display()
         )
     })?;
-    Labels::parse_csv(file, classes, images).map_err(|error| {
+    Labels::read(file, classes, images).map_err(|error| {
         let wrong = WrongFile::from(error);
         WrongFile {
             detail: format!("{}: {}", path.display(), wrong.detail),
@@ -336,6 +469,7 @@ description = "description.md"      # Markdown, sanitised when shown
 classes = "classes.txt"             # one per line; line i (from 0) is class i; optional second, tab-separated column: an id such as a WNID
 [test]
 images = "test-images.npy"          # uint8 [N,H,W] or [N,H,W,C]; or a .tar of JPEG/PNG, in byte order of the names. Optional: without it, predictions only
+order = "bytes"                     # or "natural": 2.png before 10.png
 labels = "test-labels.csv"          # header `image,label`; image = ordinal from 0 or file name; label = class index from 0, name or id; several joined by `|`; empty = skipped
 public_images = true                # may competitors download the test images?
 [validation]                        # optional and public: every model is run on it first, uncounted (section 3, class order)
@@ -405,17 +539,31 @@ terms = "terms.md"                  # accepted before the first submission
         ] {
             assert_eq!(closes(same).unwrap(), quoted, "{same}");
         }
-        for (wrong, shown) in [
-            ("2027-01-01", "2027-01-01"),
-            ("2027-01-01T00:00:00", "2027-01-01T00:00:00"),
-            ("\"soon\"", "soon"),
-            ("2027", "2027"),
+        for (wrong, sentence) in [
+            (
+                "2027-01-01",
+                "`2027-01-01` is a day without a time: write 2027-01-01T00:00:00Z for its beginning in UTC",
+            ),
+            (
+                "2027-01-01T08:00:00",
+                "`2027-01-01T08:00:00` has no time zone: write 2027-01-01T08:00:00Z for UTC, or 2027-01-01T08:00:00+02:00 with your own offset",
+            ),
+            (
+                "\"2027-01-01 08:00:00\"",
+                "`2027-01-01 08:00:00` has no time zone: write 2027-01-01T08:00:00Z for UTC, or 2027-01-01T08:00:00+02:00 with your own offset",
+            ),
+            (
+                "\"soon\"",
+                "`soon` is no date with a time and its offset: write 2026-01-01T00:00:00Z",
+            ),
+            (
+                "2027",
+                "`2027` is no date with a time and its offset: write 2026-01-01T00:00:00Z",
+            ),
         ] {
             assert_eq!(
                 closes(wrong).unwrap_err().to_string(),
-                format!(
-                    "challenge.toml, line 18: `{shown}` is no date with a time and its offset: write 2026-01-01T00:00:00Z"
-                )
+                format!("challenge.toml, line 19: {sentence}")
             );
         }
     }
@@ -425,7 +573,7 @@ terms = "terms.md"                  # accepted before the first submission
         let text = EXAMPLE.replace("public_fraction", "public_fractoin");
         let error = Manifest::parse(&text).unwrap_err().to_string();
         assert!(
-            error.starts_with("challenge.toml, line 27: unknown field `public_fractoin`"),
+            error.starts_with("challenge.toml, line 28: unknown field `public_fractoin`"),
             "{error}"
         );
     }

@@ -1,12 +1,16 @@
 //! The classes of a challenge: what `classes.txt` lists, line i (from 0) being class i.
 
+mod foreign;
 mod wider;
 
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use foreign::is_wnid;
 pub use wider::{Over, WiderClasses, WiderClassesError};
+
+use crate::predictions::{Purpose, refuse_by_leading_bytes_as};
 
 /// Class indices are stored as `PostgreSQL`'s `int2`.
 pub const MAX_CLASSES: usize = 32_767;
@@ -55,6 +59,9 @@ pub enum ClassListError {
         "line {0} has more than two tab-separated columns: a line is a name, or a name, a tab and an id"
     )]
     Columns(usize),
+    /// The sentence about a file that is something else than a list of names.
+    #[error("{0}")]
+    Foreign(String),
 }
 
 /// The classes of a challenge, in order, with the names and ids by which files may call them.
@@ -62,6 +69,8 @@ pub enum ClassListError {
 pub struct ClassList {
     entries: Vec<ClassEntry>,
     by_name: HashMap<String, Class>,
+    /// Names such as `001`, which a spreadsheet reads and writes back as 1.
+    by_number: HashMap<usize, Class>,
     counted: bool,
 }
 
@@ -76,9 +85,17 @@ impl ClassList {
             return Err(ClassListError::TooMany(entries.len()));
         }
         let mut by_name = HashMap::with_capacity(entries.len());
+        let mut by_number = HashMap::new();
         for (class, entry) in (0_u16..).zip(&entries) {
             for name in std::iter::once(&entry.name).chain(entry.id.as_ref()) {
                 check_name(name, class.into())?;
+                if is_canonical_integer(name) {
+                    // Its own index: `resolve` asks for no name.
+                    continue;
+                }
+                if let Some(number) = number_in_a_spreadsheet(name) {
+                    by_number.entry(number).or_insert(Class(class));
+                }
                 match by_name.insert(name.clone(), Class(class)) {
                     Some(Class(first)) if first != class => {
                         return Err(ClassListError::Repeated {
@@ -94,13 +111,35 @@ impl ClassList {
         Ok(Self {
             entries,
             by_name,
+            by_number,
             counted: true,
         })
     }
 
+    /// Reads the bytes of a class list, as [`ClassList::parse`] reads their text.
+    ///
+    /// # Errors
+    /// Names what is no text for what it is.
+    pub fn read(bytes: &[u8]) -> Result<Self, ClassListError> {
+        let text = std::str::from_utf8(bytes).map_err(|_| {
+            let known = refuse_by_leading_bytes_as(Purpose::Classes, bytes);
+            ClassListError::Foreign(known.unwrap_or_else(|| {
+                "this is not UTF-8; save the class list as plain text in UTF-8".to_owned()
+            }))
+        })?;
+        if let Some(sentence) = refuse_by_leading_bytes_as(Purpose::Classes, bytes) {
+            return Err(ClassListError::Foreign(sentence));
+        }
+        Self::parse(text)
+    }
+
     /// Reads `classes.txt`: one class per line, an id after a tab if there is one. A byte-order mark and CRLF are tolerated.
+    /// What other tools write is read where it is certain: `id2label` and other JSON, CSV with a header, lines of a WNID and words.
     pub fn parse(text: &str) -> Result<Self, ClassListError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if let Some(entries) = foreign::entries(text)? {
+            return Self::new(entries);
+        }
         let entries = text.lines().enumerate().map(|(line, text)| {
             let mut columns = text.split('\t').map(|column| column.trim().to_owned());
             let name = columns.next().unwrap_or_default();
@@ -152,12 +191,49 @@ impl ClassList {
         &self.entries
     }
 
-    /// The class that a file calls `text`: a canonical integer is an index from 0, anything else a name or an id.
+    /// The class that a file calls `text`: a canonical integer is an index from 0, anything else a name or an id. None for a number
+    /// that is one class's index and, without its zeros, another's name.
     pub fn resolve(&self, text: &str) -> Option<Class> {
         if is_canonical_integer(text) {
+            if self.two_readings(text).is_some() {
+                return None;
+            }
             return text.parse().ok().and_then(|index| self.class(index));
         }
         self.by_name.get(text).copied()
+    }
+
+    /// Whether every number is an index and nothing else.
+    pub(crate) fn is_counted_by_index(&self) -> bool {
+        self.by_number.is_empty()
+    }
+
+    /// The class with the index that a canonical integer says, and the other one whose name a spreadsheet would make it of.
+    pub(crate) fn two_readings(&self, text: &str) -> Option<(Option<Class>, Class)> {
+        let number = text.parse().ok()?;
+        let (index, named) = (self.class(number), *self.by_number.get(&number)?);
+        (index != Some(named)).then_some((index, named))
+    }
+
+    /// Whether a class has this name or id when case is not looked at.
+    pub(crate) fn resolve_whatever_its_case(&self, text: &str) -> bool {
+        let alike = |name: &String| name.eq_ignore_ascii_case(text);
+        (self.entries.iter())
+            .any(|entry| alike(&entry.name) || entry.id.as_ref().is_some_and(alike))
+    }
+
+    /// Whether the classes are known by WNIDs, and then whether these ascend, as torchvision, timm, Keras and Caffe order ImageNet.
+    pub(crate) fn wnids_ascend(&self) -> Option<bool> {
+        let wnid = |entry: &ClassEntry| {
+            let name = entry
+                .id
+                .iter()
+                .chain([&entry.name])
+                .find(|name| is_wnid(name))?;
+            Some(name.clone())
+        };
+        let wnids: Option<Vec<String>> = self.entries.iter().map(wnid).collect();
+        Some(wnids?.is_sorted())
     }
 
     /// The class with this index from 0, if there is one.
@@ -186,6 +262,14 @@ fn check_name(name: &str, class: usize) -> Result<(), ClassListError> {
         });
     }
     Ok(())
+}
+
+/// The number that a spreadsheet makes of a name, `1` of `001` or of `1.0`, and writes back in its place.
+fn number_in_a_spreadsheet(name: &str) -> Option<usize> {
+    let (digits, zeros) = name.split_once('.').unwrap_or((name, ""));
+    let is_number =
+        digits.bytes().all(|byte| byte.is_ascii_digit()) && zeros.bytes().all(|byte| byte == b'0');
+    is_number.then(|| digits.parse().ok()).flatten()
 }
 
 /// Whether `text` is an integer as the formats write it: ASCII digits, no sign, no leading zero.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::classes::ClassList;
 use crate::format_error::{At, FormatError};
 use crate::stream::{MAX_LINE, Stream, refuse_lone_cr};
 
@@ -78,26 +79,61 @@ pub(crate) fn each_line(
         let block = block.strip_suffix(b"\n").unwrap_or(block);
         for line in block.split(|&byte| byte == b'\n') {
             number += 1;
-            let at = At::Line(number);
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            refuse_lone_cr(at, line)?;
-            if line.len() > MAX_LINE {
-                return Err(FormatError::at(
-                    at,
-                    format!("longer than {MAX_LINE} bytes; every image has a line of its own"),
-                ));
-            }
-            let line = std::str::from_utf8(line)
-                .map_err(|_| FormatError::at(at, "not UTF-8; save the file as CSV in UTF-8"))?;
-            let line = if number == 1 {
-                line.strip_prefix('\u{feff}').unwrap_or(line)
-            } else {
-                line
-            };
-            visit(number, line)?;
+            visit(number, text_of(number, line)?)?;
         }
     }
     Ok(number)
+}
+
+/// The text of a line, without its LF or CRLF and, on the first, without a byte-order mark.
+pub(crate) fn text_of(number: u64, line: &[u8]) -> Result<&str, FormatError> {
+    let at = At::Line(number);
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    refuse_lone_cr(at, line)?;
+    if line.len() > MAX_LINE {
+        return Err(FormatError::at(
+            at,
+            format!("longer than {MAX_LINE} bytes; every image has a line of its own"),
+        ));
+    }
+    let line = std::str::from_utf8(line)
+        .map_err(|_| FormatError::at(at, "not UTF-8; save the file as CSV in UTF-8"))?;
+    Ok(match line.strip_prefix('\u{feff}') {
+        Some(text) if number == 1 => text,
+        _ => line,
+    })
+}
+
+/// The sentence for cells of which some would together be the name of a class: its comma was not quoted.
+pub(crate) fn unquoted_comma<C: AsRef<str>>(cells: &[C], classes: &ClassList) -> Option<String> {
+    for start in 1..cells.len() {
+        for end in start + 2..=cells.len().min(start + 12) {
+            for separator in [", ", ","] {
+                let cells: Vec<&str> = cells[start..end].iter().map(AsRef::as_ref).collect();
+                let name = cells.join(separator);
+                if classes.resolve(&name).is_some() {
+                    return Some(format!(
+                        "the class name `{name}` holds a comma: put it in quotes, \"{name}\""
+                    ));
+                }
+            }
+        }
+    }
+    None
+}
+
+/// Whether a header names an image and then classes, as a table of scores or probabilities does.
+pub(crate) fn is_header_of_scores<C: AsRef<str>>(cells: &[C], classes: &ClassList) -> bool {
+    let is_class = |cell: &&C| {
+        let cell = cell.as_ref();
+        let number =
+            cell.trim_start_matches(|c: char| c.is_ascii_alphabetic() || "_ -".contains(c));
+        number.parse::<u32>().is_ok() && !cell.starts_with("label")
+            || classes.resolve_whatever_its_case(cell)
+    };
+    let found = cells.iter().skip(1).filter(is_class).count();
+    cells.len() > 3 && (found + 2 >= cells.len() || cells.len() == classes.len() + 1)
 }
 
 /// What to do about a header that is not the one expected, where that is known; to end its sentence with.

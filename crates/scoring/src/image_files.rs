@@ -3,6 +3,7 @@
 use std::io::{self, BufReader, Cursor, Read, Seek};
 
 use crate::format_error::FormatError;
+use crate::image_order::ImageOrder;
 use crate::images::ImageList;
 use crate::npy::{self, Header, Kind};
 
@@ -92,6 +93,15 @@ impl ImageFile {
                     .map_err(|error| FormatError::whole(error.to_string()))
             }
         }
+    }
+
+    /// The same images counted in another order of their names.
+    #[must_use]
+    pub fn in_order(mut self, order: ImageOrder) -> Self {
+        if let Self::Archive(pictures) = &mut self {
+            pictures.sort_by(|a, b| order.compare(&a.name, &b.name));
+        }
+        self
     }
 
     /// Encoded bytes of each image by ordinal, where the images are files.

@@ -1,9 +1,12 @@
 //! Which test images there are: their number and, where files may call them by name, their names.
 
+mod numbers;
+
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
 use crate::classes::is_canonical_integer;
+use numbers::Numbers;
 
 /// Why a list of image names is refused; each variant is a sentence with its remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +35,8 @@ struct Named {
     names: Vec<String>,
     /// Ordinals sorted by stem, then by the whole name, made at the first look-up by name.
     by_stem: OnceLock<Vec<u32>>,
+    /// Made at the first look-up by a bare number.
+    numbers: OnceLock<Numbers>,
 }
 
 impl ImageList {
@@ -69,6 +74,7 @@ impl ImageList {
             named: Some(Arc::new(Named {
                 names,
                 by_stem: OnceLock::new(),
+                numbers: OnceLock::new(),
             })),
         })
     }
@@ -88,15 +94,56 @@ impl ImageList {
     }
 
     /// The ordinal of the image that a file calls `text`: an ordinal from 0, or a name with or without folder and extension where
-    /// only one image can be meant.
+    /// only one image can be meant. None for a bare number that is one image's place and another's name.
     pub fn resolve(&self, text: &str) -> Option<u32> {
-        if is_canonical_integer(text) {
-            return text
-                .parse::<u32>()
-                .ok()
-                .filter(|&ordinal| (ordinal as usize) < self.len);
+        if !is_canonical_integer(text) {
+            return self.named.as_ref()?.resolve(text);
         }
-        self.named.as_ref()?.resolve(text)
+        let place = self.place(text);
+        match (place, &self.named) {
+            (None, Some(named)) => named.resolve(text),
+            (Some(_), _) if self.two_readings(text).is_some() => None,
+            _ => place,
+        }
+    }
+
+    /// Whether every bare number is its place and nothing else, so that nobody has to ask [`ImageList::resolve`].
+    pub(crate) fn is_counted_by_place(&self) -> bool {
+        let named = |named: &Arc<Named>| matches!(named.numbers(), Numbers::AsPlaced);
+        self.named.as_ref().is_none_or(named)
+    }
+
+    /// The image in the place that a bare number says, and the other one whose name says it.
+    pub(crate) fn two_readings(&self, text: &str) -> Option<(u32, u32)> {
+        let place = self.place(text)?;
+        let named = self.named.as_ref()?.numbers().ordinal(place.into())?;
+        (named != place).then_some((place, named))
+    }
+
+    /// The place that a canonical integer says.
+    fn place(&self, text: &str) -> Option<u32> {
+        let place = text
+            .parse::<u32>()
+            .ok()
+            .filter(|_| is_canonical_integer(text));
+        place.filter(|&place| (place as usize) < self.len)
+    }
+
+    /// A name that whoever wrote `text` may have meant: the same but for folder, extension or case, else the first.
+    pub(crate) fn example(&self, text: &str) -> Option<&str> {
+        let names = self.names()?;
+        let wanted = [Name::of(text).stem, Name::without_extension(text).stem];
+        let alike = |name: &&String| {
+            let stem = Name::of(name).stem;
+            wanted
+                .iter()
+                .any(|wanted| stem.eq_ignore_ascii_case(wanted))
+        };
+        names
+            .iter()
+            .find(alike)
+            .or(names.first())
+            .map(String::as_str)
     }
 
     /// The image as a sentence names it: `7`, or ``7 (`cat.png`)``.
@@ -109,6 +156,10 @@ impl ImageList {
 }
 
 impl Named {
+    fn numbers(&self) -> &Numbers {
+        self.numbers.get_or_init(|| Numbers::of(&self.names))
+    }
+
     fn resolve(&self, text: &str) -> Option<u32> {
         let by_stem = self.by_stem.get_or_init(|| {
             let mut order: Vec<u32> = (0..).take(self.names.len()).collect();

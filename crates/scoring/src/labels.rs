@@ -1,13 +1,42 @@
 //! The hidden truth: for each test image a set of classes, any of which is right.
 
+mod forms;
+mod header;
+mod numbering;
+mod read;
+mod rows;
+
 use std::io::{self, Read, Write};
 
 use crate::classes::{Class, ClassList, WiderClasses, is_canonical_integer};
-use crate::csv;
-use crate::format_error::{At, Findings, FormatError};
+use crate::format_error::FormatError;
+use crate::image_order::ImageOrder;
 use crate::images::ImageList;
 use crate::outcome::Bitmap;
-use crate::stream::Stream;
+use crate::predictions::Notice;
+
+/// The code of the notice about classes that no image has.
+pub const ABSENT_CLASSES: &str = "absent_classes";
+
+/// Which images a file of labels is about.
+#[derive(Clone, Copy, Debug)]
+pub enum TestImages<'a> {
+    /// These, each of which must occur exactly once.
+    Listed(&'a ImageList),
+    /// Those that the file names: ordinals, or names in this order.
+    Defined(ImageOrder),
+}
+
+/// A file of labels that was read.
+#[derive(Clone, Debug)]
+pub struct LabelFile {
+    pub labels: Labels,
+    pub images: ImageList,
+    /// Whether it says of any image only in which place it is, as a file of lines or of ordinals does.
+    pub by_place: bool,
+    /// What its sender should know: how a form was read, classes that never occur.
+    pub notices: Vec<Notice>,
+}
 
 /// Labels of a test set by ordinal. An image with an empty set is skipped: it does not count.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,44 +69,15 @@ impl Labels {
     /// id; several are joined by `|`; an empty one means that the image is skipped. Rows may come in any order.
     ///
     /// With `images`, each of them must occur exactly once. Without, the file defines them: ordinals 0 to N − 1, or names, whose
-    /// ordinals follow their byte order.
+    /// ordinals follow their byte order. [`Labels::read`] does the same and has more to say.
     pub fn parse_csv(
         input: impl Read,
         classes: &ClassList,
         images: Option<&ImageList>,
     ) -> Result<(Self, ImageList), FormatError> {
-        let mut stream = Stream::open(input)?;
-        let mut rows = Vec::new();
-        let mut findings = Findings::default();
-        let lines = csv::each_line(&mut stream, |number, line| {
-            let at = At::Line(number);
-            if number == 1 {
-                return check_header(line);
-            }
-            match row(line, classes) {
-                Ok((image, set)) => {
-                    rows.push(LabelRow {
-                        line: number,
-                        image,
-                        set,
-                    });
-                    Ok(())
-                }
-                Err(detail) => findings.push(at, detail),
-            }
-        })?;
-        if lines == 0 {
-            return Err(FormatError::whole(
-                "the file is empty; expected the header `image,label` and a line for each test image",
-            ));
-        }
-        findings.finish()?;
-        let images = match images {
-            Some(images) => images.clone(),
-            None => defined_by(&rows)?,
-        };
-        let labels = arrange(rows, &images, lines)?;
-        Ok((labels, images))
+        let images = images.map_or(TestImages::Defined(ImageOrder::Bytes), TestImages::Listed);
+        let file = Self::read(input, classes, images)?;
+        Ok((file.labels, file.images))
     }
 
     /// The same labels as classes of the wider list.
@@ -93,19 +93,51 @@ impl Labels {
         }
     }
 
-    /// Writes what [`Labels::parse_csv`] reads back, classes as indices, images by name where `images` has names.
-    pub fn write_csv(&self, mut out: impl Write, images: &ImageList) -> io::Result<()> {
+    /// Reads a file of labels of any form that can be read for certain: `image,label` and other headers of the same meaning,
+    /// Kaggle's `ImageId,PredictionString`, the ILSVRC devkit's numbers from 1, Caffe's `name number`, and JSON as `ReaL`'s.
+    ///
+    /// # Errors
+    /// Where the file is wrong and what was expected; also labels that may be counted from 0 or from 1.
+    pub fn read(
+        input: impl Read,
+        classes: &ClassList,
+        images: TestImages<'_>,
+    ) -> Result<LabelFile, FormatError> {
+        read::read(input, classes, images)
+    }
+
+    /// What a table with a header calls its labels, each once, in the order in which they first occur.
+    ///
+    /// # Errors
+    /// Where the file is no such table.
+    pub fn names_of_classes(input: impl Read) -> Result<Vec<String>, FormatError> {
+        read::names_of_classes(input)
+    }
+
+    /// Writes what [`Labels::parse_csv`] reads back: images by name where `images` has names, classes by id or name, which leaves no
+    /// doubt whether they count from 0; by index where that is their name.
+    pub fn write_csv(
+        &self,
+        mut out: impl Write,
+        images: &ImageList,
+        classes: &ClassList,
+    ) -> io::Result<()> {
         writeln!(out, "image,label")?;
+        let mut set = String::new();
         for image in 0..self.len() {
             match images.names() {
                 Some(names) => write!(out, "{},", quoted(&names[image]))?,
                 None => write!(out, "{image},")?,
             }
-            for (position, class) in self.get(image).iter().enumerate() {
-                let separator = if position == 0 { "" } else { "|" };
-                write!(out, "{separator}{}", class.0)?;
+            set.clear();
+            for class in self.get(image) {
+                let entry = &classes.entries()[usize::from(class.0)];
+                if !set.is_empty() {
+                    set.push('|');
+                }
+                set.push_str(entry.id.as_ref().unwrap_or(&entry.name));
             }
-            writeln!(out)?;
+            writeln!(out, "{}", quoted(&set))?;
         }
         Ok(())
     }
@@ -143,64 +175,21 @@ impl Labels {
     }
 }
 
-struct LabelRow {
-    line: u64,
-    image: String,
-    set: Vec<Class>,
-}
-
-fn check_header(line: &str) -> Result<(), FormatError> {
-    let named = |cell: &str, name| cell.trim().eq_ignore_ascii_case(name);
-    let cells: Result<Vec<_>, _> = csv::cells(line).collect();
-    if let Ok([image, label]) = cells.as_deref()
-        && named(image, "image")
-        && named(label, "label")
-    {
-        return Ok(());
-    }
-    Err(FormatError::at(
-        At::Line(1),
-        format!(
-            "expected the header `image,label`, found `{}`{}",
-            shown(line),
-            csv::remedy_of_header(line)
-        ),
-    ))
-}
-
-fn row(line: &str, classes: &ClassList) -> Result<(String, Vec<Class>), String> {
-    if line.trim().is_empty() {
-        return Err("blank; expected an image and its label".to_owned());
-    }
-    let cells: Vec<_> = csv::cells(line).collect::<Result<_, _>>()?;
-    let [image, label] = cells.as_slice() else {
-        return Err(format!(
-            "{} cells; expected two, the image and its label (several labels are joined by `|`)",
-            cells.len()
-        ));
-    };
-    if image.is_empty() {
-        return Err("no image; expected its ordinal from 0 or its name".to_owned());
-    }
-    let mut set = Vec::new();
-    for name in label.split('|').filter(|_| !label.is_empty()) {
-        let class = classes
-            .resolve(name.trim())
-            .ok_or_else(|| unknown_class(name.trim(), classes))?;
-        if set.contains(&class) {
-            return Err(format!(
-                "class `{}` is given twice; give each label once",
-                shown(name.trim())
-            ));
-        }
-        set.push(class);
-    }
-    Ok((image.clone().into_owned(), set))
-}
-
 /// The sentence for a class that is not in the list.
 pub(crate) fn unknown_class(name: &str, classes: &ClassList) -> String {
     let last = classes.len() - 1;
+    if let Some((index, named)) = classes.two_readings(name) {
+        let called = |class: Class| classes.entries()[usize::from(class.0)].name.as_str();
+        let by_index = index.map_or_else(
+            || format!("indices run from 0 to {last}"),
+            |index| format!("index {name} (from 0) is `{}`", called(index)),
+        );
+        return format!(
+            "class `{}` has two readings: {by_index}, and a spreadsheet makes it of `{}`; write the name, with its zeros",
+            shown(name),
+            called(named)
+        );
+    }
     if is_canonical_integer(name) {
         format!(
             "class {}, but class indices run from 0 to {last}",
@@ -232,54 +221,30 @@ pub(crate) fn shown(text: &str) -> String {
     }
 }
 
-/// The images that a label file without an image list names: ordinals if all are integers, else names in byte order.
-fn defined_by(rows: &[LabelRow]) -> Result<ImageList, FormatError> {
-    if rows.iter().all(|row| is_canonical_integer(&row.image)) {
-        return Ok(ImageList::ordinals(rows.len()));
+/// A name of our own, which may be longer than a stranger's text, since somebody is to copy it.
+fn shown_name(name: &str) -> String {
+    if name.chars().count() > 120 {
+        shown(name)
+    } else {
+        name.to_owned()
     }
-    let mut names: Vec<String> = rows.iter().map(|row| row.image.clone()).collect();
-    names.sort_unstable();
-    names.dedup();
-    ImageList::named(names).map_err(|error| FormatError::whole(error.to_string()))
-}
-
-/// Puts the rows in the order of the ordinals; each image must have exactly one.
-fn arrange(rows: Vec<LabelRow>, images: &ImageList, lines: u64) -> Result<Labels, FormatError> {
-    let mut findings = Findings::default();
-    let mut sets: Vec<Option<Vec<Class>>> = vec![None; images.len()];
-    for row in rows {
-        let at = At::Line(row.line);
-        match images.resolve(&row.image) {
-            None => findings.push(at, unknown_image(&row.image, images))?,
-            Some(ordinal) => {
-                if sets[ordinal as usize].replace(row.set).is_some() {
-                    findings.push(
-                        at,
-                        format!(
-                            "image {} has a line already",
-                            images.describe(ordinal as usize)
-                        ),
-                    )?;
-                }
-            }
-        }
-    }
-    findings.finish()?;
-    if let Some(missing) = sets.iter().position(Option::is_none) {
-        let absent = sets.iter().filter(|set| set.is_none()).count();
-        let detail = missing_image(missing, absent, images);
-        return Err(FormatError::at(At::Line(lines + 1), detail));
-    }
-    Ok(Labels::from_sets(sets.into_iter().flatten()))
 }
 
 /// The sentence for an image that is not in the list.
 pub(crate) fn unknown_image(text: &str, images: &ImageList) -> String {
     let count = images.len();
-    let names = if images.names().is_some() {
-        " or a name that only one image can have"
-    } else {
-        ""
+    if let (Some((place, named)), Some(names)) = (images.two_readings(text), images.names()) {
+        let (place, named) = (&names[place as usize], &names[named as usize]);
+        return format!(
+            "image `{text}` has two readings: in place {text} (from 0) is `{place}`, and number {text} by its name is `{named}`; write the name that you mean"
+        );
+    }
+    let names = match images.example(text) {
+        Some(example) => format!(
+            " or a name that only one image can have, such as `{}`",
+            shown_name(example)
+        ),
+        None => String::new(),
     };
     format!(
         "no image `{}`; there are {count} test images: expected an ordinal from 0 to {}{names}",

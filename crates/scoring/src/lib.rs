@@ -13,6 +13,7 @@ mod csv;
 pub mod doctor;
 pub mod format_error;
 pub mod image_files;
+pub mod image_order;
 pub mod images;
 pub mod labels;
 pub mod ladder;
@@ -31,8 +32,9 @@ pub use classes::{
 };
 pub use format_error::{At, FormatError, LineError};
 pub use image_files::{ImageFile, PictureFile};
+pub use image_order::ImageOrder;
 pub use images::{ImageList, ImageListError};
-pub use labels::Labels;
+pub use labels::{LabelFile, Labels, TestImages};
 pub use ladder::Ladder;
 pub use model_form::ModelForm;
 pub use outcome::{Bitmap, Outcome, Tally};

@@ -18,6 +18,7 @@ use crate::npy;
 use crate::record::Record;
 use crate::stream::Stream;
 pub use intake::refuse_by_leading_bytes;
+pub(crate) use intake::{Purpose, refuse_by_leading_bytes_as};
 pub use scores::{NotANumber, row_of_scores};
 
 /// What a prediction file is checked against: public facts and what its sender says about it.
@@ -47,6 +48,13 @@ pub enum Format {
     Scores,
     /// NPY, the canonical record `[N,6]`.
     Record,
+}
+
+impl Format {
+    /// Whether rows say which image they are about; else their order does.
+    pub fn names_images(self) -> bool {
+        matches!(self, Self::Csv | Self::Kaggle)
+    }
 }
 
 /// Something that was done to a file and that its sender should know.

@@ -3,6 +3,7 @@
 //! ([`labels`]), which go in and never come out.
 
 pub mod files;
+pub mod image_order;
 pub mod labels;
 pub mod organizers;
 pub mod settings;
@@ -15,6 +16,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::{ApiDb, StorageError};
+use image_order::StoredOrder;
 use settings::{AfterClose, Feedback, OutsideData, Primary, Ranking, Reference, Settings};
 
 /// A challenge: what its organizers decided, and what has become of it.
@@ -148,9 +150,11 @@ async fn read(
 ) -> Result<Option<Challenge>, StorageError> {
     let row = sqlx::query!(
         r#"
-        SELECT id, slug, title, series, description, classes AS "classes: Json<Vec<ClassEntry>>", public_images, opens,
-               closes, after_close AS "after_close: AfterClose", per_day, per_week, total, upload_mb,
-               wider_classes AS "wider_classes: Json<Vec<ClassEntry>>", primary_error AS "primary: Primary", public_fraction, feedback AS "feedback: Feedback",
+        SELECT id, slug, title, series, description, classes AS "classes: Json<Vec<ClassEntry>>",
+               wider_classes AS "wider_classes: Json<Vec<ClassEntry>>", public_images,
+               image_order AS "image_order: StoredOrder", opens, closes, after_close AS "after_close: AfterClose", per_day,
+               per_week, total, upload_mb,
+               primary_error AS "primary: Primary", public_fraction, feedback AS "feedback: Feedback",
                ranking AS "ranking: Ranking", final_selections, outside_data AS "outside_data: OutsideData", images,
                image_names IS NOT NULL AS "has_image_names!", facts_revision, label_version, label_leak,
                label_leak_checked, known_labels, published_at, private_released_at, created_at, reference_label,
@@ -178,6 +182,7 @@ async fn read(
             classes: row.classes.0,
             wider_classes: row.wider_classes.map(|wider| wider.0),
             public_images: row.public_images,
+            image_order: row.image_order.map(Into::into),
             opens: row.opens,
             closes: row.closes,
             after_close: row.after_close,

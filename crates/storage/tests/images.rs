@@ -31,6 +31,7 @@ impl Arena {
             "images.tar",
             &file,
             &images,
+            None,
             Some(&[1, 1, 1]),
         );
         let put = put.await.expect("put");
@@ -131,7 +132,7 @@ async fn arrays_are_no_pictures() {
     let arena = Arena::new(true, None).await;
     let (db, file) = (&arena.database.api, stored("array"));
     let images = ImageList::ordinals(3);
-    put_test_images(db, "arena", "images.npy", &file, &images, None)
+    put_test_images(db, "arena", "images.npy", &file, &images, None, None)
         .await
         .expect("put");
     assert!(!has_unseen_pictures(db, arena.challenge).await.expect("ask"));

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use referee_client::documents;
-use referee_scoring::{ImageFile, ImageList, Labels};
+use referee_scoring::{ImageFile, ImageList, ImageOrder, Labels};
 use referee_storage::challenges::files::{self, Content, Purpose, TestImages};
 use referee_storage::challenges::{self, Challenge};
 use referee_storage::objects::Stored;
@@ -35,8 +35,8 @@ pub fn routes() -> OpenApiRouter<App> {
         ))
 }
 
-/// Upload the test images: `.npy` (uint8 `[N,H,W]` or `[N,H,W,C]`) or an uncompressed `.tar` of JPEG and PNG, whose order is the byte order
-/// of the names. They take the place of the ones there. For the challenge's organizers.
+/// Upload the test images: `.npy` (uint8 `[N,H,W]` or `[N,H,W,C]`) or an uncompressed `.tar` of JPEG and PNG, in the order of the names
+/// that the settings say (`test.order`), else in their byte order. They take the place of the ones there. For the challenge's organizers.
 #[utoipa::path(put, operation_id = "upload_test_images", path = "/challenges/{slug}/images", tag = "challenges", params(("slug" = String, Path)),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"), security(("token" = []), ("session" = [])), responses(
     (status = 201, description = "Stored", body = documents::StoredFile),
@@ -57,13 +57,17 @@ async fn upload_test(
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<documents::StoredFile>), Problem> {
-    app.organized_challenge(&slug, &user).await?;
+    let order = app
+        .organized_challenge(&slug, &user)
+        .await?
+        .settings
+        .image_order;
     let stored = uploads::receive(&app, user.0.id, &headers, body, LARGEST_FILE).await?;
     let filename = uploads::filename(&headers, "test-images");
     let images = or_delete(
         &app,
         &stored,
-        read_images(&app, &stored.key, stored.bytes).await,
+        read_images(&app, &stored.key, stored.bytes, order.unwrap_or_default()).await,
     )
     .await?;
     let put = files::put_test_images(
@@ -72,6 +76,7 @@ async fn upload_test(
         &filename,
         &stored,
         &images.list,
+        order,
         images.sizes.as_deref(),
     )
     .await?;
@@ -86,6 +91,9 @@ async fn upload_test(
             "these are {} images, but the challenge is published with {before}; upload that many, or make a new challenge",
             images.list.len()
         )),
+        TestImages::OtherOrder => Problem::conflict(
+            "the order of the images changed while they were being received; upload them again",
+        ),
         TestImages::OtherNames => Problem::conflict(
             "the images of a published challenge keep their names; upload the same files, or make a new challenge",
         ),
@@ -143,7 +151,7 @@ async fn upload_validation_images(
     let challenge = app.organized_challenge(&slug, &user).await?;
     let stored = uploads::receive(&app, user.0.id, &headers, body, LARGEST_FILE).await?;
     let agreed = async {
-        let images = read_images(&app, &stored.key, stored.bytes).await?;
+        let images = read_images(&app, &stored.key, stored.bytes, ImageOrder::Bytes).await?;
         if let Some(labels) = validation_file(&app, &challenge, Purpose::ValidationLabels).await? {
             check_labels(&app, &challenge, &labels.object_key, Some(images.list)).await?;
         }
@@ -203,9 +211,14 @@ async fn upload_validation_labels(
     let agreed = async {
         let images = match validation_file(&app, &challenge, Purpose::ValidationImages).await? {
             Some(file) => Some(
-                read_images(&app, &file.object_key, file.bytes.unsigned_abs())
-                    .await?
-                    .list,
+                read_images(
+                    &app,
+                    &file.object_key,
+                    file.bytes.unsigned_abs(),
+                    ImageOrder::Bytes,
+                )
+                .await?
+                .list,
             ),
             None => None,
         };
@@ -304,14 +317,19 @@ struct ImageSet {
 }
 
 /// What a stored set of images holds, read off the async threads: at most as many as PostgreSQL counts in an int4.
-async fn read_images(app: &App, object_key: &str, bytes: u64) -> Result<ImageSet, Problem> {
+async fn read_images(
+    app: &App,
+    object_key: &str,
+    bytes: u64,
+    order: ImageOrder,
+) -> Result<ImageSet, Problem> {
     let file = app
         .objects
         .reader(object_key)
         .await
         .map_err(store_problem)?;
     let reading = tokio::task::spawn_blocking(move || {
-        let images = ImageFile::read(file, bytes)?;
+        let images = ImageFile::read(file, bytes)?.in_order(order);
         if i32::try_from(images.len()).is_err() {
             return Err(Problem::unprocessable(format!(
                 "{} images; a test set has 1 to {}",

@@ -7,9 +7,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use referee_client::documents;
 use referee_scoring::classes::ClassList;
 use referee_scoring::images::ImageList;
-use referee_scoring::labels::Labels;
-use referee_scoring::{FormatError, split};
-use referee_storage::challenges::labels::{self, Added};
+use referee_scoring::labels::{Labels, TestImages};
+use referee_scoring::{FormatError, ImageOrder, Notice, split};
+use referee_storage::challenges::labels::{self, Added, ReadWith};
 use referee_storage::challenges::{self, Challenge};
 use sha2::Sha256;
 use utoipa_axum::router::OpenApiRouter;
@@ -86,13 +86,22 @@ async fn upload(
         user.0.id,
         &read.digest,
         &read.labels,
-        &read.classes,
-        &read.images,
+        ReadWith {
+            classes: &read.classes,
+            images: &read.images,
+            order: read.order,
+        },
     )
     .await?;
+    let noticed = |version| {
+        Json(documents::LabelVersion {
+            notices: read.notices.iter().map(notice_document).collect(),
+            ..label_version_document(version)
+        })
+    };
     match added {
-        Added::New(version) => Ok((StatusCode::CREATED, Json(label_version_document(version)))),
-        Added::Same(version) => Ok((StatusCode::OK, Json(label_version_document(version)))),
+        Added::New(version) => Ok((StatusCode::CREATED, noticed(version))),
+        Added::Same(version) => Ok((StatusCode::OK, noticed(version))),
         Added::FactsChanged => Err(Problem::conflict(
             "the classes or the test images changed while the labels were being read; upload the labels again",
         )),
@@ -127,10 +136,19 @@ async fn rescore(
     ))
 }
 
+fn notice_document(notice: &Notice) -> documents::Notice {
+    documents::Notice {
+        code: notice.code.clone(),
+        detail: notice.detail.clone(),
+    }
+}
+
 struct Read {
     labels: Labels,
     classes: ClassList,
     images: ImageList,
+    order: Option<ImageOrder>,
+    notices: Vec<Notice>,
     digest: [u8; 32],
 }
 
@@ -141,10 +159,17 @@ async fn read(app: &App, challenge: &Challenge, file: Vec<u8>) -> Result<Read, P
     } else {
         images
     };
-    let config = app.config.clone();
+    let (config, order) = (app.config.clone(), challenge.settings.image_order);
     let public_fraction = challenge.settings.public_fraction;
     let reading = tokio::task::spawn_blocking(move || {
-        let (labels, images) = Labels::parse_csv(file.as_slice(), &classes, known_images.as_ref())?;
+        let known = known_images.as_ref();
+        let defined = TestImages::Defined(order.unwrap_or_default());
+        let read = Labels::read(
+            file.as_slice(),
+            &classes,
+            known.map_or(defined, TestImages::Listed),
+        )?;
+        let (labels, images) = (read.labels, read.images);
         if labels.scored() == 0 {
             return Err(FormatError::whole(split::NO_LABEL).into());
         }
@@ -157,6 +182,8 @@ async fn read(app: &App, challenge: &Challenge, file: Vec<u8>) -> Result<Read, P
             labels,
             classes,
             images,
+            order,
+            notices: read.notices,
             digest,
         })
     });

@@ -62,8 +62,11 @@ impl Arena {
             organizer,
             &[1; 32],
             &sealed,
-            &ClassList::new(settings.classes).expect("valid classes"),
-            &ImageList::ordinals(IMAGES),
+            labels::ReadWith {
+                classes: &ClassList::new(settings.classes).expect("valid classes"),
+                images: &ImageList::ordinals(IMAGES),
+                order: None,
+            },
         )
         .await
         .expect("add labels");
@@ -379,6 +382,7 @@ fn settings() -> Settings {
         classes: vec![class("cat"), class("dog")],
         wider_classes: None,
         public_images: true,
+        image_order: None,
         opens: None,
         closes: None,
         after_close: AfterClose::Reject,

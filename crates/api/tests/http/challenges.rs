@@ -2,7 +2,7 @@ use axum::http::{Method, StatusCode};
 use chrono::{SubsecRound, TimeDelta, Utc};
 use referee_scoring::Labels;
 use referee_storage::accounts::user_by_handle;
-use referee_storage::challenges::labels::{Added, add};
+use referee_storage::challenges::labels::{Added, ReadWith, add};
 use referee_storage::challenges::{challenge, public_facts};
 use serde_json::{Value, json};
 
@@ -285,7 +285,12 @@ async fn labels_that_were_read_with_other_classes_are_not_taken() {
     assert_eq!(changed.status, StatusCode::OK);
     let ada = user_by_handle(db, "ada").await.expect("an answer");
     let uploader = ada.expect("an account").id;
-    let added = add(db, "tiny", uploader, &[1; 32], &labels, &classes, &images).await;
+    let read_with = ReadWith {
+        classes: &classes,
+        images: &images,
+        order: None,
+    };
+    let added = add(db, "tiny", uploader, &[1; 32], &labels, read_with).await;
     assert!(matches!(added.expect("an answer"), Added::FactsChanged));
 }
 

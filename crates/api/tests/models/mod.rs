@@ -31,6 +31,7 @@ async fn with_images() -> Arena {
         &stored,
         &list,
         None,
+        None,
     )
     .await
     .expect("images");

@@ -49,6 +49,12 @@ pub struct Check {
     connection: Connection,
 }
 
+/// The names of the first three images, where they have any.
+fn first_names(images: &ImageList) -> &[String] {
+    let names = images.names().unwrap_or_default();
+    &names[..names.len().min(3)]
+}
+
 impl Check {
     pub async fn run(self) -> anyhow::Result<()> {
         let (classes, wider, images) = self.public_facts().await?;
@@ -73,6 +79,7 @@ impl Check {
                 "valid": true,
                 "format": predictions.format,
                 "images": predictions.record.len(),
+                "first_images": first_names(&images),
                 "notices": predictions.notices,
             })),
             Ok(predictions) => {
@@ -83,7 +90,20 @@ impl Check {
                 output::print_line(&format!(
                     "{name} is fine: predictions for {} images.",
                     predictions.record.len()
-                ))
+                ))?;
+                let first = first_names(&images);
+                if !predictions.format.names_images() && !first.is_empty() {
+                    output::print_line(&format!(
+                        "It names no images, so its lines or rows must be in their order: {}{}",
+                        first
+                            .iter()
+                            .map(|name| format!("`{name}`"))
+                            .collect::<Vec<_>>()
+                            .join(", "),
+                        if images.len() > 3 { ", …" } else { "" }
+                    ))?;
+                }
+                Ok(())
             }
             Err(error) => {
                 if self.json {
@@ -98,7 +118,7 @@ impl Check {
 
     async fn public_facts(&self) -> anyhow::Result<(ClassList, Option<WiderClasses>, ImageList)> {
         if let (Some(classes), Some(images)) = (&self.classes, self.images) {
-            let classes = ClassList::parse(&input::text(classes)?)?;
+            let classes = input::class_list(classes)?;
             let wider = self.wider_classes.as_deref();
             let wider = wider.map(|path| wider::read(path, &classes)).transpose()?;
             return Ok((classes, wider, ImageList::ordinals(images)));

@@ -10,11 +10,12 @@ use indicatif::ProgressBar;
 use referee_networks::DeviceChoice;
 use referee_networks::images::{DecodedOnDemand, Geometry, Pixels as _, TestSet};
 use referee_networks::predict::{self, ModelFile, Predictor, Task};
+use referee_scoring::image_order::fault_of_unsaid_order;
 use referee_scoring::model_form::{ClassOrder, ModelForm};
 use referee_scoring::record::Row;
-use referee_scoring::{Class, ClassList, WiderClasses, npy};
+use referee_scoring::{Class, ClassList, ImageOrder, WiderClasses, npy};
 
-use crate::{output, progress, wider};
+use crate::{input, output, progress, wider};
 use examine::Examined;
 
 /// Run a model over test images as the server would: its predictions, ready to be scored or submitted
@@ -76,6 +77,9 @@ pub struct Predict {
     /// Images at a time [default: by the size of the network]
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
+    /// In which order the names of a tar's images are counted: bytes (10.png before 2.png) or natural
+    #[arg(long, value_parser = super::score::image_order)]
+    order: Option<ImageOrder>,
     /// What the model runs on: auto, cpu, cuda or cuda:N
     #[arg(long, env = "REFEREE_DEVICE", default_value = "auto")]
     device: DeviceChoice,
@@ -107,7 +111,15 @@ impl Predict {
                 out.display()
             );
         }
-        let set = TestSet::open(&self.images)?;
+        let set = TestSet::open(&self.images)?.in_order(self.order.unwrap_or_default());
+        if self.order.is_none()
+            && let Some(fault) = set.list()?.names().and_then(fault_of_unsaid_order)
+        {
+            let (fact, _) = fault.split_once(": ").unwrap_or((&fault, ""));
+            bail!(
+                "{fact}: give --order as the challenge says (`referee challenge show`), natural or bytes"
+            );
+        }
         let classes = self.class_list()?;
         let wider = match (&self.wider_classes, &classes) {
             (Some(path), Some(classes)) => Some(wider::read(path, classes)?),
@@ -192,9 +204,7 @@ impl Predict {
         let Some(path) = &self.classes else {
             return Ok(None);
         };
-        let classes = ClassList::parse(&read(path)?)
-            .with_context(|| format!("{} cannot be used", path.display()))?;
-        Ok(Some(classes))
+        input::class_list(path).map(Some)
     }
 
     fn form(&self) -> anyhow::Result<ModelForm> {

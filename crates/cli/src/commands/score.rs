@@ -1,9 +1,11 @@
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::bail;
+use referee_scoring::image_order::fault_of_unsaid_order;
+use referee_scoring::labels::ABSENT_CLASSES;
 use referee_scoring::{
-    ClassList, Expected, ImageList, Labels, Over, Record, WiderClasses, outcome, predictions,
-    statistics,
+    ClassList, Expected, ImageList, ImageOrder, LabelFile, Labels, Over, Record, TestImages,
+    WiderClasses, outcome, predictions, statistics,
 };
 use serde::Serialize;
 
@@ -27,6 +29,9 @@ pub struct Score {
     /// A longer class list that the predictions are over, and that holds the classes of --classes
     #[arg(long, value_name = "FILE", requires = "classes")]
     wider_classes: Option<PathBuf>,
+    /// In which order the names in the labels are counted, for predictions without names: bytes (10.png before 2.png) or natural
+    #[arg(long, value_parser = image_order)]
+    order: Option<ImageOrder>,
     /// Accept what the ILSVRC devkit accepts, and print the errors of 1 to 5 guesses as it does
     #[arg(long)]
     devkit: bool,
@@ -36,6 +41,14 @@ pub struct Score {
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+pub fn image_order(word: &str) -> Result<ImageOrder, String> {
+    match word {
+        "bytes" => Ok(ImageOrder::Bytes),
+        "natural" => Ok(ImageOrder::Natural),
+        _ => Err("expected bytes or natural".to_owned()),
+    }
 }
 
 /// The error of the best so many guesses.
@@ -64,15 +77,40 @@ struct Document {
 impl Score {
     pub fn run(self) -> anyhow::Result<()> {
         let classes = match &self.classes {
-            Some(path) => ClassList::parse(&input::text(path)?)
-                .with_context(|| format!("{} cannot be used", input::name(path)))?,
+            Some(path) => input::class_list(path)?,
             None => ClassList::uncounted(),
         };
-        let (labels, images) = Labels::parse_csv(input::open(&self.labels)?, &classes, None)
-            .map_err(|error| self.wrong(&self.labels, error))?;
+        let order = self.order.unwrap_or_default();
+        let read = Labels::read(
+            input::open(&self.labels)?,
+            &classes,
+            TestImages::Defined(order),
+        )
+        .map_err(|error| self.wrong(&self.labels, error))?;
+        let LabelFile {
+            labels,
+            images,
+            notices: label_notices,
+            ..
+        } = read;
         let wider = self.wider_classes.as_deref();
         let wider = wider.map(|path| wider::read(path, &classes)).transpose()?;
-        let read = self.read(&classes, wider.as_ref(), &images)?;
+        let mut read = self.read(&classes, wider.as_ref(), &images)?;
+        if self.order.is_none()
+            && !read.format.names_images()
+            && let Some(fault) = images.names().and_then(fault_of_unsaid_order)
+        {
+            let (fact, _) = fault.split_once(": ").unwrap_or((&fault, ""));
+            bail!(
+                "{} names no images, and {fact}: give --order natural or --order bytes",
+                input::name(&self.predictions)
+            );
+        }
+        // That a class never occurs concerns whoever wrote the labels, not whoever is scored by them.
+        let label_notices = label_notices
+            .into_iter()
+            .filter(|notice| notice.code != ABSENT_CLASSES);
+        read.notices = label_notices.chain(read.notices).collect();
         let labels = match &wider {
             Some(wider) => labels.within(wider),
             None => labels,

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use flate2::read::MultiGzDecoder;
-use referee_scoring::{Class, ImageList, Labels, npy};
+use referee_scoring::{Class, ClassList, ImageList, Labels, npy};
 
 /// Where Debian's package `dataset-fashion-mnist` puts its files.
 const DEBIAN: &str = "/usr/share/datasets/fashion-mnist";
@@ -169,7 +169,7 @@ fn labels_csv(labels: &[u8]) -> io::Result<Vec<u8>> {
     let images = ImageList::ordinals(labels.len());
     let labels = Labels::from_sets(labels.iter().map(|&label| vec![Class(label.into())]));
     let mut csv = Vec::new();
-    labels.write_csv(&mut csv, &images)?;
+    labels.write_csv(&mut csv, &images, &ClassList::uncounted())?;
     Ok(csv)
 }
 

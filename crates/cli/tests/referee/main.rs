@@ -7,6 +7,7 @@ mod canary;
 mod challenge;
 mod challenges;
 mod crashes;
+mod hosting;
 mod installation;
 mod offline;
 mod person;

@@ -6,7 +6,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Class, Kind, LeaderboardRules, Limits, Rules, Schedule, Split, Submission, words};
+use super::{
+    Class, ImageOrder, Kind, LeaderboardRules, Limits, Notice, Rules, Schedule, Split, Submission,
+    words,
+};
 
 /// Where a challenge is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -118,6 +121,10 @@ pub struct TestDocument {
     pub wider_classes: Option<Vec<Class>>,
     /// Whether images have names; `GET /challenges/{slug}/images/names` lists them ([`ImageNames`]).
     pub named_images: bool,
+    /// In which order the names are counted: that of the lines of a text file and the rows of an array. `null` where nobody has said,
+    /// which is byte order.
+    #[serde(default)]
+    pub order: Option<ImageOrder>,
     /// The stored images, for those who may download them.
     pub file: Option<StoredFile>,
 }
@@ -223,6 +230,9 @@ pub struct LabelVersion {
     pub images: u32,
     pub state: LabelState,
     pub problem: Option<String>,
+    /// What whoever uploads them should know, such as classes that never occur; only in the answer to that upload.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<Notice>,
     /// A rescore: the version whose labels were scored anew.
     #[serde(default)]
     pub copy_of: Option<u32>,

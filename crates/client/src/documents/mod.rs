@@ -7,6 +7,7 @@
 mod accounts;
 mod challenge;
 mod leaderboard;
+mod moment;
 mod settings;
 mod submission;
 
@@ -24,8 +25,9 @@ pub use challenge::{
     Worker,
 };
 pub use leaderboard::{Leaderboard, LeaderboardEntry, Split};
+pub use moment::parse_moment;
 pub use settings::{
-    AfterClose, ChallengePatch, ChallengeSettings, Class, Feedback, LeaderboardPatch,
+    AfterClose, ChallengePatch, ChallengeSettings, Class, Feedback, ImageOrder, LeaderboardPatch,
     LeaderboardRules, LeaderboardSettings, Limits, LimitsPatch, OutsideData, Primary, Ranking,
     Reference, Rules, RulesPatch, Schedule, SchedulePatch, TestPatch, TestSettings,
 };

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{present, words};
+use super::{moment, present, words};
 
 /// A class; its position in the list is its index.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +78,18 @@ pub enum OutsideData {
     Forbidden,
 }
 words!(OutsideData { Declared = "declared", Forbidden = "forbidden" });
+
+/// In which order the names of test images are counted from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum ImageOrder {
+    /// By the bytes of the names: `10.png` before `2.png`.
+    Bytes,
+    /// Runs of digits by their value: `2.png` before `10.png`.
+    Natural,
+}
+words!(ImageOrder { Bytes = "bytes", Natural = "natural" });
 
 /// Creates a challenge: `challenge.toml` as JSON, with the description and the classes themselves and without files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -206,7 +218,7 @@ fn faults_of_reference(reference: &Reference, require: &mut impl FnMut(bool, Str
     );
 }
 
-/// `[test]`: whether competitors may download the test images, and which classes their files are over.
+/// `[test]`: whether competitors may download the test images, in which order these are, and which classes their files are over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -215,6 +227,9 @@ pub struct TestSettings {
     /// A longer list that holds all of `classes` by name or id: what competitors send, and the record, are over it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wider_classes: Option<Vec<Class>>,
+    /// Must be given where the two orders of the images' names differ; else it is their byte order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<ImageOrder>,
 }
 
 impl Default for TestSettings {
@@ -222,6 +237,7 @@ impl Default for TestSettings {
         Self {
             public_images: true,
             wider_classes: None,
+            order: None,
         }
     }
 }
@@ -231,7 +247,9 @@ impl Default for TestSettings {
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Schedule {
+    #[serde(deserialize_with = "moment::optional")]
     pub opens: Option<DateTime<Utc>>,
+    #[serde(deserialize_with = "moment::optional")]
     pub closes: Option<DateTime<Utc>>,
     pub after_close: AfterClose,
 }
@@ -365,16 +383,24 @@ pub struct TestPatch {
     #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<Class>>))]
     pub wider_classes: Option<Option<Vec<Class>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<ImageOrder>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SchedulePatch {
-    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        deserialize_with = "moment::present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<DateTime<Utc>>))]
     pub opens: Option<Option<DateTime<Utc>>>,
-    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        deserialize_with = "moment::present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<DateTime<Utc>>))]
     pub closes: Option<Option<DateTime<Utc>>>,
     #[serde(skip_serializing_if = "Option::is_none")]

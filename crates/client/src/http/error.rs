@@ -2,7 +2,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use reqwest::header::{LOCATION, RETRY_AFTER};
+use reqwest::header::{LOCATION, RETRY_AFTER, SERVER};
 use reqwest::{Response, StatusCode};
 
 use crate::documents::Problem;
@@ -109,8 +109,14 @@ impl ClientError {
             .and_then(|value| value.to_str().ok())
             .and_then(|seconds| seconds.parse().ok())
             .map(Duration::from_secs);
+        let software = response.headers().get(SERVER);
+        let software = software
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        let software = software.to_owned();
         let body = response.bytes().await.unwrap_or_default();
-        let problem = serde_json::from_slice(&body).unwrap_or_else(|_| unexplained(server, status));
+        let problem = serde_json::from_slice(&body)
+            .unwrap_or_else(|_| unexplained(server, status, &software));
         Self::Refused {
             problem: Box::new(problem),
             retry_after,
@@ -118,13 +124,72 @@ impl ClientError {
     }
 }
 
-/// Something between here and the server answered in its place.
-fn unexplained(server: &str, status: StatusCode) -> Problem {
+/// Something between here and the server answered in its place. `software` is what it calls itself, if it does.
+fn unexplained(server: &str, status: StatusCode, software: &str) -> Problem {
+    let proxy = match software.split('/').next() {
+        Some("nginx") => "nginx, the proxy in front of",
+        Some("Caddy") => "Caddy, the proxy in front of",
+        _ => "a proxy in front of",
+    };
+    let detail = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => format!(
+            "{proxy} {server} refused the file as too large, not Referee; who runs it sets `client_max_body_size 0;` in nginx's server block, or leaves `request_body {{ max_size … }}` out in Caddy"
+        ),
+        StatusCode::BAD_GATEWAY => format!(
+            "{proxy} {server} cannot reach Referee behind it; who runs it looks whether `referee serve` runs where `proxy_pass http://127.0.0.1:8080;` (nginx) or `reverse_proxy 127.0.0.1:8080` (Caddy) says"
+        ),
+        StatusCode::GATEWAY_TIMEOUT => format!(
+            "{proxy} {server} did not wait for Referee's answer; who runs it sets `proxy_read_timeout 1h;` and `proxy_send_timeout 1h;` in nginx, or leaves `response_header_timeout` out of Caddy's `transport http`"
+        ),
+        _ => format!("{server} answered {status} without saying why; is that a Referee server?"),
+    };
     Problem {
         r#type: "about:blank".into(),
         title: status.canonical_reason().unwrap_or_default().into(),
         status: status.as_u16(),
-        detail: format!("{server} answered {status} without saying why; is that a Referee server?"),
+        detail,
         errors: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_proxy_answers_is_named_as_the_proxys() {
+        for (status, software, begins, holds) in [
+            (
+                413,
+                "nginx/1.22.1",
+                "nginx, the proxy in front of S refused the file as too large, not Referee",
+                "`client_max_body_size 0;`",
+            ),
+            (
+                502,
+                "Caddy",
+                "Caddy, the proxy in front of S cannot reach Referee",
+                "`reverse_proxy 127.0.0.1:8080`",
+            ),
+            (
+                504,
+                "",
+                "a proxy in front of S did not wait",
+                "`proxy_read_timeout 1h;`",
+            ),
+            (
+                404,
+                "nginx",
+                "S answered 404 Not Found without saying why",
+                "is that a Referee server?",
+            ),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let detail = unexplained("S", status, software).detail;
+            assert!(
+                detail.starts_with(begins) && detail.contains(holds),
+                "{detail}"
+            );
+        }
     }
 }

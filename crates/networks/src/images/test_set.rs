@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use referee_scoring::{ImageFile, ImageList, PictureFile};
+use referee_scoring::{ImageFile, ImageList, ImageOrder, PictureFile};
 
 use super::error::{About as _, ImageError};
 use crate::mapped;
@@ -30,6 +30,15 @@ impl TestSet {
             bytes: mapped::open(path).about(path, "read")?,
             content,
         })
+    }
+
+    /// The same images counted in another order of their names.
+    #[must_use]
+    pub fn in_order(self, order: ImageOrder) -> Self {
+        Self {
+            content: self.content.in_order(order),
+            ..self
+        }
     }
 
     pub fn path(&self) -> &Path {

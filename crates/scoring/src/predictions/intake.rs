@@ -1,11 +1,42 @@
 //! What is no prediction file can often be told from its first bytes; the sentence says what to send instead.
 
+use crate::npy;
+
 const PICKLE: &str = "this is a pickle, which is never read (loading one runs its code): save the array with np.save, or write CSV";
 const NPZ: &str = "this is an .npz archive: save the one array with np.save instead of np.savez";
 const TORCH: &str = "this is a PyTorch file, which only pickle can read: save predictions with np.save('predictions.npy', array.cpu().numpy())";
 const SPREADSHEET: &str =
     "this is a spreadsheet: save it as CSV in UTF-8 with the header image,label1,…";
 const MODEL: &str = "this is a model, not predictions: submit it with kind=model";
+
+/// What a file was given as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Labels,
+    Classes,
+}
+
+/// The sentence for a file that cannot be labels, or no class list, from its first bytes. JSON may be either.
+pub(crate) fn refuse_by_leading_bytes_as(purpose: Purpose, head: &[u8]) -> Option<String> {
+    let (what, form) = match purpose {
+        Purpose::Labels => ("labels", "CSV in UTF-8 with the header image,label"),
+        Purpose::Classes => ("a class list", "text in UTF-8, one class name per line"),
+    };
+    if head.starts_with(npy::MAGIC) {
+        return Some(format!("this is an NPY array: save {what} as {form}"));
+    }
+    let sentence = by_content(head)?;
+    if matches!(head, [b'{' | b'[' | b'<', ..]) {
+        return (purpose == Purpose::Labels && head[0] == b'<').then(|| {
+            format!("this looks like HTML or XML, perhaps an error page: send {what} as {form}")
+        });
+    }
+    let fact = sentence.split(": ").next().unwrap_or(sentence);
+    Some(match head {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => sentence.to_owned(),
+        _ => format!("{fact}: save {what} as {form}"),
+    })
+}
 
 /// The sentence for a file that cannot be predictions, from its first bytes (a kilobyte is enough) and, if known, its name.
 ///

@@ -3,7 +3,7 @@
 use super::ranked::{Ranking, Refused};
 use super::text::maybe_boxes;
 use super::{Expected, Format, Notice, Predictions};
-use crate::classes::is_canonical_integer;
+use crate::classes::{ClassList, is_canonical_integer};
 use crate::csv;
 use crate::format_error::{At, Findings, FormatError};
 use crate::labels::{missing_image, shown, unknown_class, unknown_image};
@@ -35,7 +35,8 @@ pub(super) fn read(
     let lines = csv::each_line(stream, |number, line| {
         let at = At::Line(number);
         if number == 1 {
-            layout = Layout::of_header(line).map_err(|detail| FormatError::at(at, detail))?;
+            layout = Layout::of_header(line, expected.classes)
+                .map_err(|detail| FormatError::at(at, detail))?;
             return Ok(());
         }
         match layout.row(line, expected, &mut boxes) {
@@ -90,7 +91,7 @@ enum Layout {
 }
 
 impl Layout {
-    fn of_header(line: &str) -> Result<Self, String> {
+    fn of_header(line: &str, classes: &ClassList) -> Result<Self, String> {
         let cells: Vec<String> = csv::cells(line)
             .map(|cell| cell.map(|cell| cell.to_ascii_lowercase()))
             .collect::<Result<_, _>>()?;
@@ -111,6 +112,8 @@ impl Layout {
             .all(|byte| byte.is_ascii_digit() || byte == b',' || byte == b' ')
         {
             "; add the header, or write class numbers from 1 separated by blanks (the text format)"
+        } else if csv::is_header_of_scores(&cells, classes) {
+            "; this looks like a table of scores, a column for each class: send the scores as NPY, np.save('scores.npy', table.to_numpy(np.float32))"
         } else {
             csv::remedy_of_header(line)
         };
@@ -137,6 +140,9 @@ impl Layout {
             1
         };
         if labels.len() > most {
+            if let Some(sentence) = csv::unquoted_comma(&cells, expected.classes) {
+                return Err(sentence);
+            }
             return Err(format!(
                 "{} cells; the header has {}",
                 cells.len(),

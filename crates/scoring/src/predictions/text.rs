@@ -271,6 +271,7 @@ fn plain_line(bytes: &[u8], classes: u32) -> Option<(Row, usize)> {
         if !(1..=9).contains(&number) {
             return None;
         }
+        let start = at;
         let end = loop {
             at += 1;
             let byte = *bytes.get(at)?;
@@ -278,12 +279,10 @@ fn plain_line(bytes: &[u8], classes: u32) -> Option<(Row, usize)> {
             if digit > 9 {
                 break byte;
             }
-            number = number * 10 + digit;
-            if number > classes {
-                return None;
-            }
+            number = number.wrapping_mul(10).wrapping_add(digit);
         };
-        if number > classes {
+        // Nine digits fit; a class has five at most.
+        if number > classes || at - start > 9 {
             return None;
         }
         let class = i32::try_from(number).ok()? - 1;

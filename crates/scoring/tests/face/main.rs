@@ -2,6 +2,7 @@
 
 mod accepted;
 mod devkit;
+mod hosting;
 mod ladder;
 mod leaks;
 mod lists;

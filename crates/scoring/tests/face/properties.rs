@@ -151,8 +151,8 @@ proptest! {
             ImageList::ordinals(labels.len())
         };
         let mut file = Vec::new();
-        labels.write_csv(&mut file, &images).expect("to memory");
         let classes = ClassList::numbered(CLASSES.into());
+        labels.write_csv(&mut file, &images, &classes).expect("to memory");
         for known in [None, Some(&images)] {
             let (read, found) = Labels::parse_csv(file.as_slice(), &classes, known).expect("valid");
             prop_assert_eq!(&read, &labels);

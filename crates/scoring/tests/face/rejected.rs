@@ -299,7 +299,7 @@ fn a_name_that_several_images_share_is_no_name() {
     .expect_err("ambiguous");
     assert_eq!(
         error.detail,
-        "line 2: no image `1.png`; there are 3 test images: expected an ordinal from 0 to 2 or a name that only one image can have"
+        "line 2: no image `1.png`; there are 3 test images: expected an ordinal from 0 to 2 or a name that only one image can have, such as `a/1.png`"
     );
 }
 

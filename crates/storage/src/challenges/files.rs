@@ -1,5 +1,6 @@
 //! The stored files of a challenge: what competitors download, the test images, and the public validation set.
 
+use referee_scoring::ImageOrder;
 use referee_scoring::images::ImageList;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -176,19 +177,23 @@ pub enum TestImages {
     Stored { is_new: bool },
     /// The challenge is published with this many.
     OtherCount(i32),
+    /// The challenge counts its images in another order by now.
+    OtherOrder,
     /// The challenge is published and its images have other names.
     OtherNames,
     /// The challenge is published with images that have no names.
     NewNames,
 }
 
-/// Makes `stored` the test images of a challenge. `sizes`: the encoded bytes of each, where they are files of a tar.
+/// Makes `stored` the test images of a challenge, which were read in this order. `sizes`: the encoded bytes of each, where they are
+/// files of a tar.
 pub async fn put_test_images(
     db: &ApiDb,
     slug: &str,
     filename: &str,
     stored: &Stored,
     images: &ImageList,
+    order: Option<ImageOrder>,
     sizes: Option<&[i64]>,
 ) -> Result<TestImages, StorageError> {
     let mut transaction = db.begin().await?;
@@ -197,6 +202,9 @@ pub async fn put_test_images(
         .ok_or(StorageError::Corrupt(
             "a challenge is gone, which nothing deletes",
         ))?;
+    if challenge.settings.image_order != order {
+        return Ok(TestImages::OtherOrder);
+    }
     let is_published = challenge.published_at.is_some();
     let count = i32::try_from(images.len())
         .map_err(|_| StorageError::Corrupt("more test images than a challenge can have"))?;

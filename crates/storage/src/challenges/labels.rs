@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
+use referee_scoring::ImageOrder;
 use referee_scoring::classes::ClassList;
 use referee_scoring::images::ImageList;
 use referee_scoring::labels::Labels;
@@ -122,16 +123,25 @@ pub enum Added {
     FactsChanged,
 }
 
-/// Adds a version of the labels and wakes the scorer, in one transaction. `classes` and `images` are those that the labels
-/// were read with, or, of images, that their file defined; `digest` fingerprints the file and what it was read with.
+/// What a file of labels was read with: the challenge's classes, and its images and their order, or those that the file defined.
+pub struct ReadWith<'a> {
+    pub classes: &'a ClassList,
+    pub images: &'a ImageList,
+    pub order: Option<ImageOrder>,
+}
+
+/// Adds a version of the labels and wakes the scorer, in one transaction. `digest` fingerprints the file and what it was read with.
 pub async fn add(
     db: &ApiDb,
     slug: &str,
     uploader: Uuid,
     digest: &[u8; 32],
     labels: &Labels,
-    classes: &ClassList,
-    images: &ImageList,
+    ReadWith {
+        classes,
+        images,
+        order,
+    }: ReadWith<'_>,
 ) -> Result<Added, StorageError> {
     let mut transaction = db.begin().await?;
     let challenge = lock(&mut transaction, slug)
@@ -142,7 +152,7 @@ pub async fn add(
     if let Some(same) = newest_with_digest(&mut transaction, challenge.id, digest).await? {
         return Ok(Added::Same(same));
     }
-    if challenge.settings.classes != classes.entries() {
+    if challenge.settings.classes != classes.entries() || challenge.settings.image_order != order {
         return Ok(Added::FactsChanged);
     }
     let count = i32::try_from(labels.len())

@@ -1,11 +1,12 @@
 //! What organizers decide: a challenge is made as a draft, changed, and published once.
 
 use chrono::{DateTime, Utc};
+use referee_scoring::ImageOrder;
 use referee_scoring::classes::ClassEntry;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{Challenge, lock, touch_board, wake_scorer};
+use super::{Challenge, image_order, lock, touch_board, wake_scorer};
 use crate::{ApiDb, StorageError};
 
 /// What happens to a submission whose first byte arrives after the close.
@@ -77,6 +78,8 @@ pub struct Settings {
     /// A longer list that holds them all, which competitors' files are over.
     pub wider_classes: Option<Vec<ClassEntry>>,
     pub public_images: bool,
+    /// In which order the names of the test images are counted; none where nobody has said.
+    pub image_order: Option<ImageOrder>,
     pub opens: Option<DateTime<Utc>>,
     pub closes: Option<DateTime<Utc>>,
     pub after_close: AfterClose,
@@ -139,6 +142,9 @@ pub async fn create(
     .await?;
     if created.rows_affected() == 0 {
         return Ok(false);
+    }
+    if let Some(order) = settings.image_order {
+        image_order::put(&mut transaction, id, order).await?;
     }
     sqlx::query!(
         "INSERT INTO challenge_organizers (challenge, user_id) VALUES ($1, $2)",
@@ -263,6 +269,11 @@ pub async fn change<E: From<StorageError>>(
     .execute(&mut *transaction)
     .await
     .map_err(StorageError::from)?;
+    if let Some(order) = settings.image_order
+        && challenge.settings.image_order != Some(order)
+    {
+        image_order::put(&mut transaction, challenge.id, order).await?;
+    }
     touch_board(&mut transaction, challenge.id).await?;
     wake_scorer(&mut transaction, challenge.id).await?;
     transaction.commit().await.map_err(StorageError::from)?;

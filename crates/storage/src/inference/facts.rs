@@ -1,9 +1,11 @@
+use referee_scoring::ImageOrder;
 use referee_scoring::classes::{ClassEntry, ClassList, WiderClasses};
 use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::challenges::class_lists;
 use crate::challenges::files::Purpose;
+use crate::challenges::image_order::StoredOrder;
 use crate::{InferenceDb, StorageError};
 
 /// What is public about a challenge, and where its images are.
@@ -16,6 +18,8 @@ pub struct Challenge {
     /// Whether competitors may see the test images: what is said about a model is narrower where they may not.
     pub public_images: bool,
     pub test: Option<StoredImages>,
+    /// In which order the names of the test images are counted.
+    pub image_order: ImageOrder,
     pub validation: Option<ValidationSet>,
 }
 
@@ -50,7 +54,8 @@ pub struct ValidationSet {
 pub async fn challenge(db: &InferenceDb, challenge: Uuid) -> Result<Challenge, StorageError> {
     let row = sqlx::query!(
         r#"SELECT classes AS "classes: Json<Vec<ClassEntry>>",
-                  wider_classes AS "wider_classes: Json<Vec<ClassEntry>>", images, public_images
+                  wider_classes AS "wider_classes: Json<Vec<ClassEntry>>", images, public_images,
+                  image_order AS "image_order: StoredOrder"
            FROM challenges
            WHERE id = $1"#,
         challenge
@@ -91,6 +96,7 @@ pub async fn challenge(db: &InferenceDb, challenge: Uuid) -> Result<Challenge, S
             .map_or(0, |images| images.unsigned_abs() as usize),
         public_images: row.public_images,
         test,
+        image_order: row.image_order.map(Into::into).unwrap_or_default(),
         validation,
     })
 }

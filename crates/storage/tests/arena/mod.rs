@@ -35,6 +35,7 @@ impl Arena {
                 .into(),
             wider_classes: None,
             public_images,
+            image_order: None,
             opens: None,
             closes: None,
             after_close: AfterClose::Reject,

@@ -245,7 +245,7 @@ impl Run<'_> {
             let cause = "the challenge has no test images any more";
             return Err(Stop::trouble(FailureReason::ImagesUnreadable, &cause));
         };
-        let opening = Uploaded::open(self.worker, test);
+        let opening = Uploaded::open_in(self.worker, test, challenge.image_order);
         let uploaded = self.alive(LOADING, opening).await??;
         if uploaded.len() != challenge.images {
             let cause = "the test images are not as many as the challenge has";

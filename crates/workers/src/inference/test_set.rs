@@ -8,7 +8,7 @@ use referee_networks::images::{
 };
 use referee_networks::predict;
 use referee_scoring::model_form::{Preprocessing, Recipe, Size};
-use referee_scoring::{ImageList, Notice};
+use referee_scoring::{ImageList, ImageOrder, Notice};
 use referee_storage::inference::{self, Ending, FailureReason, StoredImages};
 use serde_json::Value;
 use tokio::task::spawn_blocking;
@@ -22,6 +22,7 @@ use super::run::Stop;
 pub(super) struct Uploaded {
     set: Arc<images::TestSet>,
     stored: StoredImages,
+    order: ImageOrder,
     _file: LocalFile,
 }
 
@@ -32,14 +33,25 @@ pub(super) struct TestSet {
 }
 
 impl Uploaded {
+    /// Images in byte order of their names.
     pub async fn open(worker: &Inference, stored: &StoredImages) -> Result<Self, Stop> {
+        Self::open_in(worker, stored, ImageOrder::Bytes).await
+    }
+
+    /// Images in this order of their names.
+    pub async fn open_in(
+        worker: &Inference,
+        stored: &StoredImages,
+        order: ImageOrder,
+    ) -> Result<Self, Stop> {
         let file = local(worker, &stored.object_key, &stored.sha256).await;
         let file = file.map_err(|error| unreadable(&error))?;
         let path = file.path().to_owned();
         let set = blocking(move || images::TestSet::open(&path)).await?;
         Ok(Self {
-            set: Arc::new(set),
+            set: Arc::new(set.in_order(order)),
             stored: stored.clone(),
+            order,
             _file: file,
         })
     }
@@ -73,9 +85,14 @@ impl Uploaded {
         let config = &worker.config;
         let cache = ImageCache::new(config.cache.clone(), config.cache_mb << 20);
         let cache = cache.map_err(|error| unreadable(&error))?;
-        let (set, sha256) = (Arc::clone(&self.set), hexadecimal(&self.stored.sha256));
+        let set = Arc::clone(&self.set);
+        let mut content = hexadecimal(&self.stored.sha256);
+        // The same file in another order is another set.
+        if self.order == ImageOrder::Natural {
+            content.push_str("-natural");
+        }
         let prepared = spawn_blocking(move || {
-            cache.prepare(&set, &sha256, geometry, &mut |building| {
+            cache.prepare(&set, &content, geometry, &mut |building| {
                 if let Building::Here { done: images, .. } = building {
                     done.store(images, Ordering::Relaxed);
                 }

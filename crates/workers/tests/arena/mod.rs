@@ -10,7 +10,7 @@ use referee_scoring::images::ImageList;
 use referee_scoring::labels::Labels;
 use referee_storage::StorageError;
 use referee_storage::accounts::{NewUser, create_user};
-use referee_storage::challenges::labels::{Added, add, rescore};
+use referee_storage::challenges::labels::{Added, ReadWith, add, rescore};
 use referee_storage::challenges::settings::{
     AfterClose, Change, Feedback, OutsideData, Primary, Ranking, Settings, change, create,
 };
@@ -102,6 +102,7 @@ impl Arena {
                 .collect(),
             wider_classes: None,
             public_images: true,
+            image_order: None,
             opens: None,
             closes: None,
             after_close: AfterClose::Score,
@@ -193,8 +194,11 @@ impl Arena {
             self.organizer,
             &digest,
             &labels,
-            &classes,
-            &images,
+            ReadWith {
+                classes: &classes,
+                images: &images,
+                order: None,
+            },
         )
         .await
         .expect("add");

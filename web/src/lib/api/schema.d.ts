@@ -112,8 +112,8 @@ export interface paths {
         /** Download the test images, where they are public. */
         get: operations["download_test_images"];
         /**
-         * Upload the test images: `.npy` (uint8 `[N,H,W]` or `[N,H,W,C]`) or an uncompressed `.tar` of JPEG and PNG, whose order is the byte order
-         *     of the names. They take the place of the ones there. For the challenge's organizers.
+         * Upload the test images: `.npy` (uint8 `[N,H,W]` or `[N,H,W,C]`) or an uncompressed `.tar` of JPEG and PNG, in the order of the names
+         *     that the settings say (`test.order`), else in their byte order. They take the place of the ones there. For the challenge's organizers.
          */
         put: operations["upload_test_images"];
         post?: never;
@@ -834,6 +834,11 @@ export interface components {
             names?: string[] | null;
         };
         /**
+         * @description In which order the names of test images are counted from 0.
+         * @enum {string}
+         */
+        ImageOrder: "bytes" | "natural";
+        /**
          * @description What was uploaded.
          * @enum {string}
          */
@@ -864,6 +869,8 @@ export interface components {
              * @description Test images, skipped ones included.
              */
             images: number;
+            /** @description What whoever uploads them should know, such as classes that never occur; only in the answer to that upload. */
+            notices?: components["schemas"]["Notice"][];
             problem?: string | null;
             state: components["schemas"]["LabelState"];
             /** Format: int32 */
@@ -1172,6 +1179,8 @@ export interface components {
                  * @description Test images, skipped ones included.
                  */
                 images: number;
+                /** @description What whoever uploads them should know, such as classes that never occur; only in the answer to that upload. */
+                notices?: components["schemas"]["Notice"][];
                 problem?: string | null;
                 state: components["schemas"]["LabelState"];
                 /** Format: int32 */
@@ -1564,6 +1573,7 @@ export interface components {
             file?: components["schemas"]["StoredFile"] | null;
             /** @description Whether images have names; `GET /challenges/{slug}/images/names` lists them ([`ImageNames`]). */
             named_images: boolean;
+            order?: components["schemas"]["ImageOrder"] | null;
             public_images: boolean;
             /**
              * @description A longer list that holds all of `classes`: predictions, models and the record are over it, unless a submission's `classes` is
@@ -1573,12 +1583,16 @@ export interface components {
         };
         TestPatch: {
             /** @default null */
+            order: components["schemas"]["ImageOrder"] | null;
+            /** @default null */
             public_images: boolean | null;
             /** @default null */
             wider_classes: components["schemas"]["Class"][] | null;
         };
         /** @description `[test]`: whether competitors may download the test images, and which classes their files are over. */
         TestSettings: {
+            /** @default null */
+            order: components["schemas"]["ImageOrder"] | null;
             /** @default true */
             public_images: boolean;
             /**
@@ -1668,6 +1682,7 @@ export type Entry = components['schemas']['Entry'];
 export type Feedback = components['schemas']['Feedback'];
 export type Hidden = components['schemas']['Hidden'];
 export type ImageNames = components['schemas']['ImageNames'];
+export type ImageOrder = components['schemas']['ImageOrder'];
 export type Kind = components['schemas']['Kind'];
 export type LabelState = components['schemas']['LabelState'];
 export type LabelVersion = components['schemas']['LabelVersion'];

@@ -8,6 +8,13 @@ export interface Download {
     what: string;
 }
 
+/** What says in which order the lines of a text file and the rows of an array are; `null` where images have no names. */
+export function imageOrder({ slug, test }: Pick<ChallengeDocument, 'slug' | 'test'>): { path: string; order: string } | null {
+    if (!test.named_images) return null;
+    const order = test.order === 'natural' ? 'natural order of the names: 2.png before 10.png' : 'byte order of the names: 10.png before 2.png';
+    return { path: `/api/v1/challenges/${slug}/images/names`, order };
+}
+
 /** The organizers' files, then the images and labels that the challenge makes public. */
 export function downloadsOf({ slug, files, test, validation }: ChallengeDocument): Download[] {
     const base = `/api/v1/challenges/${slug}`;

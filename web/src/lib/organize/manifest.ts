@@ -17,7 +17,7 @@ type Table = Record<string, unknown>;
 /** Every key of challenge.toml, by section; `files` may have any. */
 const KEYS: Readonly<Record<string, readonly string[]>> = {
     '': ['slug', 'title', 'series', 'description', 'classes', 'test', 'validation', 'files', 'schedule', 'limits', 'leaderboard', 'rules', 'access'],
-    test: ['images', 'labels', 'public_images', 'wider_classes'],
+    test: ['images', 'labels', 'order', 'public_images', 'wider_classes'],
     validation: ['images', 'labels'],
     schedule: ['opens', 'closes', 'after_close'],
     limits: ['per_day', 'per_week', 'total', 'upload_mb'],
@@ -79,6 +79,7 @@ export async function readDirectory(files: readonly File[]): Promise<Directory> 
     form.classes = (await named(toml.classes)?.text()) ?? '';
     form.widerClasses = (await named(test.wider_classes)?.text()) ?? '';
     form.publicImages = test.public_images !== false;
+    if (test.order === 'bytes' || test.order === 'natural') form.imageOrder = test.order;
     form.opens = localTime(time(schedule.opens));
     form.closes = localTime(time(schedule.closes));
     if (schedule.after_close === 'score') form.afterClose = 'score';

@@ -15,6 +15,7 @@ classes = "classes.txt"
 images = "test-images.npy"
 labels = "test-labels.csv"
 public_images = true
+order = "natural"
 [validation]
 images = "val-images.npy"
 labels = "val-labels.csv"
@@ -60,7 +61,7 @@ test("the contract's challenge.toml becomes the body that creates it", async () 
         series: 'fashion-mnist',
         description: 'Clothes',
         classes: [{ name: 'Trouser' }, { name: 'Bag', id: 'n02774152' }],
-        test: { public_images: true },
+        test: { public_images: true, order: 'natural' },
         schedule: { opens: '2026-01-01T00:00:00.000Z', closes: '2027-01-01T00:00:00.000Z', after_close: 'reject' },
         limits: { per_day: 20, per_week: 100, total: 1000, upload_mb: 1024 },
         leaderboard: {
@@ -197,4 +198,18 @@ test('only what differs is changed', () => {
         leaderboard: { reference: { label: 'human', error: 0.051 } },
         series: 'letters',
     });
+});
+
+test('a list of WNIDs and words gives ids, and names that two classes share get theirs behind them', () => {
+    expect(parseClasses('n02012849 crane\nn03126707 crane\nn01440764 tench, Tinca tinca\n')).toEqual([
+        { name: 'crane (n02012849)', id: 'n02012849' },
+        { name: 'crane (n03126707)', id: 'n03126707' },
+        { name: 'tench, Tinca tinca', id: 'n01440764' },
+    ]);
+});
+
+test('JSON is no list of classes here', () => {
+    const form = { ...emptySettings(), title: 'T', slug: 'tt', classes: '{\n "0": "tench",\n "1": "goldfish"\n}' };
+    expect(settingsFaults(form).classes).toMatch(/looks like JSON/);
+    expect(settingsFaults({ ...form, classes: 'cat\ndog' }).classes).toBeUndefined();
 });

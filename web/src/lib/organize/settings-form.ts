@@ -12,6 +12,8 @@ export interface SettingsForm {
     /** A longer list that holds them, which files are over; empty for none. */
     widerClasses: string;
     publicImages: boolean;
+    /** In which order the names of the test images are counted; empty where it is not said. */
+    imageOrder: '' | 'bytes' | 'natural';
     /** As `<input type="datetime-local">` writes it, in the visitor's zone; empty for none. */
     opens: string;
     closes: string;
@@ -43,6 +45,7 @@ export function emptySettings(): SettingsForm {
         classes: '',
         widerClasses: '',
         publicImages: true,
+        imageOrder: '',
         opens: '',
         closes: '',
         afterClose: 'reject',
@@ -73,6 +76,7 @@ export function settingsOf(challenge: ChallengeDocument): SettingsForm {
         classes: classText(challenge.classes),
         widerClasses: classText(challenge.test.wider_classes ?? []),
         publicImages: challenge.test.public_images,
+        imageOrder: challenge.test.order ?? '',
         opens: localTime(schedule.opens),
         closes: localTime(schedule.closes),
         afterClose: schedule.after_close,
@@ -107,6 +111,8 @@ export function settingsFaults(form: SettingsForm, was = '', now = new Date()): 
     const seen = new Set<string>();
     const twice = names.find((name) => seen.size === seen.add(name).size);
     if (classes.length < 2) faults.classes = 'At least two classes, one a line.';
+    else if (/^\s*[{[]\s*["{[]?/.test(form.classes) && /[}\]]\s*$/.test(form.classes))
+        faults.classes = 'This looks like JSON. Write one class name a line; `referee challenge create` reads id2label and the like.';
     else if (classes.some(({ name }) => name === '')) faults.classes = `Line ${classes.findIndex(({ name }) => name === '') + 1} has no name.`;
     else if (twice !== undefined) faults.classes = `“${twice}” is there twice.`;
     const wider = parseClasses(form.widerClasses);
@@ -174,6 +180,7 @@ function common(form: SettingsForm) {
         classes: parseClasses(form.classes),
         test: {
             public_images: form.publicImages,
+            ...(form.imageOrder ? { order: form.imageOrder } : {}),
             ...(form.widerClasses.trim() ? { wider_classes: parseClasses(form.widerClasses) } : {}),
         },
         schedule: { opens: utcTime(form.opens), closes: utcTime(form.closes), after_close: form.afterClose },
@@ -220,6 +227,13 @@ function classText(classes: readonly Class[]): string {
 export function parseClasses(text: string): Class[] {
     const lines = text.replace(/\r/g, '').replace(/\n+$/, '').split('\n');
     if (lines.length === 1 && lines[0] === '') return [];
+    // synset_words.txt and LOC_synset_mapping.txt: the WNID, then the words.
+    const synsets = lines.map((line) => /^(n\d{8})[ \t]+(?!n\d{8}$)(\S[^\t]*)$/.exec(line.trim()));
+    if (synsets.every((synset) => synset !== null)) {
+        const words = synsets.map(([, id = '', name = '']) => ({ name, id }));
+        const isShared = (name: string): boolean => words.filter((other) => other.name === name).length > 1;
+        return words.map(({ name, id }) => ({ name: isShared(name) ? `${name} (${id})` : name, id }));
+    }
     return lines.map((line) => {
         const [name = '', id] = line.split('\t');
         return id?.trim() ? { name: name.trim(), id: id.trim() } : { name: name.trim() };

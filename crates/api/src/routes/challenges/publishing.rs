@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use referee_client::documents;
+use referee_scoring::image_order::fault_of_unsaid_order;
 use referee_storage::challenges::labels::{self, LabelState, LabelVersion};
 use referee_storage::challenges::settings::{self, Change};
 use referee_storage::challenges::{self, Challenge, files};
@@ -53,6 +54,12 @@ pub async fn outlook(
         missing.push(format!(
             "a close to come: schedule.closes ({closes}) is over"
         ));
+    }
+    if challenge.settings.image_order.is_none()
+        && let Some(names) = challenges::image_names(&app.db, challenge.id).await?
+        && let Some(fault) = fault_of_unsaid_order(&names)
+    {
+        missing.push(format!("the order of the test images ({fault})"));
     }
     for problem in image_problems(app, challenge.id).await? {
         missing.push(format!("images that models can be run on ({problem})"));

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use referee_client::documents;
+use referee_scoring::ImageOrder;
 use referee_scoring::classes::ClassEntry;
 use referee_storage::challenges::Challenge;
 use referee_storage::challenges::settings::{
@@ -31,6 +32,7 @@ same_words! {
     Feedback { Exact, Ladder } feedback_document stored_feedback;
     Ranking { Best, Latest } ranking_document stored_ranking;
     OutsideData { Declared, Forbidden } outside_data_document stored_outside_data;
+    ImageOrder { Bytes, Natural } image_order_document stored_image_order;
 }
 
 pub fn class_documents(classes: &[ClassEntry]) -> Vec<documents::Class> {
@@ -92,6 +94,7 @@ pub fn to_store(settings: documents::ChallengeSettings) -> Settings {
         classes: class_entries(&settings.classes),
         wider_classes: settings.test.wider_classes.as_deref().map(class_entries),
         public_images: settings.test.public_images,
+        image_order: settings.test.order.map(stored_image_order),
         opens: settings.schedule.opens,
         closes: settings.schedule.closes,
         after_close: stored_after_close(settings.schedule.after_close),
@@ -160,6 +163,7 @@ fn patched(
     patch: documents::ChallengePatch,
 ) -> documents::ChallengeSettings {
     let now = &challenge.settings;
+    let test = patch.test.unwrap_or_default();
     let schedule = patch.schedule.unwrap_or_default();
     let limits = patch.limits.unwrap_or_default();
     let leaderboard = patch.leaderboard.unwrap_or_default();
@@ -177,6 +181,7 @@ fn patched(
             public_images: test.public_images.unwrap_or(now.public_images),
             wider_classes: (test.wider_classes)
                 .unwrap_or_else(|| now.wider_classes.as_deref().map(class_documents)),
+            order: test.order.or(now.image_order.map(image_order_document)),
         },
         schedule: documents::Schedule {
             opens: schedule.opens.unwrap_or(now.opens),
@@ -245,6 +250,12 @@ fn may_become(
     if has_submissions && new.wider_classes != now.wider_classes {
         return Err(Problem::conflict(
             "there are submissions, which were read with the wider classes as they are: withdraw them first, or make a new challenge",
+        ));
+    }
+    // In a challenge of before, where nobody had to say, it is byte order.
+    if is_published && new.image_order.unwrap_or_default() != now.image_order.unwrap_or_default() {
+        return Err(Problem::conflict(
+            "the order of the images of a published challenge cannot change; make a new challenge",
         ));
     }
     if (is_published || has_labels) && new.public_fraction != now.public_fraction {

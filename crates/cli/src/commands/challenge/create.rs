@@ -44,7 +44,7 @@ pub struct Create {
 impl Create {
     pub async fn run(self) -> anyhow::Result<()> {
         let directory = ChallengeDirectory::open(&self.dir)?;
-        if let Some(notice) = directory.notice() {
+        for notice in directory.notices() {
             eprintln!("notice: {notice}");
         }
         if !self.draft
@@ -161,7 +161,7 @@ async fn upload(
         )
         .await?;
     }
-    let labels = Upload::file(&at(directory.manifest.test.labels.get_ref()));
+    let labels = Upload::file(&directory.labels_file);
     progress::with_bar(labels, async |labels| {
         client.put_labels(slug, &labels).await
     })
@@ -251,6 +251,10 @@ fn difference(there: &ChallengeDocument, wanted: &ChallengeSettings) -> Challeng
         test: any(TestPatch {
             public_images: changed(&there.test.public_images, &wanted.test.public_images),
             wider_classes: changed(&there.test.wider_classes, &wanted.test.wider_classes),
+            order: wanted
+                .test
+                .order
+                .filter(|order| there.test.order != Some(*order)),
         }),
         schedule: any(SchedulePatch {
             opens: changed(&there.schedule.opens, &wanted.schedule.opens),

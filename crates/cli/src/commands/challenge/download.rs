@@ -10,6 +10,8 @@ use crate::connection::Connection;
 use crate::{output, progress};
 
 /// Download a challenge's files; what was begun is continued, what is there already is left alone
+///
+/// image-names.txt lists the test images in the order of their lines in a text file and their rows in an array.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  referee challenge download fashion-mnist --out data/")]
 pub struct Download {
@@ -78,8 +80,24 @@ impl Download {
             let to = directory.join(name);
             download(&client, &self.challenge, asset, stored, &to).await?;
         }
+        if challenge.test.named_images && self.key.is_none() {
+            let names = client.image_names(&self.challenge).await?;
+            write_names(&names.unwrap_or_default(), &directory.join(NAMES))?;
+        }
         Ok(())
     }
+}
+
+/// In the order that the lines of a text file and the rows of an array must have.
+const NAMES: &str = "image-names.txt";
+
+/// One name a line; a line break in a name becomes a blank.
+fn write_names(names: &[String], to: &Path) -> anyhow::Result<()> {
+    let lines: String = (names.iter())
+        .map(|name| name.replace(['\n', '\r'], " ") + "\n")
+        .collect();
+    std::fs::write(to, lines).with_context(|| format!("{} cannot be written", to.display()))?;
+    output::print_line(&to.display().to_string())
 }
 
 type Named<'a> = (Asset<'a>, &'a StoredFile, String);

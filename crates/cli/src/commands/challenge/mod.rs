@@ -1,5 +1,7 @@
 mod create;
 mod download;
+mod import;
+pub(crate) mod pack;
 mod shuffle;
 mod strip;
 
@@ -7,7 +9,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use referee_client::documents::{ChallengeDocument, LabelState};
+use referee_client::documents::{ChallengeDocument, ImageOrder, LabelState};
 use referee_client::http::Upload;
 use referee_scoring::WiderClasses;
 
@@ -32,6 +34,7 @@ pub struct Challenge {
 enum Action {
     Create(create::Create),
     Check(Check),
+    Import(import::Import),
     Shuffle(shuffle::Shuffle),
     List(List),
     Show(Show),
@@ -45,6 +48,7 @@ impl Challenge {
         match self.action {
             Action::Create(create) => create.run().await,
             Action::Check(check) => check.run(),
+            Action::Import(import) => import.run(),
             Action::Shuffle(shuffle) => shuffle.run(),
             Action::List(list) => list.run().await,
             Action::Show(show) => show.run().await,
@@ -69,7 +73,7 @@ struct Check {
 impl Check {
     fn run(self) -> anyhow::Result<()> {
         let directory = ChallengeDirectory::open(&self.dir)?;
-        if let Some(notice) = directory.notice() {
+        for notice in directory.notices() {
             eprintln!("notice: {notice}");
         }
         if let Some(leak) = directory.leak().filter(|_| !self.known_labels) {
@@ -197,6 +201,13 @@ fn details(challenge: &ChallengeDocument) -> String {
             ),
         },
     );
+    if challenge.test.named_images {
+        let order = match challenge.test.order {
+            Some(ImageOrder::Natural) => "natural order of the names: 2.png before 10.png",
+            _ => "byte order of the names: 10.png before 2.png",
+        };
+        line("counted in", order.to_owned());
+    }
     for (name, at) in [
         ("opens", challenge.schedule.opens),
         ("closes", challenge.schedule.closes),
@@ -279,6 +290,9 @@ impl Labels {
             client.put_labels(&self.challenge, &labels).await
         });
         let (version, is_new) = sent.await?;
+        for notice in &version.notices {
+            eprintln!("notice: {}", notice.detail);
+        }
         let what = match (is_new, version.state) {
             (false, _) => "these labels are in use already",
             (true, LabelState::Refused) => version

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -5,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use referee_networks::images::TestSet;
-use referee_scoring::{ImageList, Labels, npy};
+use referee_scoring::{ClassList, ImageList, Labels, npy};
 
 use super::strip;
 use crate::manifest::{ChallengeDirectory, FILE_NAME};
@@ -28,7 +29,7 @@ pub struct Shuffle {
 
 impl Shuffle {
     pub fn run(self) -> anyhow::Result<()> {
-        let directory = ChallengeDirectory::open(&self.dir)?;
+        let directory = ChallengeDirectory::open_to_shuffle(&self.dir)?;
         let images = directory.images.as_ref();
         let images = images.with_context(|| format!("{FILE_NAME} names no test images, so there is nothing to shuffle; add `images` to [test]"))?;
         let out = self.out.as_deref().unwrap_or(&self.dir);
@@ -39,13 +40,21 @@ impl Shuffle {
             write_array(images, &order, &out.join("shuffled-images.npy"))?;
             ("shuffled-images.npy", ImageList::ordinals(images.len()))
         } else {
-            let names = write_archive(images, &order, &out.join("shuffled-images.tar"))?;
+            let pictures = images.pictures().unwrap_or_default();
+            let pictures = order.iter().map(|&old| {
+                anyhow::Ok((
+                    pictures[old].name.as_str(),
+                    Cow::Borrowed(images.bytes(old)?),
+                ))
+            });
+            let names = write_archive(pictures, &out.join("shuffled-images.tar"))?;
             ("shuffled-images.tar", ImageList::named(names)?)
         };
         write_labels(
             &directory.labels,
             &order,
             &names,
+            &directory.classes,
             &out.join("shuffled-labels.csv"),
         )?;
         write_order(
@@ -72,7 +81,7 @@ impl Shuffle {
 }
 
 /// A permutation by Fisher and Yates with the system's random numbers: `order[new]` is the old ordinal.
-fn random_order(images: usize) -> anyhow::Result<Vec<usize>> {
+pub(crate) fn random_order(images: usize) -> anyhow::Result<Vec<usize>> {
     let mut order: Vec<usize> = (0..images).collect();
     for last in (1..images).rev() {
         order.swap(last, random_below(last as u64 + 1)?);
@@ -102,17 +111,21 @@ fn write_array(images: &TestSet, order: &[usize], path: &Path) -> anyhow::Result
 }
 
 /// Flat names with leading zeros, so that byte order is numeric order; the same owner, mode and time for all.
-fn write_archive(images: &TestSet, order: &[usize], path: &Path) -> anyhow::Result<Vec<String>> {
-    let pictures = images.pictures().unwrap_or_default();
-    let width = order.len().saturating_sub(1).to_string().len().max(6);
-    let mut names = Vec::with_capacity(order.len());
-    let bar = progress::counter("images", order.len());
+///
+/// `pictures` are what each was called and its bytes, in their new order.
+pub(crate) fn write_archive<'p>(
+    pictures: impl ExactSizeIterator<Item = anyhow::Result<(&'p str, Cow<'p, [u8]>)>>,
+    path: &Path,
+) -> anyhow::Result<Vec<String>> {
+    let width = pictures.len().saturating_sub(1).to_string().len().max(6);
+    let mut names = Vec::with_capacity(pictures.len());
+    let bar = progress::counter("images", pictures.len());
     write_whole(path, SECRET, |out| {
         let mut archive = tar::Builder::new(out);
-        for (new, &old) in bar.wrap_iter(order.iter()).enumerate() {
-            let picture = strip::metadata(images.bytes(old)?).with_context(|| {
-                format!("{} cannot be stripped of its metadata", pictures[old].name)
-            })?;
+        for (new, picture) in bar.wrap_iter(pictures).enumerate() {
+            let (was, bytes) = picture?;
+            let picture = strip::metadata(&bytes)
+                .with_context(|| format!("{was} cannot be stripped of its metadata"))?;
             let name = format!("image-{new:0width$}.{}", picture.extension);
             let mut header = tar::Header::new_ustar();
             header.set_size(picture.bytes.len() as u64);
@@ -126,17 +139,20 @@ fn write_archive(images: &TestSet, order: &[usize], path: &Path) -> anyhow::Resu
     Ok(names)
 }
 
-fn write_labels(
+pub(crate) fn write_labels(
     labels: &Labels,
     order: &[usize],
     names: &ImageList,
+    classes: &ClassList,
     path: &Path,
 ) -> anyhow::Result<()> {
     let shuffled = Labels::from_sets(order.iter().map(|&old| labels.get(old).to_vec()));
-    write_whole(path, SECRET, |out| Ok(shuffled.write_csv(out, names)?))
+    write_whole(path, SECRET, |out| {
+        Ok(shuffled.write_csv(out, names, classes)?)
+    })
 }
 
-fn write_order(
+pub(crate) fn write_order(
     old_names: &ImageList,
     order: &[usize],
     new_names: &ImageList,
