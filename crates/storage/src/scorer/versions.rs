@@ -4,6 +4,7 @@ use referee_scoring::images::ImageList;
 use referee_scoring::labels::Labels;
 use referee_scoring::outcome::Bitmap;
 use serde::Deserialize;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::outcome::store_rescored;
@@ -19,10 +20,7 @@ const NOT_RESCORED: &str = "The labels changed and this file could not be read a
 pub struct ChallengeFacts {
     pub classes: ClassList,
     pub images: ImageList,
-    /// Encoded bytes of each test image, where they are files.
-    pub image_sizes: Option<Vec<u64>>,
     pub public_fraction: f64,
-    pub leak_checked: bool,
     /// Of classes, images and labels: another number, other facts.
     pub revision: i32,
 }
@@ -36,8 +34,7 @@ struct StoredClass {
 /// `None` while the challenge has no test set yet.
 pub async fn facts(db: &ScorerDb, challenge: Uuid) -> Result<Option<ChallengeFacts>, StorageError> {
     let row = sqlx::query!(
-        "SELECT classes, images, image_names, image_sizes, public_fraction, label_leak_checked,
-                facts_revision
+        "SELECT classes, images, image_names, public_fraction, facts_revision
          FROM challenges
          WHERE id = $1",
         challenge
@@ -63,11 +60,7 @@ pub async fn facts(db: &ScorerDb, challenge: Uuid) -> Result<Option<ChallengeFac
                 .map_err(|_| StorageError::Corrupt("a stored image list is not valid"))?,
             None => ImageList::ordinals(images.unsigned_abs() as usize),
         },
-        image_sizes: row
-            .image_sizes
-            .map(|sizes| sizes.into_iter().map(i64::unsigned_abs).collect()),
         public_fraction: row.public_fraction,
-        leak_checked: row.label_leak_checked,
         revision: row.facts_revision,
     }))
 }
@@ -277,24 +270,6 @@ pub async fn refuse(
     Ok(())
 }
 
-/// What the leak check found in a revision of the facts: a sentence, or nothing. It says nothing about a later one.
-pub async fn mark_leak(
-    db: &ScorerDb,
-    challenge: Uuid,
-    revision: i32,
-    finding: Option<&str>,
-) -> Result<(), StorageError> {
-    sqlx::query!(
-        "UPDATE challenges SET label_leak = $3, label_leak_checked = true WHERE id = $1 AND facts_revision = $2",
-        challenge,
-        revision,
-        finding
-    )
-    .execute(db.pool())
-    .await?;
-    Ok(())
-}
-
 /// Scored submissions without an outcome under `version`, in the order in which they were scored first, at most `limit`,
 /// without those in `left_out`.
 pub async fn unscored(
@@ -346,6 +321,9 @@ pub async fn add_outcome(
     )
     .execute(&mut *transaction)
     .await?;
+    if is_shown {
+        tell_of_changed_scores(&mut transaction, claim.challenge, Some(claim.submission)).await?;
+    }
     // The board last, as whoever else changes a submission does.
     if is_shown {
         touch_board(&mut transaction, claim.challenge).await?;
@@ -421,9 +399,60 @@ pub async fn flip(
     )
     .execute(&mut *transaction)
     .await?;
+    tell_of_changed_scores(&mut transaction, challenge, None).await?;
     touch_board(&mut transaction, challenge).await?;
     transaction.commit().await?;
     Ok(true)
+}
+
+/// Leaves a notice on each submission, or this one, whose released scores under the version that the board shows are not those
+/// under the version that it showed before.
+async fn tell_of_changed_scores(
+    connection: &mut PgConnection,
+    challenge: Uuid,
+    submission: Option<Uuid>,
+) -> Result<(), StorageError> {
+    sqlx::query!(
+        "WITH shown AS (
+             SELECT s.id AS submission, c.label_version AS version,
+                    (SELECT max(v.version)
+                     FROM label_versions v
+                     JOIN released_scores r ON r.submission = s.id AND r.label_version = v.version
+                     WHERE v.challenge = c.id
+                       AND v.version < c.label_version
+                       AND v.current_at IS NOT NULL) AS before
+             FROM challenges c
+             JOIN submissions s ON s.challenge = c.id
+             WHERE c.id = $1
+               AND s.status = 'scored'
+               AND ($2::uuid IS NULL OR s.id = $2)
+         ),
+         told AS (
+             SELECT shown.submission, shown.before, shown.version,
+                    string_agg(
+                        format('on the %s images a top-1 error of %s %% instead of %s %%, a top-5 error of %s %% instead of %s %%', old.split,
+                               round(100.0 * new.top1_misses / greatest(new.images, 1), 2), round(100.0 * old.top1_misses / greatest(old.images, 1), 2),
+                               round(100.0 * new.top5_misses / greatest(new.images, 1), 2), round(100.0 * old.top5_misses / greatest(old.images, 1), 2)),
+                        '; ' ORDER BY old.split DESC) AS figures
+             FROM shown
+             JOIN released_scores old ON old.submission = shown.submission AND old.label_version = shown.before
+             JOIN released_scores new ON new.submission = shown.submission AND new.label_version = shown.version AND new.split = old.split
+             WHERE (old.images, old.top1_misses, old.top5_misses) <> (new.images, new.top1_misses, new.top5_misses)
+             GROUP BY shown.submission, shown.before, shown.version
+         )
+         UPDATE submissions s
+         SET notices = s.notices || jsonb_build_array(jsonb_build_object(
+                 'code', 'score-changed',
+                 'detail', format('The labels changed from version %s to version %s, and with them this score: %s.',
+                                  told.before, told.version, told.figures)))
+         FROM told
+         WHERE s.id = told.submission",
+        challenge,
+        submission
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Challenges whose labels or images changed while no scorer listened.
@@ -432,7 +461,7 @@ pub async fn untended_challenges(db: &ScorerDb) -> Result<Vec<Uuid>, StorageErro
         r#"SELECT c.id
            FROM challenges c
            WHERE EXISTS (SELECT FROM label_versions v WHERE v.challenge = c.id AND v.state IN ('uploaded', 'sealed'))
-              OR (NOT c.label_leak_checked AND c.label_version IS NOT NULL)"#
+              OR (NOT c.label_leak_checked AND c.label_version IS NOT NULL AND c.published_at IS NULL)"#
     )
     .fetch_all(db.pool())
     .await?)

@@ -1,0 +1,130 @@
+//! How much better than chance a guess is, and how often chance is allowed to look like a finding.
+
+use crate::classes::Class;
+use crate::statistics::binomial_tail;
+
+/// Chance gives as many hits once in a million test sets.
+pub(super) const SIGNIFICANCE: f64 = 1e-6;
+
+/// Of the images that chance leaves open, so many are guessed right: one in twenty.
+pub(super) const EFFECT: f64 = 0.05;
+
+/// How often a guess is right, and how often it would be by chance.
+///
+/// Chance is a random order of the labels. The hits are then those of a random permutation, whose variance is that of a binomial
+/// variable at most (but for a factor n/(n − 1)), which the tail is taken from.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Guess {
+    pub hits: usize,
+    /// Images that something is guessed for.
+    pub guessed: usize,
+    /// Images.
+    pub trials: usize,
+    pub expected: f64,
+}
+
+impl Guess {
+    /// Enough hits to matter, and more than chance gives with the probability `level`.
+    pub fn gives_away(&self, effect: f64, level: f64) -> bool {
+        self.matters(effect)
+            && binomial_tail(
+                self.hits as u64,
+                self.guessed as u64,
+                self.expected / count(self.guessed),
+            ) < level
+    }
+
+    pub fn matters(&self, effect: f64) -> bool {
+        let (hits, trials) = (count(self.hits), count(self.trials));
+        hits > self.expected && hits - self.expected >= effect * (trials - self.expected)
+    }
+
+    /// Hits beyond those of chance.
+    pub fn excess(&self) -> f64 {
+        count(self.hits) - self.expected
+    }
+
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            hits: self.hits + other.hits,
+            guessed: self.guessed + other.guessed,
+            trials: self.trials + other.trials,
+            expected: self.expected + other.expected,
+        }
+    }
+}
+
+/// One chance in a million for all guesses together, however many there are: the k-th is made at 1/(k(k + 1)) of it, and these add up
+/// to 1. Which guesses are made may depend on the images, never on the labels.
+#[derive(Debug, Default)]
+pub(super) struct Budget {
+    guesses: usize,
+}
+
+impl Budget {
+    /// The level of the next guess.
+    pub fn next(&mut self) -> f64 {
+        self.guesses += 1;
+        SIGNIFICANCE / (count(self.guesses) * count(self.guesses + 1))
+    }
+}
+
+/// How many of each class there are.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shares {
+    counts: Vec<u32>,
+    total: usize,
+}
+
+impl Shares {
+    pub fn of(labels: impl IntoIterator<Item = Class>) -> Self {
+        let mut shares = Self::default();
+        for class in labels {
+            let class = usize::from(class.0);
+            if shares.counts.len() <= class {
+                shares.counts.resize(class + 1, 0);
+            }
+            shares.counts[class] += 1;
+            shares.total += 1;
+        }
+        shares
+    }
+
+    /// The share of a class among these labels.
+    pub fn get(&self, class: Class) -> f64 {
+        let of_class = self.counts.get(usize::from(class.0)).copied().unwrap_or(0);
+        f64::from(of_class) / count(self.total.max(1))
+    }
+
+    /// The numbers of the classes that occur.
+    pub fn counts(&self) -> impl Iterator<Item = f64> {
+        self.counts
+            .iter()
+            .filter(|&&of_class| of_class > 0)
+            .map(|&of_class| f64::from(of_class))
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a number of images, far below 2^53"
+)]
+pub(super) fn count(images: usize) -> f64 {
+    images as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_levels_together_are_one_in_a_million() {
+        let mut budget = Budget::default();
+        let spent: f64 = (0..100_000).map(|_| budget.next()).sum();
+        // The sum of 1/(k(k + 1)) up to n is 1 − 1/(n + 1).
+        assert!(
+            spent < SIGNIFICANCE && spent > 0.9999 * SIGNIFICANCE,
+            "{spent}"
+        );
+    }
+}
