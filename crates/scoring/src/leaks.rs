@@ -208,7 +208,7 @@ pub fn findings<'a>(set: &TestSet<'a>) -> Findings {
     let truth: Vec<(usize, Class)> = (0..set.labels.len())
         .filter_map(|image| set.labels.get(image).first().map(|&class| (image, class)))
         .collect();
-    let sample = Sample::of(&truth, set.images.len());
+    let sample = Sample::of(&truth, set.images.len(), set.classes.len());
     let mut found = Findings::default();
     let names: Option<Vec<Name<'a>>> = set.images.names().map(|names| {
         sample
@@ -312,7 +312,7 @@ fn said(sample: &Sample, names: &[Name<'_>], classes: &ClassList, found: &mut Fi
             [false, true].map(|loosely| said::says(sample, &texts, classes, loosely));
         let said = strict_and_loose
             .into_iter()
-            .find(|guess| guess.gives_away(EFFECT, SIGNIFICANCE));
+            .find(|guess| guess.hits_give_away(EFFECT, SIGNIFICANCE));
         if let Some(guess) = said {
             let of_images = sample.of_images(guess.trials);
             let what = kind.noun();

@@ -9,10 +9,7 @@ pub(super) const SIGNIFICANCE: f64 = 1e-6;
 /// Of the images that chance leaves open, so many are guessed right: one in twenty.
 pub(super) const EFFECT: f64 = 0.05;
 
-/// How often a guess is right, and how often it would be by chance.
-///
-/// Chance is a random order of the labels. The hits are then those of a random permutation, whose variance is that of a binomial
-/// variable at most (but for a factor n/(n − 1)), which the tail is taken from.
+/// How often a guess is right, and how often it would be by chance, which is labels drawn without regard to what is guessed from.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Guess {
     pub hits: usize,
@@ -21,17 +18,29 @@ pub(super) struct Guess {
     /// Images.
     pub trials: usize,
     pub expected: f64,
+    /// By how much, as a logarithm, these labels are more probable with what was learnt elsewhere than with any shares of the classes at
+    /// all; 0 where nothing was learnt.
+    pub likelihood: f64,
 }
 
 impl Guess {
-    /// Enough hits to matter, and more than chance gives with the probability `level`.
+    /// Enough hits to matter, and more of them, or labels that fit better, than chance gives with the probability `level`.
+    ///
+    /// Each of the two gets half of it. Hits: the binomial tail; in a random order of given labels their variance is that of a binomial
+    /// variable at most (but for a factor n/(n − 1)). Labels that fit: a ratio of likelihoods, of which the one above was fixed before these
+    /// labels were seen and the one below is the largest that chance allows, exceeds 1/x with a probability of x at most (Wasserman, Ramdas
+    /// and Balakrishnan 2020, "Universal inference"). The first is sharper for many classes, the second where several classes share what
+    /// is seen.
     pub fn gives_away(&self, effect: f64, level: f64) -> bool {
+        let half = level / 2.0;
+        self.hits_give_away(effect, half) || self.matters(effect) && self.likelihood > -half.ln()
+    }
+
+    /// The same by hits alone.
+    pub fn hits_give_away(&self, effect: f64, level: f64) -> bool {
+        let chance = || self.expected / count(self.guessed);
         self.matters(effect)
-            && binomial_tail(
-                self.hits as u64,
-                self.guessed as u64,
-                self.expected / count(self.guessed),
-            ) < level
+            && binomial_tail(self.hits as u64, self.guessed as u64, chance()) < level
     }
 
     pub fn matters(&self, effect: f64) -> bool {
@@ -50,6 +59,7 @@ impl Guess {
             guessed: self.guessed + other.guessed,
             trials: self.trials + other.trials,
             expected: self.expected + other.expected,
+            likelihood: self.likelihood + other.likelihood,
         }
     }
 }
@@ -94,6 +104,12 @@ impl Shares {
     pub fn get(&self, class: Class) -> f64 {
         let of_class = self.counts.get(usize::from(class.0)).copied().unwrap_or(0);
         f64::from(of_class) / count(self.total.max(1))
+    }
+
+    /// The same, of `classes` classes, where none is impossible.
+    pub fn smoothed(&self, class: Class, classes: usize) -> f64 {
+        let of_class = self.counts.get(usize::from(class.0)).copied().unwrap_or(0);
+        (f64::from(of_class) + 0.5) / (count(self.total) + 0.5 * count(classes))
     }
 
     /// The numbers of the classes that occur.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
-use super::chance::{Budget, EFFECT, Guess, Shares};
+use super::chance::{Budget, EFFECT, Guess, Shares, count};
 use crate::classes::Class;
 
 /// So many images are looked at; of more, as many that are spread over all. It bounds time and memory, and is far more than what
@@ -22,6 +22,7 @@ pub struct Sample {
     is_second: Vec<bool>,
     /// How frequent the classes are in each half.
     shares: [Shares; 2],
+    number_of_classes: usize,
     is_whole: bool,
 }
 
@@ -35,13 +36,14 @@ pub fn sampled(images: usize) -> impl Iterator<Item = usize> {
 
 impl Sample {
     /// Of the images with a label.
-    pub(super) fn of(truth: &[(usize, Class)], images: usize) -> Self {
+    pub(super) fn of(truth: &[(usize, Class)], images: usize, classes: usize) -> Self {
         let mut labelled = truth.iter().copied().peekable();
         let mut sample = Self {
             images: Vec::new(),
             classes: Vec::new(),
             is_second: Vec::new(),
             shares: [Shares::default(), Shares::default()],
+            number_of_classes: classes,
             is_whole: images <= LARGEST_SAMPLE,
         };
         for image in sampled(images) {
@@ -79,19 +81,94 @@ impl Sample {
         }
     }
 
-    /// How often `guesses` about one half, learnt on the other, are right; none where nothing is guessed.
-    fn judge(&self, second: bool, guesses: impl Iterator<Item = (usize, Option<Class>)>) -> Guess {
-        let mut guess = Guess::default();
+    /// How `rule`, learnt on the one half, does on the other; `part` is what an image shows.
+    fn judge(&self, second: bool, rule: &Rule, part: impl Fn(usize) -> Option<usize>) -> Guess {
         let shares = &self.shares[usize::from(second)];
-        for (image, guessed) in guesses.filter(|&(image, _)| self.is_second[image] == second) {
+        let mut guess = Guess::default();
+        for image in (0..self.len()).filter(|&image| self.is_second[image] == second) {
+            let (class, part) = (self.classes[image], part(image));
             guess.trials += 1;
-            if let Some(class) = guessed {
+            guess.likelihood += (rule.probability(part, class) / shares.get(class)).ln();
+            if let Some(usual) = part.and_then(|part| rule.usual(part)) {
                 guess.guessed += 1;
-                guess.hits += usize::from(class == self.classes[image]);
-                guess.expected += shares.get(class);
+                guess.hits += usize::from(usual == class);
+                guess.expected += shares.get(usual);
             }
         }
         guess
+    }
+
+    /// What half of the images teaches: of each part of them, which classes they have. An image may be in several.
+    fn learn(&self, second: bool, parts: usize, of: impl Fn(usize, &mut Vec<u64>)) -> Rule {
+        let mut pairs = Vec::new();
+        let mut seen = Vec::new();
+        for image in (0..self.len()).filter(|&image| self.is_second[image] == second) {
+            of(image, &mut seen);
+            let class = u64::from(self.classes[image].0);
+            pairs.extend(seen.drain(..).map(|part| part << 16 | class));
+        }
+        pairs.sort_unstable();
+        let mut rule = Rule {
+            parts: vec![Part::default(); parts],
+            pairs: Vec::new(),
+            shares: self.shares[usize::from(second)].clone(),
+            classes: self.number_of_classes,
+        };
+        for of_part in pairs.chunk_by(|a, b| a >> 16 == b >> 16) {
+            let total = count(of_part.len());
+            for same in of_part.chunk_by(|a, b| a == b) {
+                let (part, class) = unpack(same[0]);
+                let chance = rule.shares.get(class);
+                let deviation = (count(same.len()) - total * chance)
+                    / (total * chance * (1.0 - chance) + 0.25).sqrt();
+                let part = &mut rule.parts[part];
+                part.images = of_part.len();
+                if same.len() > part.most {
+                    (part.most, part.usual) = (same.len(), Some(class));
+                }
+                if part.striking.is_none_or(|(most, _)| deviation > most) {
+                    part.striking = Some((deviation, class));
+                }
+            }
+        }
+        rule.pairs = pairs;
+        rule
+    }
+}
+
+/// What goes with what, learnt on one half.
+struct Rule {
+    parts: Vec<Part>,
+    /// Part and class of each image, sorted.
+    pairs: Vec<u64>,
+    shares: Shares,
+    classes: usize,
+}
+
+#[derive(Clone, Default)]
+struct Part {
+    images: usize,
+    most: usize,
+    usual: Option<Class>,
+    /// The class that it goes best with, and by how many standard deviations.
+    striking: Option<(f64, Class)>,
+}
+
+impl Rule {
+    fn usual(&self, part: usize) -> Option<Class> {
+        self.parts.get(part)?.usual
+    }
+
+    /// How probable a class is for an image of this part: as often as it was seen, drawn by one image towards what it is elsewhere.
+    fn probability(&self, part: Option<usize>, class: Class) -> f64 {
+        let everywhere = self.shares.smoothed(class, self.classes);
+        let Some(part) = part.filter(|&part| part < self.parts.len()) else {
+            return everywhere;
+        };
+        let pair = (part as u64) << 16 | u64::from(class.0);
+        let start = self.pairs.partition_point(|&other| other < pair);
+        let seen = self.pairs[start..].partition_point(|&other| other == pair);
+        (count(seen) + everywhere) / (count(self.parts[part].images) + 1.0)
     }
 }
 
@@ -116,20 +193,24 @@ impl<'a> Learner<'a> {
     /// second.
     pub fn by_key(&mut self, keys: &[Key], effect: f64) -> Option<Guess> {
         let (parts, kinds) = self.parts(keys)?;
-        let guesses = |learnt_on_second: bool| {
-            let usual = self.usual(&parts, kinds, learnt_on_second);
-            self.sample.judge(
-                !learnt_on_second,
-                (0..parts.len()).map(|image| (image, usual[parts[image] as usize])),
-            )
-        };
-        let judged = guesses(false);
+        let sample = self.sample;
+        self.judge(effect, |second| {
+            let rule = sample.learn(second, kinds, |image, seen| seen.push(parts[image].into()));
+            sample.judge(!second, &rule, |image| {
+                let part = parts[image] as usize;
+                rule.usual(part).map(|_| part)
+            })
+        })
+    }
+
+    fn judge(&mut self, effect: f64, learnt_on: impl Fn(bool) -> Guess) -> Option<Guess> {
+        let judged = learnt_on(false);
         if judged.guessed == 0 {
             return None;
         }
-        let whole = judged.and(guesses(true));
         let is_finding = judged.gives_away(effect, self.budget.next());
-        (is_finding && whole.matters(effect)).then_some(whole)
+        let whole = is_finding.then(|| judged.and(learnt_on(true)))?;
+        whole.matters(effect).then_some(whole)
     }
 
     /// The keys numbered by first occurrence, and their number; none where all images have the same, or none the same, or where an
@@ -151,76 +232,40 @@ impl<'a> Learner<'a> {
         (tells && self.seen.insert(fingerprint.finish())).then_some((parts, kinds))
     }
 
-    /// The most frequent class of each part in one half.
-    fn usual(&self, parts: &[u32], kinds: usize, second: bool) -> Vec<Option<Class>> {
-        let sample = self.sample;
-        let mut pairs: Vec<u64> = (0..parts.len())
-            .filter(|&image| sample.is_second[image] == second)
-            .map(|image| u64::from(parts[image]) << 16 | u64::from(sample.classes[image].0))
-            .collect();
-        pairs.sort_unstable();
-        let mut usual = vec![None; kinds];
-        let mut most = vec![0; kinds];
-        for same in pairs.chunk_by(|a, b| a == b) {
-            let (part, class) = unpack(same[0]);
-            if same.len() > most[part] {
-                most[part] = same.len();
-                usual[part] = Some(class);
-            }
-        }
-        usual
-    }
-
     /// The same for images of which any number of things are seen: the one that goes best with a class speaks.
     pub fn by_any(&mut self, seen: &[Vec<Key>], effect: f64) -> Option<Guess> {
-        let judged = self.judge_any(seen, false);
-        if judged.guessed == 0 {
-            return None;
-        }
-        let is_finding = judged.gives_away(effect, self.budget.next());
-        is_finding
-            .then(|| judged.and(self.judge_any(seen, true)))
-            .filter(|whole| whole.matters(effect))
-    }
-
-    fn judge_any(&self, seen: &[Vec<Key>], learnt_on_second: bool) -> Guess {
-        let sample = self.sample;
         let mut numbers: HashMap<Key, u32, Spread> = HashMap::default();
-        let mut pairs: Vec<u64> = Vec::new();
-        for (image, keys) in seen.iter().enumerate() {
-            if sample.is_second[image] == learnt_on_second {
-                for &key in keys {
-                    let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
-                    let number = *numbers.entry(key).or_insert(next);
-                    pairs.push(u64::from(number) << 16 | u64::from(sample.classes[image].0));
-                }
+        let numbered: Vec<Vec<u32>> = seen
+            .iter()
+            .map(|keys| {
+                let mut parts: Vec<u32> = keys
+                    .iter()
+                    .map(|&key| {
+                        let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
+                        *numbers.entry(key).or_insert(next)
+                    })
+                    .collect();
+                parts.sort_unstable();
+                parts.dedup();
+                parts
+            })
+            .collect();
+        let sample = self.sample;
+        self.judge(effect, |second| {
+            let mut rule = sample.learn(second, numbers.len(), |image, seen| {
+                seen.extend(numbered[image].iter().map(|&part| u64::from(part)));
+            });
+            for part in &mut rule.parts {
+                part.usual = part.striking.map(|(_, class)| class);
             }
-        }
-        pairs.sort_unstable();
-        let shares = &sample.shares[usize::from(learnt_on_second)];
-        // Of each key the class it goes best with, and by how many standard deviations.
-        let mut speaks: Vec<Option<(f64, Class)>> = vec![None; numbers.len()];
-        for of_key in pairs.chunk_by(|a, b| a >> 16 == b >> 16) {
-            let total = super::chance::count(of_key.len());
-            for same in of_key.chunk_by(|a, b| a == b) {
-                let (key, class) = unpack(same[0]);
-                let chance = shares.get(class);
-                let hits = super::chance::count(same.len());
-                let deviations =
-                    (hits - total * chance) / (total * chance * (1.0 - chance) + 0.25).sqrt();
-                if speaks[key].is_none_or(|(most, _)| deviations > most) {
-                    speaks[key] = Some((deviations, class));
-                }
-            }
-        }
-        let guesses = seen.iter().enumerate().map(|(image, keys)| {
-            let known = keys.iter().filter_map(|key| numbers.get(key));
-            let best = known
-                .filter_map(|&number| speaks[number as usize])
-                .max_by(|a, b| a.0.total_cmp(&b.0));
-            (image, best.map(|(_, class)| class))
-        });
-        sample.judge(!learnt_on_second, guesses)
+            let deviation = |part: usize| rule.parts[part].striking.map(|(most, _)| most);
+            sample.judge(!second, &rule, |image| {
+                let parts = numbered[image].iter().map(|&part| part as usize);
+                let known = parts.filter_map(|part| Some((deviation(part)?, part)));
+                let best = known.max_by(|a, b| a.0.total_cmp(&b.0));
+                best.map(|(_, part)| part)
+            })
+        })
     }
 
     /// What numbers may tell other than one by one: where they stand among the others, and what remains of them.

@@ -69,9 +69,10 @@ pub(super) fn in_order(
         guessed: labels.len() - 1,
         trials: labels.len() - 1,
         expected: count(labels.len()) - test.expected,
+        likelihood: 0.0,
     };
     let told = |guess: Guess, how: String| Some(Told { guess, how });
-    if same.gives_away(effect, level()) {
+    if same.hits_give_away(effect, level()) {
         let Guess {
             hits,
             trials,
@@ -86,7 +87,7 @@ pub(super) fn in_order(
         );
     }
     let next = successors(labels);
-    if next.gives_away(effect, level()) {
+    if next.hits_give_away(effect, level()) {
         let Guess {
             hits,
             trials,

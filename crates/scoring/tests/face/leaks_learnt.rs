@@ -113,7 +113,7 @@ fn a_part_of_the_name_tells() {
     });
     let sentence = found.sentence().expect("found");
     assert!(
-        sentence.starts_with("the part of the file name after the last `_` (`n0144")
+        sentence.starts_with("the part of the file name after the last `_` (`n014")
             && sentence.contains(" tells the class of 200 of 200 images, "),
         "{sentence}"
     );
@@ -210,7 +210,7 @@ fn file_names_tell_in_any_place_and_way() {
         ("as a remainder", |image, _, random| {
             format!(
                 "img-{}.jpg",
-                1000 + 4 * random.below(100_000) + usize::from(image.class)
+                1000 + 4 * random.below(100_000_000) + usize::from(image.class)
             )
         }),
         ("as a size", |image, _, random| {
