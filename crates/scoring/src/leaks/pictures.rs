@@ -10,6 +10,16 @@ use crate::image_files::{Format, PictureFile, Traits};
 /// Pictures of one class resemble each other, so that their sizes always tell something. What matters is when they tell a quarter.
 const EFFECT_OF_PICTURES: f64 = 0.25;
 
+/// Which image it is of the test set.
+pub(super) fn ordinals(learner: &mut Learner<'_>, classes: usize) -> Option<Best> {
+    numbers(
+        learner,
+        |image| image as u64,
+        "the place of the image",
+        classes,
+    )
+}
+
 /// Where the pictures lie in the file, which is not the order of their names.
 pub(super) fn places(
     learner: &mut Learner<'_>,

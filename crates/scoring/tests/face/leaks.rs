@@ -104,6 +104,34 @@ fn labels_that_take_turns_are_found() {
     );
 }
 
+/// Neighbours say nothing: a class is not more frequent after another, but in one half of the images than in the other.
+#[test]
+fn labels_that_drift_or_have_a_period_are_found() {
+    let random = random_labels();
+    let period: Vec<u16> = random
+        .iter()
+        .enumerate()
+        .map(|(image, &class)| if image % 7 == 3 { 4 } else { class })
+        .collect();
+    let sentence = find(&period, &ImageList::ordinals(2000), None).expect("found");
+    assert!(
+        sentence.starts_with("the place of the image, by its remainder of 7, tells the class of "),
+        "{sentence}"
+    );
+    let drift: Vec<u16> = random
+        .iter()
+        .enumerate()
+        .map(|(image, &class)| {
+            if image % 4 == 0 && class < 5 {
+                9 * u16::from(image > 900)
+            } else {
+                class
+            }
+        })
+        .collect();
+    assert!(find(&drift, &ImageList::ordinals(2000), None).is_some());
+}
+
 #[test]
 fn folders_and_names_that_say_the_class_are_found() {
     let (classes, list) = (random_labels(), ten_classes());
