@@ -170,8 +170,20 @@ fn file_names_tell_in_any_place_and_way() {
             format!("{}.jpg", parts.join("-"))
         }),
         ("without a border", |image, _, random| {
-            let letters =
-                |random: &mut Random| random.hex(5).replace(|c: char| c.is_ascii_digit(), "q");
+            let letter = |digit: char| {
+                if digit.is_ascii_digit() {
+                    char::from(digit as u8 + 55)
+                } else {
+                    digit
+                }
+            };
+            let letters = |random: &mut Random| {
+                random
+                    .hex(5 + image.name.len() % 2)
+                    .chars()
+                    .map(letter)
+                    .collect::<String>()
+            };
             format!(
                 "{}{}{}.jpg",
                 letters(random),
