@@ -5,9 +5,7 @@
 //! one half of the images and judged on the other. A finding needs both: more hits than chance gives, and enough of them to matter, one
 //! in twenty of those that chance leaves open.
 //!
-//! Chance: the guesses known beforehand (names that say the class, the order as given and of sorted names: ten) are made at one in a million
-//! each, all learnt ones at one in a million together ([`chance::Budget`]), so that of test sets whose labels are in random order fewer
-//! than one in ninety thousand has a finding.
+//! Chance: of test sets whose labels have nothing to do with all this, fewer than one in a million has a finding (`leaks/chance.rs`).
 
 mod chance;
 mod learning;
@@ -20,7 +18,7 @@ use crate::classes::{Class, ClassList};
 use crate::image_files::{PictureFile, Traits};
 use crate::images::ImageList;
 use crate::labels::Labels;
-use chance::{Budget, EFFECT, Guess, SIGNIFICANCE};
+use chance::{Budget, EFFECT, Guess, KNOWN};
 pub use learning::sampled;
 use learning::{Learner, Sample};
 use names::Best;
@@ -316,7 +314,7 @@ fn said(sample: &Sample, names: &[Name<'_>], classes: &ClassList, found: &mut Fi
             [false, true].map(|loosely| said::says(sample, &texts, classes, loosely));
         let said = strict_and_loose
             .into_iter()
-            .find(|guess| guess.hits_give_away(EFFECT, SIGNIFICANCE));
+            .find(|guess| guess.hits_give_away(EFFECT, KNOWN));
         if let Some(guess) = said {
             let of_images = sample.of_images(guess.trials);
             let what = kind.noun();
@@ -335,8 +333,7 @@ fn said(sample: &Sample, names: &[Name<'_>], classes: &ClassList, found: &mut Fi
 
 /// The order as given, and that of sorted names.
 fn order(truth: &[(usize, Class)], names: Option<&[String]>, found: &mut Findings) {
-    let told =
-        |truth: &[(usize, Class)]| order::in_order(&classes_of(truth), EFFECT, || SIGNIFICANCE);
+    let told = |truth: &[(usize, Class)]| order::in_order(&classes_of(truth), EFFECT, || KNOWN);
     if let Some(Told { guess, how }) = told(truth) {
         return found.add(
             Kind::Order,
@@ -369,7 +366,7 @@ fn sizes(truth: &[(usize, Class)], files: &[PictureFile]) -> Option<Told> {
     let mut by_size = truth.to_vec();
     // Files of the same size say nothing, so they may not stay in an order that does.
     by_size.sort_by_key(|&(image, _)| (files[image].size, learning::scattered(image)));
-    order::in_order(&classes_of(&by_size), EFFECT_OF_SIZES, || SIGNIFICANCE)
+    order::in_order(&classes_of(&by_size), EFFECT_OF_SIZES, || KNOWN)
 }
 
 fn classes_of(truth: &[(usize, Class)]) -> Vec<Class> {

@@ -391,7 +391,7 @@ fn of_few_images_nothing_is_said() {
 }
 
 /// Names as people have them, with labels drawn at random: of a thousand test sets, large and small, with few classes and many, none is
-/// a finding. The bound promises less than one in ninety thousand.
+/// a finding. The bound promises less than one in a million.
 #[test]
 fn a_thousand_innocent_test_sets_are_no_findings() {
     type Naming = fn(usize, &mut Random) -> String;
