@@ -31,7 +31,7 @@ pub use classes::{
     Class, ClassEntry, ClassList, ClassListError, Over, WiderClasses, WiderClassesError,
 };
 pub use format_error::{At, FormatError, LineError};
-pub use image_files::{ImageFile, PictureFile};
+pub use image_files::{ImageFile, PictureFile, Traits};
 pub use image_order::ImageOrder;
 pub use images::{ImageList, ImageListError};
 pub use labels::{LabelFile, Labels, TestImages};

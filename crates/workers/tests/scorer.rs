@@ -1,11 +1,13 @@
 //! The scorer against a real database: from a stored submission to released scores, and through what can go wrong.
 
 mod arena;
+mod drafts;
 mod losses;
 
 use std::time::Duration;
 
 use arena::{Arena, Rules, SLUG, text};
+use referee_storage::challenges::changes::changes;
 use referee_storage::leaderboard::{Split, board};
 use referee_storage::scorer::{self, LabelRefusal};
 use referee_storage::submissions::{Status, marks};
@@ -198,6 +200,28 @@ async fn new_labels_rescore_everything_before_the_board_shows_any_of_it() {
         .map(|place| (place.team.as_str(), place.tally.top1_misses))
         .collect();
     assert_eq!(errors, [("bob", 0), ("ann", 10)]);
+    // Ann has other images wrong than before, and as many.
+    assert_eq!(arena.read(first).await.notices, serde_json::json!([]));
+    assert_eq!(
+        arena.read(second).await.notices,
+        serde_json::json!([{
+            "code": "score-changed",
+            "detail": "The labels changed from version 1 to version 2, and with them this score: on the public images a top-1 error of \
+                       0.00 % instead of 50.00 %, a top-5 error of 0.00 % instead of 50.00 %.",
+        }])
+    );
+    let listed = changes(&arena.database.api, arena.challenge)
+        .await
+        .expect("read");
+    let listed: Vec<_> = listed
+        .into_iter()
+        .map(|change| (change.what, change.before, change.after))
+        .collect();
+    assert_eq!(
+        listed[0],
+        ("labels".to_owned(), Some(1.into()), Some(2.into()))
+    );
+    assert_eq!(listed.len(), 2, "and the publication: {listed:?}");
     assert_eq!(arena.label_states().await, ["superseded", "current"]);
 }
 
@@ -210,6 +234,9 @@ async fn the_same_labels_can_be_scored_anew() {
     arena.rescore().await;
     arena.version_shown(2).await;
     assert_eq!(arena.released(submission, "public").await, Some((40, 7, 7)));
+    assert_eq!(arena.read(submission).await.notices, serde_json::json!([]));
+    let listed = changes(&arena.database.api, arena.challenge).await;
+    assert_eq!(listed.expect("read")[0].what, "rescored");
 }
 
 #[tokio::test]
@@ -376,51 +403,6 @@ async fn the_board_says_which_ranks_are_tied() {
             let ranges: Vec<_> = places.iter().map(|place| place.rank_range).collect();
             ranges == [Some((1, 2)), Some((1, 2)), Some((3, 3))]
         })
-        .await;
-}
-
-#[tokio::test]
-async fn labels_in_the_order_of_their_classes_are_found_out() {
-    let arena = Arena::without_labels(Rules {
-        images: 1000,
-        ..Rules::default()
-    })
-    .await;
-    let sorted: String = std::iter::once("image,label\n".to_owned())
-        .chain((0..1000).map(|i| format!("{i},{}\n", i / 100)))
-        .collect();
-    arena.upload_labels(&sorted).await;
-    arena
-        .eventually("a finding", async || arena.leak().await.is_some())
-        .await;
-    let sentence = arena.leak().await.expect("a finding");
-    assert!(sentence.contains("referee challenge shuffle"), "{sentence}");
-}
-
-#[tokio::test]
-async fn what_was_found_in_labels_that_were_replaced_says_nothing_about_these() {
-    let arena = Arena::without_labels(Rules {
-        images: 1000,
-        ..Rules::default()
-    })
-    .await;
-    arena.stop_scorer().await;
-    let labels = |class: fn(usize) -> usize| -> String {
-        std::iter::once("image,label\n".to_owned())
-            .chain((0..1000).map(|i| format!("{i},{}\n", class(i))))
-            .collect()
-    };
-    arena.upload_labels(&labels(truth)).await;
-    let db = &arena.database.scorer;
-    let facts = scorer::facts(db, arena.challenge).await.expect("read");
-    let looked_at = facts.expect("a test set").revision;
-    arena.upload_labels(&labels(|image| image / 100)).await;
-    scorer::mark_leak(db, arena.challenge, looked_at, None)
-        .await
-        .expect("mark");
-    arena.start_scorer().await;
-    arena
-        .eventually("a finding", async || arena.leak().await.is_some())
         .await;
 }
 

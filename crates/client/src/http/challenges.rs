@@ -6,7 +6,8 @@ use reqwest::{Method, StatusCode};
 use super::retry::Patience;
 use super::{ANSWER_TIMEOUT, Client, ClientError, Upload};
 use crate::documents::{
-    ChallengeDocument, ChallengePatch, ChallengeSettings, ChallengeSummary, CommitmentDocument,
+    ChallengeChange, ChallengeDocument, ChallengePatch, ChallengeSettings, ChallengeSummary,
+    CommitmentDocument,
     ImageNames, LabelVersion, Leaderboard, Organizer, Split,
 };
 
@@ -45,6 +46,11 @@ impl Client {
     /// The commitment to the hidden labels, with what opens it where that may be had.
     pub async fn commitment(&self, slug: &str) -> Result<CommitmentDocument, ClientError> {
         self.get(&["challenges", slug, "commitment"]).await
+    }
+
+    /// What changed since its publication, newest first.
+    pub async fn challenge_changes(&self, slug: &str) -> Result<Vec<ChallengeChange>, ClientError> {
+        self.get_all(&["challenges", slug, "changes"]).await
     }
 
     pub async fn create_challenge(

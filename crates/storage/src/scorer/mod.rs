@@ -4,8 +4,10 @@
 //! version flips or private scores are released), then the team's (one scoring at a time, so that the ladder advances in
 //! the order of `scored_seq`).
 
+mod changed_scores;
 mod claim;
 mod close;
+mod leaks;
 mod outcome;
 mod ranks;
 mod versions;
@@ -13,13 +15,13 @@ mod watchdog;
 
 pub use claim::{Claim, FailureReason, MAX_ATTEMPTS, claim, fail, record_progress, reject};
 pub use close::{due_closings, release_private_scores};
+pub use leaks::{DueCheck, due_check, mark_leak};
 pub use outcome::{Judged, Stored, store_outcome};
 pub use ranks::{RankRange, Ranking, hits, ranking, store_rank_ranges};
 pub use versions::{
     ChallengeFacts, LabelRefusal, LabelVersion, add_outcome, add_split, challenges_with_boards,
-    copy_labels, current_version, facts, facts_revision, flip, labels, labels_are_fresh, mark_leak,
-    refuse, remind, retire_unfit, seal, split, unscored, untended_challenges, versions_in_work,
-    wake,
+    copy_labels, current_version, facts, facts_revision, flip, labels, labels_are_fresh, refuse,
+    remind, retire_unfit, seal, split, unscored, untended_challenges, versions_in_work, wake,
 };
 pub use watchdog::{WatchdogReport, watch};
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use referee_networks::images::TestSet;
+use referee_scoring::leaks::Kind;
 use referee_scoring::{ClassList, ImageList, Labels, npy};
 
 use super::strip;
@@ -13,6 +14,8 @@ use crate::manifest::{ChallengeDirectory, FILE_NAME};
 use crate::{output, progress};
 
 /// Put the test images in a random order under names that say nothing, without their metadata
+///
+/// Where JPEG and PNG files are of different classes, the JPEG files become PNG files of the same pixels, which are larger.
 ///
 /// Writes shuffled-images.npy (or .tar), shuffled-labels.csv and shuffled-order.csv (which image was which) beside
 /// challenge.toml, and lets challenge.toml name the first two. The old files stay. With --out they go there, and challenge.toml
@@ -40,12 +43,21 @@ impl Shuffle {
             write_array(images, &order, &out.join("shuffled-images.npy"))?;
             ("shuffled-images.npy", ImageList::ordinals(images.len()))
         } else {
+            let formats_tell = (directory.leaks()?.leaks.iter()).any(|leak| leak.kind == Kind::Formats);
+            if formats_tell {
+                eprintln!(
+                    "notice: JPEG and PNG files are of different classes, so all become PNG files"
+                );
+            }
             let pictures = images.pictures().unwrap_or_default();
             let pictures = order.iter().map(|&old| {
-                anyhow::Ok((
-                    pictures[old].name.as_str(),
-                    Cow::Borrowed(images.bytes(old)?),
-                ))
+                let bytes = images.bytes(old)?;
+                let bytes = if formats_tell && bytes.starts_with(b"\xff\xd8") {
+                    Cow::Owned(images.picture(old)?.to_png()?)
+                } else {
+                    Cow::Borrowed(bytes)
+                };
+                anyhow::Ok((pictures[old].name.as_str(), bytes))
             });
             let names = write_archive(pictures, &out.join("shuffled-images.tar"))?;
             ("shuffled-images.tar", ImageList::named(names)?)
