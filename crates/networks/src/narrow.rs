@@ -80,7 +80,11 @@ impl Narrow {
     #[expect(clippy::cast_possible_wrap, reason = "a few bits")]
     pub fn round(self, x: f32, saturates: bool) -> f32 {
         if x.is_nan() {
-            return x;
+            return if self.special == Special::None {
+                -0.
+            } else {
+                x
+            };
         }
         // The step between neighbours at this size; the lowest ones are equally far apart.
         let exponent = (x.abs().to_bits() >> 23) as i32 - 127;

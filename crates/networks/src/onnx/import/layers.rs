@@ -134,10 +134,12 @@ impl Importer<'_> {
                 .and_then(|full| {
                     full.checked_add(window.checked_sub(1)?.checked_mul(op.dilation[axis])? + 1)
                 });
-            let cropped = full.zip(to).and_then(|(full, to)| full.checked_sub(to));
-            let cropped = cropped.ok_or_else(|| {
-                apply.fault("its result is asked to be larger than it is; that is not supported")
-            })?;
+            let Some((full, to)) = full.zip(to) else {
+                return Err(apply.fault("its output_shape does not fit its window"));
+            };
+            // What is asked for beyond the last window is empty.
+            op.output_padding[axis] += to.saturating_sub(full);
+            let cropped = full.saturating_sub(to);
             let (less, more) = (cropped / 2, cropped - cropped / 2);
             (op.begin[axis], op.end[axis]) = if upper { (less, more) } else { (more, less) };
         }
