@@ -90,7 +90,10 @@ impl Rewriting {
             Op::Resize(_) => self.resize(&mut node)?,
             Op::Concat { axis } => self.concat(&mut node, axis)?,
             Op::Gather { axis } => self.gather(&mut node, axis)?,
-            Op::Lstm(_) => self.states(&mut node)?,
+            Op::Listed(ref listed) => {
+                let states = listed.operator().states();
+                self.states(&mut node, states)?;
+            }
             Op::Binary(_) | Op::Compare(_) | Op::Where | Op::MatMul => self.broadcast(&mut node)?,
             _ => {}
         }
@@ -314,13 +317,13 @@ impl Rewriting {
     }
 
     /// Initial states that are the same for each sequence, as many as a batch has.
-    fn states(&mut self, node: &mut Node) -> Option<()> {
+    fn states(&mut self, node: &mut Node, states: &[usize]) -> Option<()> {
         let x = node.inputs[0]?;
         let Some((1, _)) = self.batch_axis(x) else {
             return Some(());
         };
-        for index in 4..node.inputs.len() {
-            let Some(state) = node.inputs[index] else {
+        for &index in states {
+            let Some(Some(state)) = node.inputs.get(index).copied() else {
                 continue;
             };
             if self.batch_axis(state).is_none() {

@@ -8,9 +8,9 @@ mod weights;
 pub use builder::Builder;
 pub use op::{
     Activation, ArgMax, BatchNorm, Binary, Combine, Comparison, ConvTranspose, Convolution,
-    DepthToSpaceMode, Direction, ElementType, Elements, Gemm, KeepAspect, Literal,
-    LocalResponseNorm, Lstm, MaxPoolPositions, Op, PadMode, Padding, Pool, PoolKind, Reduce,
-    Reduction, Resize, ResizeCoordinates, ResizeMode, ResizeRounding, Scalar, Unary,
+    DepthToSpaceMode, ElementType, Elements, Gemm, KeepAspect, Listed, Literal, LocalResponseNorm,
+    MaxPoolPositions, Op, PadMode, Padding, Pool, PoolKind, Reduce, Reduction, Resize,
+    ResizeCoordinates, ResizeMode, ResizeRounding, Scalar, Unary,
 };
 pub use weights::Weights;
 

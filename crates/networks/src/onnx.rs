@@ -6,7 +6,7 @@
 //!                                 └ tensors borrow from the file until they become weights
 //! ```
 
-mod encode;
+pub(crate) mod encode;
 mod error;
 mod file;
 mod import;
@@ -17,7 +17,10 @@ pub use encode::encode;
 pub use error::OnnxError;
 pub use file::{Declared, NEWEST_OPSET, OLDEST_OPSET, OnnxFile, SideFiles};
 pub use import::{Feed, Imported};
+pub(crate) use import::{Importer, Value};
+pub(crate) use node::Apply;
 pub use tensor::Stored;
+pub(crate) use tensor::element_type;
 
 /// What `build.rs` makes of `proto/onnx.proto`.
 #[expect(clippy::pedantic, reason = "generated")]

@@ -110,7 +110,8 @@ impl Network {
 fn is_weight_layer(op: &Op, reads_weights: bool) -> bool {
     match op {
         Op::Convolution(_) | Op::ConvTranspose(_) | Op::Linear => true,
-        Op::Gemm(_) | Op::MatMul | Op::Einsum { .. } | Op::Lstm(_) => reads_weights,
+        Op::Gemm(_) | Op::MatMul | Op::Einsum { .. } => reads_weights,
+        Op::Listed(listed) => listed.operator().is_weight_layer() && reads_weights,
         _ => false,
     }
 }
@@ -130,10 +131,9 @@ fn macs(node: &Node, shapes: &Shapes) -> u64 {
         Op::ConvTranspose(_) => return elements(input(0)).saturating_mul(elements(&input(1)[1..])),
         Op::Linear => input(1)[1] as u64,
         Op::Gemm(attributes) => input(0)[usize::from(!attributes.transpose_a)] as u64,
-        // Every step and image with both matrices.
-        Op::Lstm(_) => {
-            let steps = elements(input(0).get(..2).unwrap_or_default());
-            return steps.saturating_mul(elements(input(1)) + elements(input(2)));
+        Op::Listed(listed) => {
+            let inputs: Vec<_> = (0..node.inputs.len()).map(input).collect();
+            return listed.operator().macs(&inputs, shapes.of(node.outputs[0]));
         }
         Op::MatMul => input(0).last().map_or(0, |inner| *inner as u64),
         Op::Einsum { equation } => return einsum_macs(equation, node, shapes),

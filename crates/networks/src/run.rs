@@ -10,11 +10,10 @@ mod activation;
 mod arrange;
 mod convolution;
 mod einsum;
-mod elementwise;
-mod linear;
+pub(crate) mod elementwise;
+pub(crate) mod linear;
 mod normalization;
 mod pooling;
-mod recurrent;
 mod reduce;
 mod resize;
 mod scatter;
@@ -346,7 +345,6 @@ pub(crate) fn apply(op: &Op, inputs: &Inputs<'_>, outputs: usize) -> CandleResul
         Op::Linear => linear::linear(x()?, inputs.get(1)?, inputs.optional(2))?,
         Op::Gemm(attributes) => linear::gemm(attributes, x()?, inputs.get(1)?, inputs.optional(2))?,
         Op::MatMul => linear::matmul(x()?, inputs.get(1)?)?,
-        Op::Lstm(attributes) => return recurrent::lstm(attributes, inputs),
         Op::BatchNorm(attributes) => normalization::batch_norm(attributes, inputs)?,
         Op::LocalResponseNorm(attributes) => normalization::local_response_norm(attributes, x()?)?,
         Op::Pool(attributes) if !x()?.dtype().is_float() => {
@@ -443,6 +441,7 @@ pub(crate) fn apply(op: &Op, inputs: &Inputs<'_>, outputs: usize) -> CandleResul
         Op::Range => arrange::range(x()?, inputs.get(2)?, &dims()?)?,
         Op::Shape { start, end } => shapes::shape_of(x()?, *start, *end)?,
         Op::Size => Tensor::new(arrange::signed(x()?.elem_count()), x()?.device())?,
+        Op::Listed(listed) => return listed.operator().run(inputs, &all_dims()?),
     };
     Ok(vec![output])
 }
@@ -451,8 +450,7 @@ pub(crate) fn apply(op: &Op, inputs: &Inputs<'_>, outputs: usize) -> CandleResul
 fn takes_floats_only(op: &Op) -> bool {
     use Op::{
         Activation, AdaptiveAveragePool, BatchNorm, ConvTranspose, Convolution, Gemm, GlobalPool,
-        GroupNorm, InstanceNorm, LayerNorm, Linear, LocalResponseNorm, LogSoftmax, Lstm, PRelu,
-        Softmax,
+        GroupNorm, InstanceNorm, LayerNorm, Linear, LocalResponseNorm, LogSoftmax, PRelu, Softmax,
     };
     matches!(
         op,
@@ -460,7 +458,6 @@ fn takes_floats_only(op: &Op) -> bool {
             | ConvTranspose(_)
             | Linear
             | Gemm(_)
-            | Lstm(_)
             | BatchNorm(_)
             | InstanceNorm { .. }
             | LayerNorm { .. }

@@ -13,6 +13,8 @@
 
 mod rules;
 
+pub(crate) use rules::{Arguments, Dims, lengths, normalise};
+
 use candle_core::{DType, Device, Tensor};
 
 use crate::error::{NetworkError, Result};

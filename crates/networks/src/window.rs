@@ -176,6 +176,34 @@ impl Window {
             .filter(|source| *source < self.input[axis])
     }
 
+    /// Calls `visit(output index, input index)` for every pixel under every window of one channel.
+    pub fn visit(&self, mut visit: impl FnMut(usize, usize)) {
+        let mut output = 0;
+        for d in 0..self.output[0] {
+            for h in 0..self.output[1] {
+                for at in 0..self.output[2] {
+                    for tap_d in 0..self.size[0] {
+                        let Some(z) = self.source(0, d, tap_d) else {
+                            continue;
+                        };
+                        for tap_h in 0..self.size[1] {
+                            let Some(y) = self.source(1, h, tap_h) else {
+                                continue;
+                            };
+                            let row = (z * self.input[1] + y) * self.input[2];
+                            for tap_w in 0..self.size[2] {
+                                if let Some(x) = self.source(2, at, tap_w) {
+                                    visit(output, row + x);
+                                }
+                            }
+                        }
+                    }
+                    output += 1;
+                }
+            }
+        }
+    }
+
     /// The output positions along `axis` for which [`Window::source`] of `tap` is inside the image.
     pub fn inside(&self, axis: usize, tap: usize) -> std::ops::Range<usize> {
         let (stride, shift) = (self.stride[axis], tap * self.dilation[axis]);

@@ -4,6 +4,7 @@
 mod attributes;
 mod names;
 
+pub use crate::operators::Listed;
 pub use attributes::*;
 
 /// An operator with its attributes. The comment gives the inputs in order; `?` marks those that may be absent.
@@ -25,11 +26,6 @@ pub enum Op {
     MatMul,
     /// any number of inputs, for example `bij,bjk->bik`
     Einsum { equation: String },
-    /// `x [steps, batch, in]`, `weight [directions, 4·hidden, in]`, `recurrent [directions, 4·hidden, hidden]`,
-    /// `bias [directions, 8·hidden]?`, `hidden [directions, batch, hidden]?`, `cell?` → every step's hidden states
-    /// `[steps, directions, batch, hidden]`, the last hidden and cell states; gates in ONNX's order (input, output,
-    /// forget, cell)
-    Lstm(Lstm),
 
     // Normalisation
     /// `x`, `scale [channels]`, `shift [channels]`, `mean [channels]`, `variance [channels]`
@@ -163,6 +159,9 @@ pub enum Op {
     Shape { start: i64, end: Option<i64> },
     /// `x`: its number of elements, an integer scalar
     Size,
+
+    /// What is described in one place
+    Listed(Listed),
 }
 
 impl Op {

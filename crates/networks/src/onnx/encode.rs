@@ -2,6 +2,8 @@
 
 mod operators;
 
+pub(crate) use operators::pool as pooling;
+
 use std::collections::HashSet;
 
 use candle_core::{DType, Tensor};
@@ -18,7 +20,7 @@ use super::{
     },
 };
 use crate::{
-    Activation, ElementType, Elements, Literal, Network, NetworkError, Node, Shapes, ValueId,
+    Activation, ElementType, Elements, Literal, Network, NetworkError, Node, Op, Shapes, ValueId,
     Weights,
 };
 
@@ -89,7 +91,7 @@ pub fn encode(network: &Network, weights: &Weights) -> Result<Vec<u8>> {
         producer_name: Some("referee".into()),
         opset_import: vec![OperatorSetIdProto {
             domain: Some(String::new()),
-            version: Some(OPSET),
+            version: Some(opset(network)),
         }],
         graph: Some(graph),
         ..ModelProto::default()
@@ -101,6 +103,19 @@ pub fn encode(network: &Network, weights: &Weights) -> Result<Vec<u8>> {
         });
     }
     Ok(model.encode_to_vec())
+}
+
+/// The newest that one of its operators needs.
+fn opset(network: &Network) -> i64 {
+    let of_operator = |node: &Node| match &node.op {
+        Op::Listed(listed) => listed.operator().since(),
+        _ => OPSET,
+    };
+    network
+        .nodes()
+        .iter()
+        .map(of_operator)
+        .fold(OPSET, i64::max)
 }
 
 struct Encoder {
@@ -278,12 +293,21 @@ fn declared(name: &str, element: ElementType, dims: Vec<Dimension>) -> ValueInfo
     }
 }
 
-fn data_type(element: ElementType) -> DataType {
+pub(crate) fn data_type(element: ElementType) -> DataType {
     match element {
         ElementType::F16 => DataType::Float16,
         ElementType::BF16 => DataType::Bfloat16,
         ElementType::F32 => DataType::Float,
         ElementType::F64 => DataType::Double,
+        ElementType::F8E4M3FN => DataType::Float8e4m3fn,
+        ElementType::F8E4M3FNUZ => DataType::Float8e4m3fnuz,
+        ElementType::F8E5M2 => DataType::Float8e5m2,
+        ElementType::F8E5M2FNUZ => DataType::Float8e5m2fnuz,
+        ElementType::F4E2M1 => DataType::Float4e2m1,
+        ElementType::I2 => DataType::Int2,
+        ElementType::I4 => DataType::Int4,
+        ElementType::U2 => DataType::Uint2,
+        ElementType::U4 => DataType::Uint4,
         ElementType::I8 => DataType::Int8,
         ElementType::I16 => DataType::Int16,
         ElementType::I32 => DataType::Int32,
@@ -366,14 +390,14 @@ fn attribute(name: &str, kind: AttributeType) -> AttributeProto {
     }
 }
 
-fn int(name: &str, value: i64) -> AttributeProto {
+pub(crate) fn int(name: &str, value: i64) -> AttributeProto {
     AttributeProto {
         i: Some(value),
         ..attribute(name, AttributeType::Int)
     }
 }
 
-fn flag(name: &str, value: bool) -> AttributeProto {
+pub(crate) fn flag(name: &str, value: bool) -> AttributeProto {
     int(name, i64::from(value))
 }
 
@@ -381,27 +405,51 @@ fn flag(name: &str, value: bool) -> AttributeProto {
     clippy::cast_possible_truncation,
     reason = "attributes are single precision"
 )]
-fn float(name: &str, value: f64) -> AttributeProto {
+pub(crate) fn float(name: &str, value: f64) -> AttributeProto {
     AttributeProto {
         f: Some(value as f32),
         ..attribute(name, AttributeType::Float)
     }
 }
 
-fn text(name: &str, value: &str) -> AttributeProto {
+pub(crate) fn text(name: &str, value: &str) -> AttributeProto {
     AttributeProto {
         s: Some(value.as_bytes().to_vec().into()),
         ..attribute(name, AttributeType::String)
     }
 }
 
-fn ints(name: &str, values: impl IntoIterator<Item = i64>) -> AttributeProto {
+pub(crate) fn ints(name: &str, values: impl IntoIterator<Item = i64>) -> AttributeProto {
     AttributeProto {
         ints: values.into_iter().collect(),
         ..attribute(name, AttributeType::Ints)
     }
 }
 
-fn sizes(name: &str, values: &[usize]) -> AttributeProto {
+/// A length, as an attribute.
+pub(crate) fn size(name: &str, length: usize) -> AttributeProto {
+    int(name, signed(length))
+}
+
+pub(crate) fn sizes(name: &str, values: &[usize]) -> AttributeProto {
     ints(name, values.iter().map(|&length| signed(length)))
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "attributes are single precision"
+)]
+pub(crate) fn floats(name: &str, values: impl IntoIterator<Item = f64>) -> AttributeProto {
+    AttributeProto {
+        floats: values.into_iter().map(|value| value as f32).collect(),
+        ..attribute(name, AttributeType::Floats)
+    }
+}
+
+pub(crate) fn texts<'a>(name: &str, values: impl IntoIterator<Item = &'a str>) -> AttributeProto {
+    let bytes = |value: &str| value.as_bytes().to_vec().into();
+    AttributeProto {
+        strings: values.into_iter().map(bytes).collect(),
+        ..attribute(name, AttributeType::Strings)
+    }
 }

@@ -9,6 +9,7 @@ mod followed;
 mod layers;
 mod origins;
 mod reduce;
+mod repeated;
 mod rotary;
 mod values;
 
@@ -21,7 +22,7 @@ use emit::{flow, flows};
 use followed::Followed;
 use origins::Origins;
 use values::Constant;
-pub(super) use values::Value;
+pub(crate) use values::Value;
 
 use super::{
     OnnxError, OnnxFile, SideFiles, Stored,
@@ -30,7 +31,7 @@ use super::{
     node::{Apply, Attributes},
     proto::{FunctionProto, GraphProto, NodeProto},
 };
-use crate::{Builder, ElementType, Network, Weights};
+use crate::{Builder, ElementType, Network, Weights, operators};
 
 /// Nodes once functions are written out: functions that call functions could make any number of a small file.
 const MOST_WRITTEN_OUT: usize = 200_000;
@@ -185,7 +186,7 @@ impl<'a> Scope<'a, '_> {
     }
 }
 
-struct Importer<'a> {
+pub(crate) struct Importer<'a> {
     builder: Builder,
     parameters: HashMap<String, Rc<Constant>>,
     origins: Origins,
@@ -206,6 +207,11 @@ impl<'a> Importer<'a> {
         scope: &mut Scope<'a, '_>,
         depth: usize,
     ) -> Result<()> {
+        self.initialisers(graph, scope)?;
+        self.nodes(&graph.node, opset, scope, depth)
+    }
+
+    fn initialisers(&mut self, graph: &'a GraphProto, scope: &mut Scope<'a, '_>) -> Result<()> {
         for initialiser in &graph.initializer {
             let stored = Stored::read(initialiser, self.side_files)?;
             let name = format!("{}{}", scope.prefix, stored.name);
@@ -214,7 +220,7 @@ impl<'a> Importer<'a> {
                 Value::constant(stored.named(&name)),
             );
         }
-        self.nodes(&graph.node, opset, scope, depth)
+        Ok(())
     }
 
     fn nodes(
@@ -232,14 +238,7 @@ impl<'a> Importer<'a> {
             });
         }
         for node in nodes {
-            self.written_out += 1;
-            if self.written_out > MOST_WRITTEN_OUT {
-                return Err(OnnxError::Limit {
-                    what: "nodes with functions written out".into(),
-                    found: self.written_out,
-                    limit: MOST_WRITTEN_OUT,
-                });
-            }
+            self.write_out()?;
             let own_name = if node.name().is_empty() {
                 node.output.first().map_or("", String::as_str)
             } else {
@@ -276,6 +275,8 @@ impl<'a> Importer<'a> {
             };
             let results = if let Some(&(function, opset)) = self.functions.get(&called) {
                 self.call(&apply, function, opset, depth)?
+            } else if let Some(read) = operators::reader(node.domain(), node.op_type()) {
+                read(self, &apply)?
             } else if !matches!(node.domain(), "" | "ai.onnx") {
                 let operator = format!("{}::{}", shown(node.domain()), shown(node.op_type()));
                 return Err(OnnxError::Operator {
@@ -284,6 +285,10 @@ impl<'a> Importer<'a> {
                 });
             } else if apply.operator == "If" {
                 self.branch(&apply, scope, depth)?
+            } else if apply.operator == "Loop" {
+                self.repeat(&apply, scope, depth)?
+            } else if apply.operator == "Scan" {
+                self.scan(&apply, scope, depth)?
             } else {
                 self.operator(&apply)?
             };
@@ -298,6 +303,19 @@ impl<'a> Importer<'a> {
             if results.len() < node.output.len() && wanted > results.len() {
                 return Err(apply.fault(format!("its output {} is not supported", results.len())));
             }
+        }
+        Ok(())
+    }
+
+    /// Counts a node, or a turn of a loop.
+    fn write_out(&mut self) -> Result<()> {
+        self.written_out += 1;
+        if self.written_out > MOST_WRITTEN_OUT {
+            return Err(OnnxError::Limit {
+                what: "nodes with functions and loops written out".into(),
+                found: self.written_out,
+                limit: MOST_WRITTEN_OUT,
+            });
         }
         Ok(())
     }
@@ -331,7 +349,7 @@ impl<'a> Importer<'a> {
     }
 
     /// A condition that is a constant of the file's, or follows from shapes.
-    fn condition(&mut self, value: &Value) -> Option<i64> {
+    pub(crate) fn condition(&mut self, value: &Value) -> Option<i64> {
         let flow = match value {
             Value::Constant(constant) => return constant.stored.to_i64().first().copied(),
             Value::Flow(flow) => *flow,

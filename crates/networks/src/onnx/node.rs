@@ -8,7 +8,7 @@ use super::{
 };
 
 /// A node as the importer sees it: its operands found, its attributes resolved, its opset known.
-pub(super) struct Apply<'a> {
+pub(crate) struct Apply<'a> {
     /// The file's name for the node; of its first output, where it has none.
     pub name: String,
     pub operator: &'a str,
@@ -20,7 +20,7 @@ pub(super) struct Apply<'a> {
 }
 
 /// The attributes of a node by name.
-pub(super) type Attributes<'a> = HashMap<&'a str, &'a AttributeProto>;
+pub(crate) type Attributes<'a> = HashMap<&'a str, &'a AttributeProto>;
 
 impl<'a> Apply<'a> {
     pub fn fault(&self, detail: impl Into<String>) -> OnnxError {
@@ -85,6 +85,20 @@ impl<'a> Apply<'a> {
         let text = std::str::from_utf8(attribute.s())
             .map_err(|_| self.fault(format!("attribute {name} is not text")))?;
         Ok(Some(text))
+    }
+
+    pub fn texts(&self, name: &str) -> Result<Option<Vec<&'a str>>> {
+        let Some(attribute) = self.attributes.get(name) else {
+            return Ok(None);
+        };
+        let texts = attribute
+            .strings
+            .iter()
+            .map(|text| std::str::from_utf8(text));
+        let texts: Result<_, _> = texts.collect();
+        texts
+            .map(Some)
+            .map_err(|_| self.fault(format!("attribute {name} is not text")))
     }
 
     pub fn tensor(&self, name: &str) -> Option<&'a TensorProto> {

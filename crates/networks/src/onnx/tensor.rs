@@ -11,6 +11,7 @@ use super::{
         tensor_proto::{DataLocation, DataType},
     },
 };
+use crate::narrow;
 use crate::shapes::is_countable;
 use crate::{ElementType, Elements, Literal, NetworkError};
 
@@ -24,13 +25,22 @@ pub struct Stored {
     bytes: Bytes,
 }
 
-pub(super) fn element_type(name: &str, code: i32) -> Result<ElementType> {
+pub(crate) fn element_type(name: &str, code: i32) -> Result<ElementType> {
     let kind = DataType::try_from(code).unwrap_or(DataType::Undefined);
     Ok(match kind {
         DataType::Float => ElementType::F32,
         DataType::Float16 => ElementType::F16,
         DataType::Bfloat16 => ElementType::BF16,
         DataType::Double => ElementType::F64,
+        DataType::Float8e4m3fn => ElementType::F8E4M3FN,
+        DataType::Float8e4m3fnuz => ElementType::F8E4M3FNUZ,
+        DataType::Float8e5m2 => ElementType::F8E5M2,
+        DataType::Float8e5m2fnuz => ElementType::F8E5M2FNUZ,
+        DataType::Float4e2m1 => ElementType::F4E2M1,
+        DataType::Int2 => ElementType::I2,
+        DataType::Int4 => ElementType::I4,
+        DataType::Uint2 => ElementType::U2,
+        DataType::Uint4 => ElementType::U4,
         DataType::Int8 => ElementType::I8,
         DataType::Int16 => ElementType::I16,
         DataType::Int32 => ElementType::I32,
@@ -54,13 +64,51 @@ pub(super) fn element_type(name: &str, code: i32) -> Result<ElementType> {
     })
 }
 
+/// As they lie here: what a file packs into a byte has one each.
 fn element_bytes(element: ElementType) -> usize {
     match element {
-        ElementType::I8 | ElementType::U8 | ElementType::Bool => 1,
+        ElementType::F8E4M3FN
+        | ElementType::F8E4M3FNUZ
+        | ElementType::F8E5M2
+        | ElementType::F8E5M2FNUZ
+        | ElementType::F4E2M1
+        | ElementType::I2
+        | ElementType::I4
+        | ElementType::U2
+        | ElementType::U4
+        | ElementType::I8
+        | ElementType::U8
+        | ElementType::Bool => 1,
         ElementType::F16 | ElementType::BF16 | ElementType::I16 | ElementType::U16 => 2,
         ElementType::F32 | ElementType::I32 | ElementType::U32 => 4,
         ElementType::F64 | ElementType::I64 | ElementType::U64 => 8,
     }
+}
+
+/// How many elements a file packs into a byte.
+fn packed(element: ElementType) -> usize {
+    match element {
+        ElementType::F4E2M1 | ElementType::I4 | ElementType::U4 => 2,
+        ElementType::I2 | ElementType::U2 => 4,
+        _ => 1,
+    }
+}
+
+/// One byte for each of `count` elements, of which the first lies in the lowest bits.
+fn unpacked(element: ElementType, packed: &[u8], count: usize) -> Bytes {
+    let bits = 8 / self::packed(element);
+    let signed = matches!(element, ElementType::I4 | ElementType::I2);
+    let each = packed.iter().flat_map(|byte| {
+        (0..8 / bits).map(move |at| {
+            let highest = byte << (8 - bits * (at + 1));
+            if signed {
+                (highest.cast_signed() >> (8 - bits)).cast_unsigned()
+            } else {
+                highest >> (8 - bits)
+            }
+        })
+    });
+    each.take(count).collect()
 }
 
 impl Stored {
@@ -79,9 +127,11 @@ impl Stored {
         if dims.len() != tensor.dims.len() {
             return Err(wrong(format!("negative dimension in {:?}", tensor.dims)));
         }
+        let packed = packed(element);
         let expected = dims
             .iter()
             .try_fold(element_bytes(element), |bytes, &dim| bytes.checked_mul(dim))
+            .map(|bytes| bytes.div_ceil(packed))
             .filter(|_| is_countable(&dims))
             .ok_or_else(|| wrong(format!("dimensions {dims:?} are too large")))?;
         let bytes = if tensor.data_location() == DataLocation::External {
@@ -95,6 +145,10 @@ impl Stored {
                 bytes.len()
             )));
         }
+        let bytes = match packed {
+            1 => bytes,
+            _ => unpacked(element, &bytes, dims.iter().product()),
+        };
         Ok(Self {
             name: tensor.name().to_owned(),
             dims,
@@ -110,6 +164,15 @@ impl Stored {
             dims: vec![values.len()],
             element: ElementType::I64,
             bytes: little_endian(values, i64::to_le_bytes),
+        }
+    }
+
+    pub(super) fn boolean(value: bool) -> Self {
+        Self {
+            name: String::new(),
+            dims: Vec::new(),
+            element: ElementType::Bool,
+            bytes: vec![u8::from(value)].into(),
         }
     }
 
@@ -147,6 +210,9 @@ impl Stored {
 
     /// Its numbers in single precision.
     pub fn to_f32(&self) -> Vec<f32> {
+        if let Some(narrow) = narrow::layout(self.element) {
+            return self.each(|[code]| narrow.decode(code));
+        }
         match self.element {
             ElementType::F32 => self.each(f32::from_le_bytes),
             ElementType::F16 => self.each(|bytes| f16::from_le_bytes(bytes).to_f32()),
@@ -168,11 +234,15 @@ impl Stored {
     /// Its integers; floating-point numbers are truncated. Unsigned ones beyond `i64` wrap.
     pub fn to_i64(&self) -> Vec<i64> {
         match self.element {
-            ElementType::I8 => self.each(|bytes| i8::from_le_bytes(bytes).into()),
+            ElementType::I8 | ElementType::I4 | ElementType::I2 => {
+                self.each(|bytes| i8::from_le_bytes(bytes).into())
+            }
             ElementType::I16 => self.each(|bytes| i16::from_le_bytes(bytes).into()),
             ElementType::I32 => self.each(|bytes| i32::from_le_bytes(bytes).into()),
             ElementType::I64 => self.each(i64::from_le_bytes),
-            ElementType::U8 => self.each(|bytes| u8::from_le_bytes(bytes).into()),
+            ElementType::U8 | ElementType::U4 | ElementType::U2 => {
+                self.each(|bytes| u8::from_le_bytes(bytes).into())
+            }
             ElementType::U16 => self.each(|bytes| u16::from_le_bytes(bytes).into()),
             ElementType::U32 => self.each(|bytes| u32::from_le_bytes(bytes).into()),
             ElementType::U64 => self.each(|bytes| u64::from_le_bytes(bytes).cast_signed()),
@@ -246,9 +316,7 @@ fn inline(tensor: &TensorProto, element: ElementType) -> Bytes {
         ElementType::F16 | ElementType::BF16 | ElementType::I16 | ElementType::U16 => {
             little_endian(&tensor.int32_data, |value| (value as u16).to_le_bytes())
         }
-        ElementType::I8 | ElementType::U8 | ElementType::Bool => {
-            little_endian(&tensor.int32_data, |value| [value as u8])
-        }
+        _ => little_endian(&tensor.int32_data, |value| [value as u8]),
     }
 }
 

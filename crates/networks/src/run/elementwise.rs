@@ -6,6 +6,7 @@
 use candle_core::{DType, Result, Tensor, WithDType, bail};
 
 use crate::graph::{Binary, Comparison, ElementType, Unary};
+use crate::narrow;
 
 pub(crate) fn unary(op: Unary, x: &Tensor) -> Result<Tensor> {
     if op == Unary::Not {
@@ -140,6 +141,9 @@ pub(crate) fn parametric_relu(x: &Tensor, slope: &Tensor) -> Result<Tensor> {
 
 /// The same numbers as another type. Narrow integers wrap as in C, although they are stored wide.
 pub(crate) fn cast(x: &Tensor, to: ElementType) -> Result<Tensor> {
+    if narrow::layout(to).is_some() {
+        return narrowed(x, to, true);
+    }
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -150,6 +154,10 @@ pub(crate) fn cast(x: &Tensor, to: ElementType) -> Result<Tensor> {
         ElementType::F16 => return rounded(x, DType::F16),
         ElementType::BF16 => return rounded(x, DType::BF16),
         ElementType::F32 | ElementType::F64 => return float(x),
+        ElementType::I2 => |value| value << 62 >> 62,
+        ElementType::I4 => |value| value << 60 >> 60,
+        ElementType::U2 => |value| value & 3,
+        ElementType::U4 => |value| value & 15,
         ElementType::I8 => |value| i64::from(value as i8),
         ElementType::U8 => |value| i64::from(value as u8),
         ElementType::I16 => |value| i64::from(value as i16),
@@ -168,6 +176,16 @@ fn float(x: &Tensor) -> Result<Tensor> {
     } else {
         x.to_dtype(DType::F32)
     }
+}
+
+/// As a float of eight or four bits holds them, stored as before; beyond the largest of those that, where it `saturates`.
+pub(crate) fn narrowed(x: &Tensor, to: ElementType, saturates: bool) -> Result<Tensor> {
+    let Some(layout) = narrow::layout(to) else {
+        bail!("{to:?} is no narrow float");
+    };
+    in_f32(&float(x)?, |x| {
+        map(x, |value| layout.round(value, saturates))
+    })
 }
 
 /// As a shorter type holds them, stored as before.
@@ -193,16 +211,27 @@ pub(crate) fn quantize(
     along: Along,
     to: ElementType,
 ) -> Result<Tensor> {
+    let scaled = x
+        .to_dtype(DType::F32)?
+        .broadcast_div(&along.lay(&scale.to_dtype(DType::F32)?, x)?)?;
+    if narrow::layout(to).is_some() {
+        let shifted = match zero {
+            Some(zero) => scaled.broadcast_add(&along.lay(&zero.to_dtype(DType::F32)?, x)?)?,
+            None => scaled,
+        };
+        return narrowed(&shifted, to, true);
+    }
     let (low, high) = match to {
+        ElementType::I2 => (-2.0, 1.0),
+        ElementType::I4 => (-8.0, 7.0),
+        ElementType::U2 => (0.0, 3.0),
+        ElementType::U4 => (0.0, 15.0),
         ElementType::I8 => (-128.0, 127.0),
         ElementType::U8 => (0.0, 255.0),
         ElementType::I16 => (-32768.0, 32767.0),
         ElementType::U16 => (0.0, 65535.0),
         other => bail!("quantising to {other:?} is not supported"),
     };
-    let scaled = x
-        .to_dtype(DType::F32)?
-        .broadcast_div(&along.lay(&scale.to_dtype(DType::F32)?, x)?)?;
     let rounded = map(&scaled, f32::round_ties_even)?;
     let shifted = match zero {
         Some(zero) => rounded.broadcast_add(&along.lay(&zero.to_dtype(DType::F32)?, x)?)?,

@@ -58,7 +58,7 @@ pub(crate) fn max_positions(
     for (plane, values) in values.chunks(from).enumerate() {
         let mut winner = vec![0; to];
         let mut best = vec![f32::NEG_INFINITY; to];
-        kernel.visit(|to, from| {
+        kernel.window.visit(|to, from| {
             if values[from] > best[to] {
                 (winner[to], best[to]) = (from, values[from]);
             }
@@ -161,35 +161,6 @@ impl WindowPool {
             .max(1)
     }
 
-    /// Calls `visit(output index, input index)` for every pixel under every window of one channel.
-    fn visit(&self, mut visit: impl FnMut(usize, usize)) {
-        let w = &self.window;
-        let mut output = 0;
-        for d in 0..w.output[0] {
-            for h in 0..w.output[1] {
-                for at in 0..w.output[2] {
-                    for tap_d in 0..w.size[0] {
-                        let Some(z) = w.source(0, d, tap_d) else {
-                            continue;
-                        };
-                        for tap_h in 0..w.size[1] {
-                            let Some(y) = w.source(1, h, tap_h) else {
-                                continue;
-                            };
-                            let row = (z * w.input[1] + y) * w.input[2];
-                            for tap_w in 0..w.size[2] {
-                                if let Some(x) = w.source(2, at, tap_w) {
-                                    visit(output, row + x);
-                                }
-                            }
-                        }
-                    }
-                    output += 1;
-                }
-            }
-        }
-    }
-
     fn divisors<T: WithDType>(&self) -> Vec<T> {
         let w = &self.window;
         let mut divisors = Vec::with_capacity(w.output_positions());
@@ -217,7 +188,7 @@ impl WindowPool {
                 PoolKind::Max => {
                     pooled.fill(T::from_f64(f64::NEG_INFINITY));
                     // NaN wins, as in PyTorch: a network that makes it must not look sound.
-                    self.visit(|to, from| {
+                    self.window.visit(|to, from| {
                         #[expect(clippy::neg_cmp_op_on_partial_ord, reason = "true of NaN")]
                         if !(x[from] <= pooled[to]) {
                             pooled[to] = x[from];
@@ -225,7 +196,7 @@ impl WindowPool {
                     });
                 }
                 PoolKind::Average => {
-                    self.visit(|to, from| pooled[to] += x[from]);
+                    self.window.visit(|to, from| pooled[to] += x[from]);
                     pooled
                         .iter_mut()
                         .zip(&divisors)
@@ -249,7 +220,7 @@ impl WindowPool {
         planes.for_each(|((result, x), gradient)| match self.kind {
             PoolKind::Max => {
                 let mut winner = vec![usize::MAX; to];
-                self.visit(|to, from| {
+                self.window.visit(|to, from| {
                     if winner[to] == usize::MAX || x[from] > x[winner[to]] {
                         winner[to] = from;
                     }
@@ -260,7 +231,9 @@ impl WindowPool {
                     }
                 }
             }
-            PoolKind::Average => self.visit(|to, from| result[from] += gradient[to] / divisors[to]),
+            PoolKind::Average => self
+                .window
+                .visit(|to, from| result[from] += gradient[to] / divisors[to]),
         });
         result
     }

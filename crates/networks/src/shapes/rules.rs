@@ -9,18 +9,18 @@ use super::{Value, elements, is_countable};
 use crate::graph::{MaxPoolPositions, Op, PoolKind};
 use crate::window::Window;
 
-type Dims = Vec<usize>;
+pub(crate) type Dims = Vec<usize>;
 
 /// A node's inputs before running.
-pub(super) struct Arguments<'a>(pub &'a [Option<&'a Value>]);
+pub(crate) struct Arguments<'a>(pub(super) &'a [Option<&'a Value>]);
 
 impl<'a> Arguments<'a> {
-    fn dims(&self, index: usize) -> Result<&'a [usize], String> {
+    pub(crate) fn dims(&self, index: usize) -> Result<&'a [usize], String> {
         self.optional(index)
             .ok_or_else(|| format!("input {index} is missing"))
     }
 
-    fn optional(&self, index: usize) -> Option<&'a [usize]> {
+    pub(crate) fn optional(&self, index: usize) -> Option<&'a [usize]> {
         Some(&self.value(index)?.dims)
     }
 
@@ -29,15 +29,15 @@ impl<'a> Arguments<'a> {
     }
 
     /// The elements of an integer input that a shape depends on.
-    fn integers(&self, index: usize) -> Result<Vec<i64>, String> {
+    pub(crate) fn integers(&self, index: usize) -> Result<Vec<i64>, String> {
         self.elements(index, DType::I64)
     }
 
-    fn optional_integers(&self, index: usize) -> Result<Option<Vec<i64>>, String> {
+    pub(crate) fn optional_integers(&self, index: usize) -> Result<Option<Vec<i64>>, String> {
         self.value(index).map(|_| self.integers(index)).transpose()
     }
 
-    fn elements<T: candle_core::WithDType>(
+    pub(crate) fn elements<T: candle_core::WithDType>(
         &self,
         index: usize,
         dtype: DType,
@@ -120,18 +120,6 @@ pub(super) fn output_dims(
         }
         Op::MatMul => products::matmul(x()?, inputs.dims(1)?)?,
         Op::Einsum { equation } => products::einsum(equation, inputs)?,
-        Op::Lstm(attributes) => {
-            let [steps, batch, _] = *x()? else {
-                return Err(format!("[steps, batch, in] is needed, not {:?}", x()?));
-            };
-            let (hidden, directions) = (attributes.hidden, attributes.direction.backwards().len());
-            let last = vec![directions, batch, hidden];
-            return Ok(vec![
-                vec![steps, directions, batch, hidden],
-                last.clone(),
-                last,
-            ]);
-        }
         Op::BatchNorm(_)
         | Op::InstanceNorm { .. }
         | Op::LayerNorm { .. }
@@ -332,12 +320,13 @@ pub(super) fn output_dims(
         Op::Range => vec![range_length(inputs)?],
         Op::Shape { start, end } => vec![shape_range(*start, *end, x()?.len()).len()],
         Op::Size => Vec::new(),
+        Op::Listed(listed) => return listed.operator().dims(inputs),
     };
     Ok(vec![dims])
 }
 
 /// `axis`, counted from the end where negative.
-fn normalise(axis: i64, rank: usize) -> Result<usize, String> {
+pub(crate) fn normalise(axis: i64, rank: usize) -> Result<usize, String> {
     let from_start = if axis < 0 { axis + rank as i64 } else { axis };
     usize::try_from(from_start)
         .ok()
@@ -349,7 +338,7 @@ fn normalised(axes: &[i64], rank: usize) -> Result<Vec<usize>, String> {
     axes.iter().map(|axis| normalise(*axis, rank)).collect()
 }
 
-fn lengths(values: &[i64]) -> Result<Dims, String> {
+pub(crate) fn lengths(values: &[i64]) -> Result<Dims, String> {
     let length = |value: &i64| usize::try_from(*value).map_err(|_| format!("a length of {value}"));
     values.iter().map(length).collect()
 }

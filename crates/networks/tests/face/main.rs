@@ -17,6 +17,7 @@ mod masks;
 mod models;
 mod onnx;
 mod onnx_files;
+mod operators;
 mod side_files;
 mod training;
 mod zoo;

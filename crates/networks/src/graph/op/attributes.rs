@@ -22,31 +22,6 @@ pub struct ConvTranspose {
     pub groups: usize,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lstm {
-    pub hidden: usize,
-    pub direction: Direction,
-}
-
-/// Which way a recurrent layer reads its sequence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    Forward,
-    Reverse,
-    Both,
-}
-
-impl Direction {
-    /// For each of its readings, whether that begins at the end.
-    pub fn backwards(self) -> &'static [bool] {
-        match self {
-            Self::Forward => &[false],
-            Self::Reverse => &[true],
-            Self::Both => &[false, true],
-        }
-    }
-}
-
 /// How the border of an image is filled, for convolution and pooling.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Padding {
@@ -217,6 +192,17 @@ pub enum ElementType {
     BF16,
     F32,
     F64,
+    /// Eight bits: a sign, four of exponent and three of mantissa, finite numbers only.
+    F8E4M3FN,
+    /// The same without −0.
+    F8E4M3FNUZ,
+    F8E5M2,
+    F8E5M2FNUZ,
+    F4E2M1,
+    I2,
+    I4,
+    U2,
+    U4,
     I8,
     I16,
     I32,
@@ -231,6 +217,7 @@ pub enum ElementType {
 impl ElementType {
     pub fn is_float(self) -> bool {
         matches!(self, Self::F16 | Self::BF16 | Self::F32 | Self::F64)
+            || crate::narrow::layout(self).is_some()
     }
 }
 

@@ -12,7 +12,6 @@ impl Op {
             Self::Gemm(_) => "Gemm",
             Self::MatMul => "MatMul",
             Self::Einsum { .. } => "Einsum",
-            Self::Lstm(_) => "LSTM",
             Self::BatchNorm(_) => "BatchNormalization",
             Self::InstanceNorm { .. } => "InstanceNormalization",
             Self::LayerNorm { .. } => "LayerNormalization",
@@ -77,6 +76,7 @@ impl Op {
             Self::Range => "Range",
             Self::Shape { .. } => "Shape",
             Self::Size => "Size",
+            Self::Listed(listed) => listed.operator().name(),
         }
     }
 }

@@ -4,8 +4,8 @@ use super::{
     Encoder, OnnxError, Result, data_type, flag, float, int, ints, of_literal, raw, sizes, text,
 };
 use crate::{
-    Combine, DepthToSpaceMode, Direction, KeepAspect, Literal, Node, Op, PadMode, Padding, Pool,
-    PoolKind, Resize, ResizeCoordinates, ResizeMode, ResizeRounding, Scalar,
+    Combine, DepthToSpaceMode, KeepAspect, Literal, Node, Op, PadMode, Padding, Pool, PoolKind,
+    Resize, ResizeCoordinates, ResizeMode, ResizeRounding, Scalar,
     onnx::proto::{AttributeProto, attribute_proto::AttributeType, tensor_proto::DataType},
 };
 
@@ -48,24 +48,6 @@ impl Encoder {
                     vec![unused, outputs[0].clone()],
                     attributes,
                 );
-                return Ok(());
-            }
-            Op::Lstm(lstm) => {
-                // Sequence lengths, which nothing here has, come between the weights and the states.
-                let mut inputs = inputs;
-                if inputs.len() > 4 {
-                    inputs.insert(4, String::new());
-                }
-                let direction = match lstm.direction {
-                    Direction::Forward => "forward",
-                    Direction::Reverse => "reverse",
-                    Direction::Both => "bidirectional",
-                };
-                let attributes = vec![
-                    int("hidden_size", super::signed(lstm.hidden)),
-                    text("direction", direction),
-                ];
-                self.push(&node.name, "LSTM", inputs, outputs, attributes);
                 return Ok(());
             }
             Op::Dropout { .. } => {
@@ -301,6 +283,7 @@ fn attributes(op: &Op, outputs: usize) -> Vec<AttributeProto> {
             .into_iter()
             .flatten()
             .collect(),
+        Op::Listed(listed) => listed.operator().attributes(),
         _ => Vec::new(),
     }
 }
@@ -313,7 +296,7 @@ fn padding(padding: &Padding) -> Vec<AttributeProto> {
     }
 }
 
-fn pool(attributes: &Pool) -> Vec<AttributeProto> {
+pub(crate) fn pool(attributes: &Pool) -> Vec<AttributeProto> {
     let mut of_both = vec![
         sizes("kernel_shape", &attributes.window),
         sizes("strides", &attributes.stride),

@@ -1,7 +1,9 @@
 //! What opset 23 made single operators of transformers' parts, written out in the operators that it was before.
 
 use super::{Apply, Importer, Result, Value, flow, flows};
-use crate::{Activation, Binary, Comparison, Literal, Op, Reduce, Reduction, Unary, ValueId};
+use crate::{
+    Activation, Binary, Comparison, Literal, Op, PadMode, Reduce, Reduction, Unary, ValueId,
+};
 
 /// The dimensions of `[batch, heads, length, size]`.
 const BATCH_LENGTH_HEADS_SIZE: [usize; 4] = [0, 2, 1, 3];
@@ -19,9 +21,6 @@ impl Importer<'_> {
 
     /// softmax(scale·Q·Kᵀ + mask)·V for each head; Y, then the keys and values that it used, then what became of Q·Kᵀ by then.
     fn attention(&mut self, apply: &Apply<'_>) -> Result<Option<Vec<Value>>> {
-        if apply.optional(6).is_some() {
-            return Err(apply.fault("nonpad_kv_seqlen is not supported"));
-        }
         let query = self.heads(apply, 0, "q_num_heads")?;
         let mut keys = self.heads(apply, 1, "kv_num_heads")?;
         let mut values = self.heads(apply, 2, "kv_num_heads")?;
@@ -64,10 +63,14 @@ impl Importer<'_> {
         }
         let capped = scores;
         if let Some(mask) = self.optional(apply, 3) {
+            let mask = self.lengthened(apply, mask, scores);
             scores = self.masked(apply, scores, mask);
         }
         if apply.flag("is_causal") {
             scores = self.causal(apply, scores, query, past);
+        }
+        if let Some(lengths) = self.optional(apply, 6) {
+            scores = self.without_padding(apply, scores, lengths);
         }
         let weights = self.emit(apply, Op::Softmax { axis: -1 }, &[scores]);
         let mut output = self.emit(apply, Op::MatMul, &[weights, values]);
@@ -98,22 +101,20 @@ impl Importer<'_> {
     }
 
     /// The length of a dimension that is the same for every batch.
-    pub(super) fn length(&mut self, apply: &Apply<'_>, x: ValueId, dimension: i64) -> Result<i64> {
+    pub(crate) fn length(&mut self, apply: &Apply<'_>, x: ValueId, dimension: i64) -> Result<i64> {
         let length = self.dimension(apply, x, dimension);
-        self.condition(&Value::Flow(length))
-            .ok_or_else(|| apply.fault("its heads depend on the image"))
+        self.condition(&Value::Flow(length)).ok_or_else(|| {
+            apply.fault(format!(
+                "its length along axis {dimension} depends on the image"
+            ))
+        })
     }
 
-    fn dimension(&mut self, apply: &Apply<'_>, x: ValueId, dimension: i64) -> ValueId {
-        let end = Some(dimension + 1);
-        self.emit(
-            apply,
-            Op::Shape {
-                start: dimension,
-                end,
-            },
-            &[x],
-        )
+    /// The length of a dimension, counted from the end where negative: a vector of one integer.
+    fn dimension(&mut self, apply: &Apply<'_>, x: ValueId, start: i64) -> ValueId {
+        // Behind the last dimension there is none.
+        let end = start.checked_add(1).filter(|end| *end != 0);
+        self.emit(apply, Op::Shape { start, end }, &[x])
     }
 
     fn capped(&mut self, apply: &Apply<'_>, scores: ValueId, softcap: f64) -> ValueId {
@@ -133,6 +134,55 @@ impl Importer<'_> {
         }
     }
 
+    /// A mask that is shorter than the keys lets the rest of them unseen.
+    fn lengthened(&mut self, apply: &Apply<'_>, mask: ValueId, scores: ValueId) -> ValueId {
+        let [own, keys] = [mask, scores].map(|of| {
+            let length = self.dimension(apply, of, -1);
+            self.condition(&Value::Flow(length))
+        });
+        let Some(missing) = keys
+            .zip(own)
+            .map(|(keys, own)| keys - own)
+            .filter(|more| *more > 0)
+        else {
+            return mask;
+        };
+        let never = self.float(apply, "never", f64::NEG_INFINITY);
+        let mask = if self.origins.is_boolean(mask) {
+            let seen = self.float(apply, "seen", 0.0);
+            self.emit(apply, Op::Where, &[mask, seen, never])
+        } else {
+            mask
+        };
+        let pads = self.integers(apply, "missing", &[0, missing]);
+        let last = self.integers(apply, "last", &[-1]);
+        self.emit(
+            apply,
+            Op::Pad(PadMode::Constant),
+            &[mask, pads, never, last],
+        )
+    }
+
+    /// Of each image's keys as many are seen as its length says.
+    fn without_padding(&mut self, apply: &Apply<'_>, scores: ValueId, lengths: ValueId) -> ValueId {
+        let places = self.places(apply, scores, 3);
+        let axes = self.integers(apply, "behind_batch", &[1, 2, 3]);
+        let lengths = self.emit(apply, Op::Unsqueeze, &[lengths, axes]);
+        let seen = self.emit(apply, Op::Compare(Comparison::Less), &[places, lengths]);
+        let never = self.float(apply, "never", f64::NEG_INFINITY);
+        self.emit(apply, Op::Where, &[seen, scores, never])
+    }
+
+    /// 0, 1, … along a dimension.
+    fn places(&mut self, apply: &Apply<'_>, of: ValueId, dimension: i64) -> ValueId {
+        let [zero, one] = [("zero", 0), ("one", 1)].map(|(name, value)| {
+            self.literal(&format!("{}/{name}", apply.name), Literal::integer(value))
+        });
+        let length = self.dimension(apply, of, dimension);
+        let length = self.emit(apply, Op::Squeeze, &[length]);
+        self.emit(apply, Op::Range, &[zero, length, one])
+    }
+
     /// Each query sees the keys up to its own place, and all that came before this call.
     fn causal(
         &mut self,
@@ -141,18 +191,8 @@ impl Importer<'_> {
         query: ValueId,
         past: Option<ValueId>,
     ) -> ValueId {
-        let scalar = |this: &mut Self, name: &str, value| {
-            let name = format!("{}/{name}", apply.name);
-            this.builder.constant(&name, Literal::integer(value))
-        };
-        let (zero, one) = (scalar(self, "zero", 0), scalar(self, "one", 1));
-        let places = |this: &mut Self, of: ValueId, dimension| {
-            let length = this.dimension(apply, of, dimension);
-            let length = this.emit(apply, Op::Squeeze, &[length]);
-            this.emit(apply, Op::Range, &[zero, length, one])
-        };
-        let mut queries = places(self, query, 2);
-        let keys = places(self, scores, 3);
+        let mut queries = self.places(apply, query, 2);
+        let keys = self.places(apply, scores, 3);
         if let Some(past) = past {
             let before = self.dimension(apply, past, 2);
             queries = self.emit(apply, Op::Binary(Binary::Add), &[queries, before]);

@@ -1,8 +1,9 @@
 //! Activations, arithmetic, comparisons, casts, quantisation.
 
 use super::{Apply, Importer, Result, Value, flow};
+use crate::operators::NarrowCast;
 use crate::{
-    Activation, Binary, Comparison, ElementType, Op, ParameterKind, Unary, ValueId,
+    Activation, Binary, Comparison, ElementType, Op, Unary, ValueId,
     onnx::{Stored, tensor::element_type},
 };
 
@@ -23,6 +24,19 @@ impl Importer<'_> {
         }
         match apply.operator {
             "Clip" => self.clip(apply),
+            // Of one sign, or of none.
+            "IsInf" => {
+                let infinity = match (
+                    apply.int("detect_positive", 1),
+                    apply.int("detect_negative", 1),
+                ) {
+                    (0, 0) => f64::NAN,
+                    (0, _) => f64::NEG_INFINITY,
+                    _ => f64::INFINITY,
+                };
+                let (x, infinity) = (self.first(apply)?, self.float(apply, "infinity", infinity));
+                flow(self.emit(apply, Op::Compare(Comparison::Equal), &[x, infinity]))
+            }
             "PRelu" => {
                 let (x, slope) = (self.first(apply)?, self.buffer(apply.input(1)?));
                 flow(self.emit(apply, Op::PRelu, &[x, slope]))
@@ -43,13 +57,13 @@ impl Importer<'_> {
             }
             "Cast" => {
                 let to = element_type(&apply.name, i32::try_from(apply.int("to", 0)).unwrap_or(0))?;
-                self.unary(apply, Op::Cast { to })
+                self.cast(apply, to)
             }
             "CastLike" => {
                 // Every float is stored as one type when the network runs: what a constant is says the file alone.
                 let like = apply.optional(1).and_then(Value::stored);
                 if let Some(to) = like.map(|like| like.element) {
-                    return self.unary(apply, Op::Cast { to });
+                    return self.cast(apply, to);
                 }
                 let (x, like) = (self.first(apply)?, self.operand(apply, 1)?);
                 flow(self.emit(apply, Op::CastLike, &[x, like]))
@@ -63,6 +77,14 @@ impl Importer<'_> {
     fn unary(&mut self, apply: &Apply<'_>, op: Op) -> Result<Option<Vec<Value>>> {
         let x = self.first(apply)?;
         flow(self.emit(apply, op, &[x]))
+    }
+
+    /// Beyond the largest of a narrow float that is taken, unless a file says otherwise.
+    fn cast(&mut self, apply: &Apply<'_>, to: ElementType) -> Result<Option<Vec<Value>>> {
+        if apply.int("saturate", 1) == 0 && crate::narrow::layout(to).is_some() {
+            return self.unary(apply, NarrowCast { to }.into());
+        }
+        self.unary(apply, Op::Cast { to })
     }
 
     /// A binary operator over two operands, or over any number for `Sum`, `Min` and `Max`.
@@ -124,7 +146,7 @@ impl Importer<'_> {
         } else {
             let declared = i32::try_from(apply.int("output_dtype", 0)).unwrap_or(0);
             let zero = apply.optional(2);
-            let to = match zero.and_then(|zero| self.element_of(zero)) {
+            let to = match zero.and_then(|zero| self.element(zero)) {
                 Some(element) => element,
                 None if declared != 0 => element_type(&apply.name, declared)?,
                 None if zero.is_none() => ElementType::U8,
@@ -137,11 +159,10 @@ impl Importer<'_> {
             Op::QuantizeLinear { axis, block, to }
         };
         // Weights that the file holds as integers.
-        let x = match apply.input(0)? {
-            Value::Constant(weights) if apply.operator == "DequantizeLinear" => {
-                self.parameter(weights, ParameterKind::Trainable)
-            }
-            other => self.id(other),
+        let x = if apply.operator == "DequantizeLinear" {
+            self.weight_of_integers(apply.input(0)?)
+        } else {
+            self.first(apply)?
         };
         let inputs = vec![
             Some(x),
@@ -152,7 +173,7 @@ impl Importer<'_> {
     }
 
     /// How a value's elements are stored, where the file holds it or casts it.
-    fn element_of(&self, value: &Value) -> Option<ElementType> {
+    pub(crate) fn element(&self, value: &Value) -> Option<ElementType> {
         let computed = match value {
             Value::Constant(constant) => return Some(constant.stored.element),
             Value::Flow(id) => self.builder.computing(*id)?,
@@ -214,7 +235,9 @@ fn unary(apply: &Apply<'_>) -> Option<Unary> {
         "Round" => Unary::Round,
         "Not" => Unary::Not,
         "IsNaN" => Unary::IsNaN,
-        "IsInf" if apply.attributes.is_empty() => Unary::IsInf,
+        "IsInf" if apply.int("detect_positive", 1) != 0 && apply.int("detect_negative", 1) != 0 => {
+            Unary::IsInf
+        }
         _ => return None,
     })
 }

@@ -5,12 +5,12 @@ use crate::{Literal, Op, ValueId};
 
 impl Importer<'_> {
     /// Adds an operator with one output, which bears the node's first output's name.
-    pub(super) fn emit(&mut self, apply: &Apply<'_>, op: Op, inputs: &[ValueId]) -> ValueId {
+    pub(crate) fn emit(&mut self, apply: &Apply<'_>, op: Op, inputs: &[ValueId]) -> ValueId {
         self.emit_all(apply, op, inputs.iter().copied().map(Some).collect(), 1)[0]
     }
 
     /// Adds an operator with `count` outputs and optional inputs, of which absent last ones are dropped.
-    pub(super) fn emit_all(
+    pub(crate) fn emit_all(
         &mut self,
         apply: &Apply<'_>,
         op: Op,
@@ -37,7 +37,7 @@ impl Importer<'_> {
     }
 
     /// All dimensions of a value.
-    pub(super) fn shape_of(&mut self, apply: &Apply<'_>, x: ValueId) -> ValueId {
+    pub(crate) fn shape_of(&mut self, apply: &Apply<'_>, x: ValueId) -> ValueId {
         let all = Op::Shape {
             start: 0,
             end: None,
@@ -46,7 +46,7 @@ impl Importer<'_> {
     }
 
     /// A vector of integers that belongs to the node.
-    pub(super) fn integers(&mut self, apply: &Apply<'_>, what: &str, values: &[i64]) -> ValueId {
+    pub(crate) fn integers(&mut self, apply: &Apply<'_>, what: &str, values: &[i64]) -> ValueId {
         self.builder
             .constant(&format!("{}/{what}", apply.name), Literal::integers(values))
     }
@@ -56,30 +56,35 @@ impl Importer<'_> {
         clippy::cast_possible_truncation,
         reason = "attributes are single precision"
     )]
-    pub(super) fn float(&mut self, apply: &Apply<'_>, what: &str, value: f64) -> ValueId {
+    pub(crate) fn float(&mut self, apply: &Apply<'_>, what: &str, value: f64) -> ValueId {
         self.builder.constant(
             &format!("{}/{what}", apply.name),
             Literal::float(value as f32),
         )
     }
 
+    /// A constant of the network under its own name.
+    pub(crate) fn literal(&mut self, name: &str, literal: Literal) -> ValueId {
+        self.builder.constant(name, literal)
+    }
+
     /// All the node's inputs as they are.
-    pub(super) fn ids(&mut self, apply: &Apply<'_>) -> Vec<Option<ValueId>> {
+    pub(crate) fn ids(&mut self, apply: &Apply<'_>) -> Vec<Option<ValueId>> {
         (0..apply.inputs.len())
             .map(|index| self.optional(apply, index))
             .collect()
     }
 
     /// The node's only operand, or its first.
-    pub(super) fn first(&mut self, apply: &Apply<'_>) -> Result<ValueId> {
+    pub(crate) fn first(&mut self, apply: &Apply<'_>) -> Result<ValueId> {
         self.operand(apply, 0)
     }
 
-    pub(super) fn operand(&mut self, apply: &Apply<'_>, index: usize) -> Result<ValueId> {
+    pub(crate) fn operand(&mut self, apply: &Apply<'_>, index: usize) -> Result<ValueId> {
         Ok(self.id(apply.input(index)?))
     }
 
-    pub(super) fn optional(&mut self, apply: &Apply<'_>, index: usize) -> Option<ValueId> {
+    pub(crate) fn optional(&mut self, apply: &Apply<'_>, index: usize) -> Option<ValueId> {
         apply.optional(index).map(|value| self.id(value))
     }
 

@@ -2,8 +2,8 @@
 
 use super::{Apply, Importer, Result, Value, flow, flows};
 use crate::{
-    BatchNorm, Binary, ConvTranspose, Convolution, Direction, Gemm, LocalResponseNorm, Lstm,
-    MaxPoolPositions, Op, Padding, Pool, PoolKind, Reduce, Reduction, Scalar, Unary, ValueId,
+    BatchNorm, Binary, ConvTranspose, Convolution, Gemm, LocalResponseNorm, MaxPoolPositions, Op,
+    Padding, Pool, PoolKind, Reduce, Reduction, Scalar, Unary, ValueId,
 };
 
 impl Importer<'_> {
@@ -31,7 +31,6 @@ impl Importer<'_> {
                     1,
                 ))
             }
-            "LSTM" => self.lstm(apply),
             "BatchNormalization" => self.batch_norm(apply),
             "InstanceNormalization" => {
                 let inputs = self.scaled(apply)?;
@@ -74,20 +73,7 @@ impl Importer<'_> {
 
     fn convolution(&mut self, apply: &Apply<'_>) -> Result<Option<Vec<Value>>> {
         let weight = apply.input(1)?;
-        let rank = match (weight.stored(), apply.ints("kernel_shape")) {
-            (Some(stored), _) => stored.dims.len().saturating_sub(2),
-            (None, Some(window)) => window.len(),
-            (None, None) => 2,
-        };
-        if rank == 0 {
-            return Err(apply.fault("its weights have no spatial dimension"));
-        }
-        let op = Op::Convolution(Convolution {
-            stride: apply.steps("strides", rank)?,
-            dilation: apply.steps("dilations", rank)?,
-            padding: padding(apply, rank)?,
-            groups: apply.size("group", 1)?.max(1),
-        });
+        let op = Op::Convolution(apply.convolution(weight)?);
         if holds_batch_norm(weight, apply.optional(2)) {
             self.builder.mark_folded();
         }
@@ -102,25 +88,62 @@ impl Importer<'_> {
             (Some(stored), _) => stored.dims.len().saturating_sub(2),
             (None, window) => window.map_or(2, <[i64]>::len),
         };
-        let Padding::Explicit { begin, end } = padding(apply, rank)? else {
-            return Err(apply.fault("auto_pad is not supported"));
-        };
-        if apply.has("output_shape") {
-            return Err(apply.fault("output_shape is not supported"));
-        }
-        let op = ConvTranspose {
+        let mut op = ConvTranspose {
             stride: apply.steps("strides", rank)?,
             dilation: apply.steps("dilations", rank)?,
-            begin,
-            end,
+            begin: vec![0; rank],
+            end: vec![0; rank],
             output_padding: apply
                 .sizes("output_padding")?
                 .unwrap_or_else(|| vec![0; rank]),
             groups: apply.size("group", 1)?.max(1),
         };
+        match padding(apply, rank)? {
+            Padding::Explicit { begin, end } if !apply.has("output_shape") => {
+                (op.begin, op.end) = (begin, end);
+            }
+            padding => self.crop(apply, &mut op, padding == Padding::SameUpper)?,
+        }
         let bias = apply.optional(2).map(|bias| self.weight(bias));
         let inputs = vec![Some(self.first(apply)?), Some(self.weight(weight)), bias];
         flows(self.emit_all(apply, Op::ConvTranspose(op), inputs, 1))
+    }
+
+    /// Crops a transposed convolution to the size that is asked for; an odd pixel goes at the end where `upper`.
+    fn crop(&mut self, apply: &Apply<'_>, op: &mut ConvTranspose, upper: bool) -> Result<()> {
+        let (x, weight) = (self.first(apply)?, self.weight(apply.input(1)?));
+        let asked = apply.sizes("output_shape")?;
+        for axis in 0..op.stride.len() {
+            let mut length = |of| {
+                let at = i64::try_from(axis + 2).unwrap_or(i64::MAX);
+                let length = self.length(apply, of, at)?;
+                Ok::<_, crate::onnx::OnnxError>(usize::try_from(length).unwrap_or(0))
+            };
+            let (from, window): (usize, usize) = (length(x)?, length(weight)?);
+            // The last of what is given are the spatial dimensions.
+            let to = match &asked {
+                Some(asked) => (axis + asked.len())
+                    .checked_sub(op.stride.len())
+                    .and_then(|at| asked.get(at).copied()),
+                None => from.checked_mul(op.stride[axis]),
+            };
+            let full = from
+                .saturating_sub(1)
+                .checked_mul(op.stride[axis])
+                .and_then(|full| full.checked_add(op.output_padding.get(axis).copied()?))
+                .and_then(|full| {
+                    full.checked_add(window.checked_sub(1)?.checked_mul(op.dilation[axis])? + 1)
+                });
+            let Some((full, to)) = full.zip(to) else {
+                return Err(apply.fault("its output_shape does not fit its window"));
+            };
+            // What is asked for beyond the last window is empty.
+            op.output_padding[axis] += to.saturating_sub(full);
+            let cropped = full.saturating_sub(to);
+            let (less, more) = (cropped / 2, cropped - cropped / 2);
+            (op.begin[axis], op.end[axis]) = if upper { (less, more) } else { (more, less) };
+        }
+        Ok(())
     }
 
     fn gemm(&mut self, apply: &Apply<'_>) -> Result<Option<Vec<Value>>> {
@@ -155,44 +178,6 @@ impl Importer<'_> {
             c.map(|c| self.weight(c)),
         ];
         flows(self.emit_all(apply, op, inputs, 1))
-    }
-
-    fn lstm(&mut self, apply: &Apply<'_>) -> Result<Option<Vec<Value>>> {
-        let unusual = ["activations", "activation_alpha", "activation_beta", "clip"]
-            .into_iter()
-            .find(|name| apply.has(name));
-        let unusual = unusual.or_else(|| {
-            ["layout", "input_forget"]
-                .into_iter()
-                .find(|name| apply.flag(name))
-        });
-        if let Some(name) = unusual {
-            return Err(apply.fault(format!("{name} is not supported")));
-        }
-        for (index, name) in [(4, "sequence_lens"), (7, "P")] {
-            if apply.optional(index).is_some() {
-                return Err(apply.fault(format!("{name} is not supported")));
-            }
-        }
-        let op = Lstm {
-            hidden: apply.size("hidden_size", 0)?,
-            direction: match apply.text("direction")?.unwrap_or("forward") {
-                "forward" => Direction::Forward,
-                "reverse" => Direction::Reverse,
-                "bidirectional" => Direction::Both,
-                other => return Err(apply.fault(format!("direction {other:?} is unknown"))),
-            },
-        };
-        let weights =
-            [1, 2, 3].map(|index| apply.optional(index).map(|weight| self.weight(weight)));
-        let states = [5, 6].map(|index| self.optional(apply, index));
-        let inputs = [
-            vec![Some(self.first(apply)?)],
-            weights.to_vec(),
-            states.to_vec(),
-        ]
-        .concat();
-        flows(self.emit_all(apply, Op::Lstm(op), inputs, 3))
     }
 
     fn batch_norm(&mut self, apply: &Apply<'_>) -> Result<Option<Vec<Value>>> {
@@ -319,22 +304,7 @@ impl Importer<'_> {
     }
 
     fn pool(&mut self, apply: &Apply<'_>, kind: PoolKind) -> Result<Option<Vec<Value>>> {
-        let window = apply
-            .sizes("kernel_shape")?
-            .ok_or_else(|| apply.fault("kernel_shape is missing"))?;
-        let rank = window.len();
-        if rank == 0 || window.contains(&0) {
-            return Err(apply.fault(format!("kernel_shape is {window:?}")));
-        }
-        let pool = Pool {
-            kind,
-            stride: apply.steps("strides", rank)?,
-            dilation: apply.steps("dilations", rank)?,
-            padding: padding(apply, rank)?,
-            ceil_mode: apply.flag("ceil_mode"),
-            count_include_pad: apply.flag("count_include_pad"),
-            window,
-        };
+        let pool = apply.window(kind)?;
         let x = self.first(apply)?;
         let mut results = vec![self.emit(apply, Op::Pool(pool.clone()), &[x])];
         if kind == PoolKind::Max && apply.outputs.len() > 1 {
@@ -366,6 +336,46 @@ impl Importer<'_> {
             results.push(self.emit(apply, Op::ConstantOfShape(Scalar::Bool(true)), &[shape]));
         }
         flows(results)
+    }
+}
+
+impl Apply<'_> {
+    /// The attributes of a convolution with these weights.
+    pub fn convolution(&self, weight: &Value) -> Result<Convolution> {
+        let rank = match (weight.stored(), self.ints("kernel_shape")) {
+            (Some(stored), _) => stored.dims.len().saturating_sub(2),
+            (None, Some(window)) => window.len(),
+            (None, None) => 2,
+        };
+        if rank == 0 {
+            return Err(self.fault("its weights have no spatial dimension"));
+        }
+        Ok(Convolution {
+            stride: self.steps("strides", rank)?,
+            dilation: self.steps("dilations", rank)?,
+            padding: padding(self, rank)?,
+            groups: self.size("group", 1)?.max(1),
+        })
+    }
+
+    /// The window of a pooling operator.
+    pub fn window(&self, kind: PoolKind) -> Result<Pool> {
+        let window = self
+            .sizes("kernel_shape")?
+            .ok_or_else(|| self.fault("kernel_shape is missing"))?;
+        let rank = window.len();
+        if rank == 0 || window.contains(&0) {
+            return Err(self.fault(format!("kernel_shape is {window:?}")));
+        }
+        Ok(Pool {
+            kind,
+            stride: self.steps("strides", rank)?,
+            dilation: self.steps("dilations", rank)?,
+            padding: padding(self, rank)?,
+            ceil_mode: self.flag("ceil_mode"),
+            count_include_pad: self.flag("count_include_pad"),
+            window,
+        })
     }
 }
 

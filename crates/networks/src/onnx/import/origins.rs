@@ -114,14 +114,13 @@ fn kept_type(op: &Op) -> Option<usize> {
 /// The operands that a node's result is made of: not shapes, indices or statistics.
 fn contents(node: &Node) -> Vec<ValueId> {
     let inputs = node.inputs.as_slice();
-    let (from, to) = match node.op {
+    let (from, to) = match &node.op {
         Op::Convolution(_)
         | Op::ConvTranspose(_)
         | Op::Linear
         | Op::Gemm(_)
         | Op::MatMul
         | Op::Einsum { .. }
-        | Op::Lstm(_)
         | Op::InstanceNorm { .. }
         | Op::LayerNorm { .. }
         | Op::GroupNorm { .. }
@@ -129,6 +128,7 @@ fn contents(node: &Node) -> Vec<ValueId> {
         | Op::Binary(_)
         | Op::Concat { .. } => (0, inputs.len()),
         Op::BatchNorm(_) => (0, 3),
+        Op::Listed(listed) if listed.operator().is_weight_layer() => (0, inputs.len()),
         Op::Where => (1, 3),
         Op::ScatterElements { .. } | Op::ScatterNd(_) => {
             return [inputs.first(), inputs.get(2)]

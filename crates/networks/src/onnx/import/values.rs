@@ -9,17 +9,19 @@ use crate::{ParameterKind, ValueId};
 const SMALL: usize = 16;
 /// The same for integers: shapes, indices.
 const SMALL_INTEGERS: usize = 4096;
+/// As many as are followed without running.
+const MOST_IN_GRAPH: usize = 1 << 16;
 
 /// What a name in the file stands for.
 #[derive(Clone)]
-pub(in crate::onnx) enum Value {
+pub(crate) enum Value {
     /// Computed, or the image.
     Flow(ValueId),
     Constant(Rc<Constant>),
 }
 
 /// A tensor of the file's. It enters the network where it is first used.
-pub(in crate::onnx) struct Constant {
+pub(crate) struct Constant {
     pub(super) stored: Stored,
     /// As one of the weights.
     parameter: OnceCell<ValueId>,
@@ -72,7 +74,7 @@ impl Importer<'_> {
 
     /// The value as a layer's weights: counted among the network's parameters where the file holds it, or what it is
     /// computed from.
-    pub(super) fn weight(&mut self, value: &Value) -> ValueId {
+    pub(crate) fn weight(&mut self, value: &Value) -> ValueId {
         match value {
             Value::Constant(constant) if constant.stored.element.is_float() => {
                 self.parameter(constant, ParameterKind::Trainable)
@@ -83,6 +85,31 @@ impl Importer<'_> {
                 id
             }
         }
+    }
+
+    /// The same of weights that the file may hold as integers.
+    pub(crate) fn weight_of_integers(&mut self, value: &Value) -> ValueId {
+        match value {
+            Value::Constant(weights) => self.parameter(weights, ParameterKind::Trainable),
+            other => self.id(other),
+        }
+    }
+
+    /// The value as a constant of the graph where the file holds it, so that shapes may depend on its elements.
+    pub(crate) fn in_graph(&mut self, value: &Value) -> ValueId {
+        let Value::Constant(constant) = value else {
+            return self.id(value);
+        };
+        if let Some(id) = constant.literal.get() {
+            return *id;
+        }
+        if constant.stored.len() > MOST_IN_GRAPH {
+            return self.id(value);
+        }
+        let name = &constant.stored.name;
+        let id = self.builder.constant(name, constant.stored.literal());
+        self.origins.insert(id, constant);
+        *constant.literal.get_or_init(|| id)
     }
 
     /// The value as a layer's running statistics.
