@@ -5,5 +5,6 @@ mod challenge_files;
 mod challenges;
 mod connections;
 mod extractors;
+mod gates;
 mod server;
 mod sign_in;

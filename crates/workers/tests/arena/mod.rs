@@ -9,13 +9,14 @@ use referee_scoring::classes::ClassEntry;
 use referee_scoring::images::ImageList;
 use referee_scoring::labels::Labels;
 use referee_storage::StorageError;
-use referee_storage::accounts::{NewUser, create_user};
+use referee_storage::accounts::Role;
 use referee_storage::challenges::labels::{Added, add, rescore};
 use referee_storage::challenges::settings::{
     AfterClose, Change, Feedback, OutsideData, Primary, Ranking, Settings, change, create,
 };
 use referee_storage::challenges::{challenge, public_facts};
 use referee_storage::objects::ObjectStore;
+use referee_storage::registration::{Admission, NewUser, register};
 use referee_storage::submissions::intake::{Intake, NewSubmission, accept};
 use referee_storage::submissions::{Entry, Kind, Status, Submission, submission};
 use referee_storage::testing::TestDatabase;
@@ -444,17 +445,18 @@ impl Arena {
 }
 
 async fn person(database: &TestDatabase, handle: &str) -> Person {
-    let user = create_user(
+    let user = register(
         &database.api,
         NewUser {
             handle,
             email: None,
             password_hash: "not a hash",
-            first_is_administrator: false,
+            admission: Admission::Appointed(Role::Competitor),
         },
     )
     .await
     .expect("create")
+    .done()
     .expect("a free handle");
     Person {
         id: user.id,
