@@ -18,7 +18,7 @@ use uuid::Uuid;
 pub struct Server {
     pub db: TestDatabase,
     app: App,
-    router: Router,
+    pub router: Router,
     _objects: tempfile::TempDir,
 }
 
