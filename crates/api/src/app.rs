@@ -1,12 +1,11 @@
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use referee_storage::ApiDb;
 use referee_storage::objects::ObjectStore;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use crate::auth::FailedSignIns;
 use crate::board::Boards;
@@ -16,6 +15,8 @@ use crate::passwords::Passwords;
 use crate::peer::Peer;
 use crate::problem::Problem;
 use crate::shares::Shares;
+use crate::sign_ups::SignUps;
+use crate::slots::UploadSlots;
 
 /// What every handler works with. Clones share everything.
 #[derive(Clone)]
@@ -25,38 +26,32 @@ pub struct App {
     pub config: Arc<ApiConfig>,
     pub(crate) passwords: Passwords,
     pub(crate) failed_sign_ins: Arc<FailedSignIns>,
+    pub(crate) sign_ups: Arc<SignUps>,
+    /// Whether some request came through a proxy.
+    behind_proxy: Arc<AtomicBool>,
     /// Cancelled when the server is told to stop: open event streams end then.
     pub(crate) closing: CancellationToken,
     pub(crate) hub: Hub,
     pub(crate) boards: Boards,
-    uploads: Arc<Semaphore>,
-    /// Of those who upload now.
-    upload_shares: Arc<Shares<Uuid>>,
+    pub(crate) upload_slots: UploadSlots,
     streams: Arc<Semaphore>,
     /// Of the addresses that have streams open; unknown ones share one.
     stream_shares: Arc<Shares<Option<IpAddr>>>,
+    /// Of the addresses that download files now.
+    download_shares: Arc<Shares<Option<IpAddr>>>,
 }
 
 /// Event streams that may be open at the same time.
 const MAX_STREAMS: usize = 4_000;
 /// Of one address, behind which a whole school may be.
 const MAX_STREAMS_EACH: usize = 1_000;
-
-/// Uploads that one person may have under way at the same time, so that nobody takes every slot.
-const MAX_UPLOADS_EACH: usize = 8;
-/// How long a person's next upload waits for one of the others to end.
-const TURN: Duration = Duration::from_secs(5);
+/// Files that one address may download at the same time.
+const MAX_DOWNLOADS_EACH: usize = 256;
 
 /// A place among the open event streams, given back when it is dropped.
 pub(crate) struct StreamPlace {
     _share: OwnedSemaphorePermit,
     _place: OwnedSemaphorePermit,
-}
-
-/// A place among the uploads under way, given back when it is dropped.
-pub(crate) struct UploadSlot {
-    _share: OwnedSemaphorePermit,
-    _slot: OwnedSemaphorePermit,
 }
 
 impl App {
@@ -71,13 +66,43 @@ impl App {
             objects,
             passwords: Passwords::new(),
             failed_sign_ins: Arc::new(FailedSignIns::new()),
+            sign_ups: Arc::new(SignUps::new(config.sign_ups_per_hour)),
+            behind_proxy: Arc::default(),
             closing,
-            upload_shares: Arc::new(Shares::of(MAX_UPLOADS_EACH)),
-            uploads: Arc::new(Semaphore::new(config.max_upload_slots)),
+            upload_slots: UploadSlots::new(config.max_upload_slots),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             stream_shares: Arc::new(Shares::of(MAX_STREAMS_EACH)),
+            download_shares: Arc::new(Shares::of(MAX_DOWNLOADS_EACH)),
             config: Arc::new(config),
         }
+    }
+
+    /// Whether only people at this machine reach the server, as far as is known: nothing says that it is behind a proxy.
+    pub(crate) fn is_reached_from_this_machine_only(&self) -> bool {
+        self.config.listens_on_loopback
+            && self.config.public_url.is_none()
+            && !self.behind_proxy.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a request came through a proxy.
+    pub(crate) fn note_proxy(&self) {
+        self.behind_proxy.store(true, Ordering::Relaxed);
+    }
+
+    /// A place among the downloads under way to `peer`.
+    ///
+    /// # Errors
+    /// 429 with `Retry-After` where the address's share is taken.
+    pub(crate) fn download_place(&self, peer: Peer) -> Result<OwnedSemaphorePermit, Problem> {
+        let share = self.download_shares.of_holder(peer.network());
+        share.try_acquire_owned().map_err(|_| {
+            Problem::too_many(
+                30,
+                format!(
+                    "{MAX_DOWNLOADS_EACH} files are being downloaded to this address, the most for one; try again when one has arrived"
+                ),
+            )
+        })
     }
 
     /// A place among the open event streams for who listens at `peer`.
@@ -103,33 +128,6 @@ impl App {
         Ok(StreamPlace {
             _share: share,
             _place: place,
-        })
-    }
-
-    /// A place among the uploads under way. A person's ninth waits its turn for a few seconds.
-    ///
-    /// # Errors
-    /// 503 with `Retry-After` where all are taken, or the person's share is.
-    pub(crate) async fn upload_slot(&self, person: Uuid) -> Result<UploadSlot, Problem> {
-        let share = self.upload_shares.of_holder(person).acquire_owned();
-        let share = tokio::time::timeout(TURN, share).await;
-        let Ok(Ok(share)) = share else {
-            return Err(Problem::unavailable(
-                30,
-                format!(
-                    "you have {MAX_UPLOADS_EACH} uploads under way, the most for one person; try again when one has ended"
-                ),
-            ));
-        };
-        let slot = Arc::clone(&self.uploads).try_acquire_owned().map_err(|_| {
-            Problem::unavailable(
-                5,
-                "every upload slot of this server is taken; try again in a few seconds",
-            )
-        })?;
-        Ok(UploadSlot {
-            _share: share,
-            _slot: slot,
         })
     }
 }

@@ -10,13 +10,13 @@ use axum::middleware::Next;
 use axum::response::Response;
 use referee_storage::accounts::{self, Role, User};
 use referee_storage::audit;
-use sha2::{Digest, Sha256};
 use tokio::time::{Instant, timeout};
 
 use crate::app::App;
 use crate::passwords;
 use crate::peer::Peer;
 use crate::problem::Problem;
+use crate::secrets::secret_hash;
 use crate::shares::Shares;
 
 /// The name of the session cookie.
@@ -78,17 +78,47 @@ impl FromRequestParts<App> for MaybeSignedIn {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let user = if let Some(token) = bearer_token(&parts.headers) {
-            let user = accounts::user_of_token(&app.db, &secret_hash(token)).await?;
-            Some(user.ok_or_else(|| {
-                Problem::unauthorized(
-                    "this token is not known here; get another with `referee login HANDLE`",
-                )
-            })?)
-        } else if let Some(secret) = session_secret(&parts.headers) {
-            accounts::user_of_session(&app.db, &secret_hash(secret)).await?
+        Credential::of(&parts.headers).user(app).await.map(Self)
+    }
+}
+
+/// What a request says of who sends it, to be looked up now and again later.
+#[derive(Clone, Copy)]
+pub enum Credential {
+    /// The SHA-256 of a token.
+    Token([u8; 32]),
+    /// The SHA-256 of a session cookie's secret.
+    Session([u8; 32]),
+    None,
+}
+
+impl Credential {
+    pub fn of(headers: &HeaderMap) -> Self {
+        if let Some(token) = bearer_token(headers) {
+            Self::Token(secret_hash(token))
+        } else if let Some(secret) = session_secret(headers) {
+            Self::Session(secret_hash(secret))
         } else {
-            None
+            Self::None
+        }
+    }
+
+    /// Who that is now; nobody for a session that has ended.
+    ///
+    /// # Errors
+    /// 401 for a token that is not valid, 403 for a disabled account.
+    pub async fn user(&self, app: &App) -> Result<Option<User>, Problem> {
+        let user = match self {
+            Self::Token(hash) => {
+                let user = accounts::user_of_token(&app.db, hash).await?;
+                Some(user.ok_or_else(|| {
+                    Problem::unauthorized(
+                        "this token is not known here; get another with `referee login HANDLE`",
+                    )
+                })?)
+            }
+            Self::Session(hash) => accounts::user_of_session(&app.db, hash).await?,
+            Self::None => None,
         };
         if user.as_ref().is_some_and(|user| user.disabled) {
             return Err(disabled());
@@ -96,7 +126,43 @@ impl FromRequestParts<App> for MaybeSignedIn {
         if let Some(user) = &user {
             audit::identify(user.id);
         }
-        Ok(Self(user))
+        Ok(user)
+    }
+}
+
+/// Somebody who goes on listening after the request, for as long as they are who they were.
+pub struct Listener {
+    credential: Credential,
+    user: Option<User>,
+}
+
+impl FromRequestParts<App> for Listener {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let credential = Credential::of(&parts.headers);
+        let user = credential.user(app).await?;
+        Ok(Self { credential, user })
+    }
+}
+
+impl Listener {
+    pub fn user(&self) -> Option<&User> {
+        self.user.as_ref()
+    }
+
+    /// # Errors
+    /// 401 or 403 where the listener has signed out, was disabled, or has lost rights since; 5xx where nobody knows.
+    pub async fn is_still_there(&self, app: &App) -> Result<(), Problem> {
+        let Some(before) = &self.user else {
+            return Ok(());
+        };
+        let now = self.credential.user(app).await?;
+        let now = now.ok_or_else(not_signed_in)?;
+        if now.role < before.role {
+            return Err(Problem::forbidden("this account has another role by now"));
+        }
+        Ok(())
     }
 }
 
@@ -108,25 +174,6 @@ pub fn not_signed_in() -> Problem {
 /// The answer to whoever proved to be the holder of a disabled account.
 pub fn disabled() -> Problem {
     Problem::forbidden("this account is disabled; ask an administrator of this server")
-}
-
-/// A new secret of 256 random bits, in hexadecimal after `prefix`.
-pub fn new_secret(prefix: &str) -> Result<String, Problem> {
-    let mut bytes = [0_u8; 32];
-    getrandom::fill(&mut bytes).map_err(|error| Problem::internal(&error))?;
-    Ok(prefix.to_owned() + &hexadecimal(&bytes))
-}
-
-/// Two lower-case digits a byte.
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
-}
-
-/// What is stored of a secret. Without salt or stretching: it is as random as the hash itself.
-pub fn secret_hash(secret: &str) -> [u8; 32] {
-    Sha256::digest(secret).into()
 }
 
 /// The secret in the session cookie.
@@ -195,10 +242,18 @@ fn same_origin(app: &App, headers: &HeaderMap) -> bool {
 /// The handle that is guessed at, in lower case, and the network that guesses.
 type Guesser = (String, Option<IpAddr>);
 
+/// What is kept of somebody's failures.
+struct Failures {
+    count: u32,
+    since: Instant,
+    /// Of the stored hash of the password that was guessed at: guesses at another one count anew.
+    password: Option<[u8; 32]>,
+}
+
 /// Failed sign-ins by handle and network, in this process's memory: guessing is slowed down, and nobody can lock
 /// somebody else out from elsewhere.
 pub struct FailedSignIns {
-    failures: Mutex<HashMap<Guesser, (u32, Instant)>>,
+    failures: Mutex<HashMap<Guesser, Failures>>,
     /// A guesser's attempts are made one after the other: each has to know how the one before it ended.
     turns: Shares<Guesser>,
 }
@@ -216,7 +271,8 @@ impl FailedSignIns {
         }
     }
 
-    /// What `verify` finds, which nobody learns who has failed too often. To find nothing is a failure.
+    /// What `verify` finds, which nobody learns who has failed too often. To find nothing is a failure. Failures at the password
+    /// before `password_hash` do not count, so that a new one lifts the lock.
     ///
     /// # Errors
     /// 429 after too many failures, until the window that began with the first of them is over; 503 where too many attempts
@@ -224,6 +280,7 @@ impl FailedSignIns {
     pub async fn limit<T>(
         &self,
         handle: &str,
+        password_hash: Option<&str>,
         peer: Peer,
         verify: impl Future<Output = Result<Option<T>, Problem>>,
     ) -> Result<Option<T>, Problem> {
@@ -232,9 +289,10 @@ impl FailedSignIns {
         let Ok(Ok(_turn)) = timeout(Self::TURN, turn).await else {
             return Err(passwords::busy());
         };
-        self.check(&guesser)?;
+        let password = password_hash.map(secret_hash);
+        self.check(&guesser, password)?;
         // Until it is known to be none, for those who do not wait for the answer.
-        self.count_failure(&guesser);
+        self.count_failure(&guesser, password);
         let found = verify.await;
         match found {
             Ok(Some(_)) => self.forget(&guesser),
@@ -244,13 +302,17 @@ impl FailedSignIns {
         found
     }
 
-    fn check(&self, guesser: &Guesser) -> Result<(), Problem> {
-        let failures = self.failures();
-        let Some((count, since)) = failures.get(guesser) else {
+    fn check(&self, guesser: &Guesser, password: Option<[u8; 32]>) -> Result<(), Problem> {
+        let mut failures = self.failures();
+        let Some(failed) = failures.get(guesser) else {
             return Ok(());
         };
-        let left = Self::WINDOW.saturating_sub(since.elapsed());
-        if *count < Self::ALLOWED || left.is_zero() {
+        if failed.password != password {
+            failures.remove(guesser);
+            return Ok(());
+        }
+        let left = Self::WINDOW.saturating_sub(failed.since.elapsed());
+        if failed.count < Self::ALLOWED || left.is_zero() {
             return Ok(());
         }
         let seconds = left.as_secs() + 1;
@@ -260,19 +322,21 @@ impl FailedSignIns {
         ))
     }
 
-    fn count_failure(&self, guesser: &Guesser) {
+    fn count_failure(&self, guesser: &Guesser, password: Option<[u8; 32]>) {
         let mut failures = self.failures();
         // Each has taken a password's hash or is waiting for it, so there are never many.
-        failures.retain(|_, (_, since)| since.elapsed() < Self::WINDOW);
-        let (count, _) = failures
-            .entry(guesser.clone())
-            .or_insert((0, Instant::now()));
-        *count += 1;
+        failures.retain(|_, failed| failed.since.elapsed() < Self::WINDOW);
+        let failed = failures.entry(guesser.clone()).or_insert(Failures {
+            count: 0,
+            since: Instant::now(),
+            password,
+        });
+        failed.count += 1;
     }
 
     fn take_back(&self, guesser: &Guesser) {
-        if let Some((count, _)) = self.failures().get_mut(guesser) {
-            *count = count.saturating_sub(1);
+        if let Some(failed) = self.failures().get_mut(guesser) {
+            failed.count = failed.count.saturating_sub(1);
         }
     }
 
@@ -280,7 +344,7 @@ impl FailedSignIns {
         self.failures().remove(guesser);
     }
 
-    fn failures(&self) -> MutexGuard<'_, HashMap<Guesser, (u32, Instant)>> {
+    fn failures(&self) -> MutexGuard<'_, HashMap<Guesser, Failures>> {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -296,7 +360,7 @@ mod tests {
     const NOWHERE: Peer = Peer(None);
 
     async fn fail(failed: &FailedSignIns, handle: &str) -> Result<Option<()>, Problem> {
-        failed.limit(handle, NOWHERE, ready(Ok(None))).await
+        failed.limit(handle, None, NOWHERE, ready(Ok(None))).await
     }
 
     #[tokio::test(start_paused = true)]
@@ -315,11 +379,25 @@ mod tests {
         let failed = FailedSignIns::new();
         for _ in 0..FailedSignIns::ALLOWED {
             let verify = pending::<Result<Option<()>, Problem>>();
-            let attempt = failed.limit("ada", NOWHERE, verify);
+            let attempt = failed.limit("ada", None, NOWHERE, verify);
             assert!(timeout(Duration::from_secs(1), attempt).await.is_err());
         }
         let refused = fail(&failed, "ada").await.expect_err("too many");
         assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_password_lifts_the_lock() {
+        let failed = FailedSignIns::new();
+        let attempt = async |hash| {
+            let verify = ready(Ok(None::<()>));
+            failed.limit("ada", Some(hash), NOWHERE, verify).await
+        };
+        for _ in 0..FailedSignIns::ALLOWED {
+            attempt("old").await.expect("allowed");
+        }
+        attempt("old").await.expect_err("too many");
+        attempt("new").await.expect("allowed");
     }
 
     #[tokio::test]
@@ -327,7 +405,7 @@ mod tests {
         let failed = FailedSignIns::new();
         for _ in 0..2 * FailedSignIns::ALLOWED {
             let verify = ready(Err::<Option<()>, _>(passwords::busy()));
-            let answer = failed.limit("ada", NOWHERE, verify).await;
+            let answer = failed.limit("ada", None, NOWHERE, verify).await;
             assert_eq!(
                 answer.expect_err("busy").status(),
                 StatusCode::SERVICE_UNAVAILABLE

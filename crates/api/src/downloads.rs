@@ -5,8 +5,10 @@ use std::ops::Range;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures::StreamExt;
 
 use crate::app::App;
+use crate::peer::Peer;
 use crate::problem::Problem;
 use crate::uploads::store_problem;
 
@@ -22,15 +24,17 @@ pub struct Download<'a> {
 /// Answers with the file, or with the one range that the request asks for.
 ///
 /// # Errors
-/// 416 for a range that begins after the end.
+/// 416 for a range that begins after the end, 429 where the address downloads too many files already.
 pub async fn answer(
     app: &App,
+    peer: Peer,
     headers: &HeaderMap,
     file: Download<'_>,
 ) -> Result<Response, Problem> {
     if names(headers, &file.etag) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, file.etag)]).into_response());
     }
+    let place = app.download_place(peer)?;
     let range = wanted_range(headers, &file);
     let (status, content, length) = match &range {
         Wanted::Everything => (
@@ -58,6 +62,10 @@ pub async fn answer(
             return Ok((size, problem).into_response());
         }
     };
+    // Given back when all of it is sent, or nobody wants it any more.
+    let content = content.inspect(move |_| {
+        let _held = &place;
+    });
     let mut response = (status, Body::from_stream(content)).into_response();
     let answer = response.headers_mut();
     answer.insert(

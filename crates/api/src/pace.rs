@@ -7,7 +7,9 @@ use tokio::time::{Instant, timeout};
 
 /// The time over which bytes are counted. Only waiting for the sender counts, not the store's own time.
 const WINDOW: Duration = Duration::from_mins(1);
-/// Of every minute: 4 KiB a second, which the slowest mobile network manages.
+/// In bytes, which the slowest mobile network manages.
+pub const LEAST_PER_SECOND: u64 = 4 << 10;
+/// Of every minute.
 const LEAST: usize = 60 * (4 << 10);
 
 /// Counts what arrives while it is waited for.
@@ -20,12 +22,6 @@ pub struct Pace {
 /// For a whole minute less than the least arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooSlow;
-
-impl std::fmt::Display for TooSlow {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("less than 4 KiB a second arrived for a minute")
-    }
-}
 
 impl Pace {
     /// What the sender sends next; [`Self::arrived`] says how much it was.

@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
 use crate::problem::Problem;
-use crate::{auth, health, openapi, peer, routes, web};
+use crate::{auth, health, hosts, openapi, peer, routes, web};
 
 /// Every route of the server with its description.
 pub(crate) fn described_routes() -> OpenApiRouter<App> {
@@ -40,6 +40,10 @@ pub fn router(app: App) -> Router {
         .layer(middleware::from_fn_with_state(
             app.clone(),
             peer::note_for_audit,
+        ))
+        .layer(middleware::from_fn_with_state(
+            app.clone(),
+            hosts::refuse_other_hosts,
         ))
         .layer(middleware::from_fn(web::add_security_headers))
         .layer(CompressionLayer::new().compress_when(is_text))

@@ -1,4 +1,4 @@
-//! The connections of the server: how long a request's head may take, and how they end when the server stops.
+//! The connections of the server: how long a request's head may take, how slowly an answer may be read, and how they end when the server stops.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -26,6 +26,7 @@ use tower::ServiceExt;
 
 use crate::app::App;
 use crate::problem::Problem;
+use crate::reading::Reading;
 use crate::router::router;
 
 /// A connection that has not sent a whole head by then is closed, as is one that is not used.
@@ -105,7 +106,7 @@ async fn connection(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Reading::new(stream)), service);
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -1,14 +1,13 @@
 //! A request's body on its way into the object store: never held in memory, never trusted to end.
 
 use axum::body::Body;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use futures::StreamExt;
 use referee_storage::objects::{ObjectError, Stored};
-use uuid::Uuid;
 
 use crate::app::App;
-use crate::pace::{Pace, TooSlow};
 use crate::problem::Problem;
+use crate::slots::Uploader;
 
 /// The longest file that an organizer may upload: twice ImageNet's training set.
 pub const LARGEST_FILE: u64 = 300 << 30;
@@ -16,27 +15,27 @@ pub const LARGEST_FILE: u64 = 300 << 30;
 /// Stores the whole body under a new key, whose object nobody refers to yet.
 ///
 /// # Errors
-/// 503 where every upload slot or the person's share is taken, 413 past `limit` bytes, 408 for a sender that is too slow, 400 where the sender
+/// 503 where every upload slot or the person's share is taken or another needs it more, 413 past `limit` bytes, 408 for a sender that is too slow, 400 where the sender
 /// breaks off. Nothing is left behind then.
 pub async fn receive(
     app: &App,
-    person: Uuid,
+    who: Uploader,
     headers: &HeaderMap,
     body: Body,
     limit: u64,
 ) -> Result<Stored, Problem> {
-    let _slot = app.upload_slot(person).await?;
-    if announced_length(headers).is_some_and(|length| length > limit) {
+    let announced = announced_length(headers);
+    let mut slot = app.upload_slots.take(who, announced).await?;
+    if announced.is_some_and(|length| length > limit) {
         return Err(too_large(limit));
     }
     let mut upload = app.objects.upload(limit);
-    let mut pace = Pace::default();
     let mut chunks = body.into_data_stream();
     loop {
-        let chunk = pace.wait(chunks.next()).await.map_err(too_slow)?;
+        let chunk = slot.wait(chunks.next()).await?;
         let Some(chunk) = chunk else { break };
         let chunk = chunk.map_err(|_| broken_off())?;
-        pace.arrived(chunk.len());
+        slot.arrived(chunk.len());
         upload.write(chunk).await.map_err(store_problem)?;
     }
     let stored = upload.finish().await.map_err(store_problem)?;
@@ -56,24 +55,23 @@ pub fn count(stored: &Stored) {
 /// As [`receive`].
 pub async fn hold(
     app: &App,
-    person: Uuid,
+    who: Uploader,
     headers: &HeaderMap,
     body: Body,
     limit: usize,
 ) -> Result<Vec<u8>, Problem> {
-    let _slot = app.upload_slot(person).await?;
-    let announced = announced_length(headers).unwrap_or(0);
-    if announced > limit as u64 {
+    let announced = announced_length(headers);
+    let mut slot = app.upload_slots.take(who, announced).await?;
+    if announced.is_some_and(|length| length > limit as u64) {
         return Err(too_large(limit as u64));
     }
     let mut held = Vec::new();
-    let mut pace = Pace::default();
     let mut chunks = body.into_data_stream();
     loop {
-        let chunk = pace.wait(chunks.next()).await.map_err(too_slow)?;
+        let chunk = slot.wait(chunks.next()).await?;
         let Some(chunk) = chunk else { break };
         let chunk = chunk.map_err(|_| broken_off())?;
-        pace.arrived(chunk.len());
+        slot.arrived(chunk.len());
         if held.len() + chunk.len() > limit {
             return Err(too_large(limit as u64));
         }
@@ -149,7 +147,7 @@ pub fn store_problem(error: ObjectError) -> Problem {
     }
 }
 
-fn announced_length(headers: &HeaderMap) -> Option<u64> {
+pub fn announced_length(headers: &HeaderMap) -> Option<u64> {
     headers
         .get(header::CONTENT_LENGTH)?
         .to_str()
@@ -162,13 +160,6 @@ fn too_large(limit: u64) -> Problem {
     Problem::too_large(format!(
         "this file is longer than {limit} bytes, the most that is accepted here"
     ))
-}
-
-fn too_slow(slow: TooSlow) -> Problem {
-    Problem::new(
-        StatusCode::REQUEST_TIMEOUT,
-        format!("{slow}; upload the file again over a faster line"),
-    )
 }
 
 fn broken_off() -> Problem {

@@ -10,8 +10,8 @@ use axum::response::{Html, IntoResponse, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
 use sha2::{Digest, Sha256};
 
-use crate::auth::hexadecimal;
 use crate::problem::Problem;
+use crate::secrets::hexadecimal;
 
 #[derive(RustEmbed)]
 #[folder = "../../web/build"]

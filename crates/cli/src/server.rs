@@ -9,8 +9,10 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use referee_api::{ApiConfig, App, ServerKey, TrustedProxies};
 use referee_networks::DeviceChoice;
+use referee_storage::accounts;
 use referee_storage::cluster::{self, PrivateCluster};
 use referee_storage::objects::ObjectStore;
+use referee_storage::registration::{self, NewInvitation};
 use referee_storage::{ApiDb, sweep_objects};
 use referee_workers::{ScorerConfig, keep_working, run_inference, run_scorer};
 use tokio::net::TcpListener;
@@ -162,7 +164,17 @@ impl Server {
                 server_key: ServerKey(self.server_key()?),
                 trusted_proxies: options.trusted_proxies.clone(),
                 max_upload_slots: MAX_UPLOAD_SLOTS,
+                registration: parsed("REFEREE_REGISTRATION")?.unwrap_or_default(),
+                sign_ups_per_hour: parsed("REFEREE_SIGN_UPS_PER_HOUR")?
+                    .unwrap_or(ApiConfig::SIGN_UPS_PER_HOUR),
             };
+            let from_elsewhere = !config.listens_on_loopback || config.public_url.is_some();
+            if from_elsewhere && !registration::has_accounts(&db).await? {
+                let address = listener.local_addr()?;
+                let url = config.public_url.clone();
+                let url = url.unwrap_or_else(|| format!("http://{address}"));
+                print_setup_link(&db, &url).await?;
+            }
             self.api.spawn(sweep_hourly(
                 db.clone(),
                 objects.clone(),
@@ -343,6 +355,36 @@ fn another_of(listener: &TcpListener) -> io::Result<TcpListener> {
     use std::os::fd::AsFd as _;
     let socket = listener.as_fd().try_clone_to_owned()?;
     TcpListener::from_std(std::net::TcpListener::from(socket))
+}
+
+/// The link by which whoever has started this server opens the account that administers it; without it the first to come would.
+async fn print_setup_link(db: &ApiDb, url: &str) -> anyhow::Result<()> {
+    let secret = referee_api::new_secret("")?;
+    let invitation = NewInvitation {
+        secret_hash: referee_api::secret_hash(&secret),
+        role: accounts::Role::Administrator,
+        uses: 1,
+        expires_at: None,
+    };
+    registration::invite(db, &invitation).await?;
+    eprintln!(
+        "There is no account yet. This link, which works once, opens the one that administers this server:\n  {url}/sign-up?invitation={secret}"
+    );
+    Ok(())
+}
+
+/// A variable's value.
+fn parsed<T>(name: &str) -> anyhow::Result<Option<T>>
+where
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+{
+    let value = variable(name)?;
+    let parse = |text: String| {
+        text.parse()
+            .map_err(|error| anyhow!("{name} is `{text}`: {error}"))
+    };
+    value.map(parse).transpose()
 }
 
 fn key_from_digits(digits: &str) -> Option<[u8; 32]> {

@@ -1,6 +1,28 @@
 //! The Ladder: a submission moves its team's score only if it is convincingly better than the last one that did
 //! (Blum & Hardt 2015, arXiv 1502.04585, the parameter-free variant).
 
+use crate::outcome::Tally;
+
+/// What a ladder tells of a score, the first one too: its errors rounded to 0.001, in whole images, so that a step tells at most ten
+/// bits however many images there are.
+#[must_use]
+pub fn told(score: Tally) -> Tally {
+    let images = u64::from(score.images);
+    let rounded = |misses: u32| {
+        if images <= 1000 {
+            return misses;
+        }
+        let thousandths = (u64::from(misses) * 1000 + images / 2) / images;
+        let misses = (thousandths * images + 500) / 1000;
+        u32::try_from(misses.min(images)).unwrap_or(score.images)
+    };
+    Tally {
+        images: score.images,
+        top1_misses: rounded(score.top1_misses),
+        top5_misses: rounded(score.top5_misses),
+    }
+}
+
 /// When a submission counts as an improvement over the team's last accepted one.
 ///
 /// For 0/1 losses the paper's paired t-step is exact in integers: with `fixed` images newly right and `broken` newly wrong, accept

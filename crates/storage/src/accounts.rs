@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::{ApiDb, StorageError};
 
 /// What an account may do beyond competing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 pub enum Role {
     Competitor,
@@ -34,44 +34,6 @@ pub struct Token {
     pub name: String,
     pub created_at: DateTime<Utc>,
     pub last_used_at: Option<DateTime<Utc>>,
-}
-
-/// An account about to be made.
-pub struct NewUser<'a> {
-    pub handle: &'a str,
-    pub email: Option<&'a str>,
-    /// PHC string.
-    pub password_hash: &'a str,
-    /// Whether the first account of the installation becomes its administrator.
-    pub first_is_administrator: bool,
-}
-
-/// Makes an account; `None` where the handle is taken, whatever its case.
-pub async fn create_user(db: &ApiDb, new: NewUser<'_>) -> Result<Option<User>, StorageError> {
-    let mut transaction = db.begin().await?;
-    // Two first accounts at the same moment must not both become administrator.
-    sqlx::query!(r#"SELECT wait_for_sign_ups() AS "waited: ()""#)
-        .fetch_one(&mut *transaction)
-        .await?;
-    let created = sqlx::query_as!(
-        User,
-        r#"
-        INSERT INTO users (id, handle, email, password_hash, role)
-        SELECT $1, $2, $3, $4,
-               CASE WHEN $5 AND NOT EXISTS (SELECT FROM users) THEN 'administrator' ELSE 'competitor' END
-        ON CONFLICT ((lower(handle))) DO NOTHING
-        RETURNING id, handle, email, role AS "role: Role", disabled, created_at
-        "#,
-        Uuid::now_v7(),
-        new.handle,
-        new.email,
-        new.password_hash,
-        new.first_is_administrator,
-    )
-    .fetch_optional(&mut *transaction)
-    .await?;
-    transaction.commit().await?;
-    Ok(created)
 }
 
 /// The account of a handle, whatever its case.

@@ -21,6 +21,7 @@ pub mod objects;
 pub mod operations;
 pub mod presence;
 pub mod queue;
+pub mod registration;
 pub mod scorer;
 pub mod submissions;
 #[cfg(feature = "testing")]

@@ -1,13 +1,15 @@
 /** Who is signed in, as all pages see it. */
 import { goto, invalidate } from '$app/navigation';
 import { accepted, answer, api } from '$lib/api/client';
-import type { Me } from '$lib/api/schema';
+import type { Me, Registration } from '$lib/api/schema';
 
 /** What pages whose documents depend on who is signed in pass to SvelteKit's `depends`. */
 export const SESSION = 'referee:session';
 
 class Session {
     me = $state.raw<Me | null>(null);
+    /** Who may open an account here. */
+    registration = $state<Registration>('open');
 
     /** Whether the account may create challenges. */
     get mayOrganize(): boolean {
@@ -23,6 +25,7 @@ class Session {
     async refresh(fetch = globalThis.fetch): Promise<void> {
         const current = await answer(api.GET('/api/v1/session', { fetch }));
         this.me = current.me ?? null;
+        this.registration = current.registration ?? 'open';
     }
 
     async signIn(handle: string, password: string): Promise<void> {

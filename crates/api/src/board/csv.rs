@@ -75,26 +75,66 @@ impl Line<'_> {
         }
     }
 
-    /// A cell that a competitor wrote. A spreadsheet runs what begins with one of these characters.
+    /// A cell that a competitor wrote. A spreadsheet runs what begins with one of these characters, and where its user's language
+    /// separates cells by something else than a comma, a cell begins in the middle of this one.
     fn text(&mut self, text: &str) {
         self.comma();
-        let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-            "'"
-        } else {
-            ""
-        };
-        if text.contains([',', '"', '\r', '\n']) {
-            let doubled = text.replace('"', "\"\"");
-            write!(self.csv, "\"{guard}{doubled}\"").expect("writing to a string does not fail");
-        } else {
-            self.csv.push_str(guard);
-            self.csv.push_str(text);
+        let quoted = text.contains([',', ';', '|', '\t', '"', '\r', '\n']);
+        if quoted {
+            self.csv.push('"');
+        }
+        let mut begins = true;
+        for character in text.chars() {
+            if begins && matches!(character, '=' | '+' | '-' | '@' | '\t' | '\r') {
+                self.csv.push('\'');
+            }
+            if character == '"' {
+                self.csv.push('"');
+            }
+            self.csv.push(character);
+            begins = matches!(character, ',' | ';' | '|' | '\t' | '\r' | '\n' | '"')
+                || begins && character.is_whitespace();
+        }
+        if quoted {
+            self.csv.push('"');
         }
     }
 
     fn comma(&mut self) {
         if std::mem::replace(&mut self.begun, true) {
             self.csv.push(',');
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cell(text: &str) -> String {
+        let mut csv = String::new();
+        Line {
+            csv: &mut csv,
+            begun: false,
+        }
+        .text(text);
+        csv
+    }
+
+    /// CWE-1236 and OWASP's page on CSV injection, which names the separators.
+    #[test]
+    fn no_part_of_a_cell_is_a_formula() {
+        for (text, written) in [
+            ("kNN, k = 5", "\"kNN, k = 5\""),
+            ("ResNet-50 + SE", "ResNet-50 + SE"),
+            ("=1+1", "'=1+1"),
+            ("a;=1+1", "\"a;'=1+1\""),
+            ("a; -2", "\"a; '-2\""),
+            ("a\t@sum", "\"a\t'@sum\""),
+            ("a\",=cmd", "\"a\"\",'=cmd\""),
+            ("https://a.example/?b=c", "https://a.example/?b=c"),
+        ] {
+            assert_eq!(cell(text), written, "{text}");
         }
     }
 }

@@ -12,7 +12,6 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::{Stream, stream};
 use referee_client::documents;
-use referee_storage::challenges::State as ChallengeState;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
@@ -20,11 +19,10 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::auth::MaybeSignedIn;
+use crate::auth::Listener;
 use crate::extract::Path;
 use crate::peer::Peer;
 use crate::problem::Problem;
-use crate::routes::leaderboard::require_organizer;
 use crate::routes::submissions::{document, look};
 use challenge::ChallengeEvents;
 use submission::SubmissionEvents;
@@ -33,6 +31,8 @@ use submission::SubmissionEvents;
 const QUIET: Duration = Duration::from_secs(15);
 /// Between two events of one stream, the final one excepted: at most two a second.
 const BETWEEN_EVENTS: Duration = Duration::from_millis(500);
+/// How often it is asked whether the listener is still signed in and has the rights that they had.
+const STILL_THERE: Duration = Duration::from_secs(10);
 /// Before the state is read again after an error.
 const AFTER_ERROR: Duration = Duration::from_secs(1);
 
@@ -43,7 +43,7 @@ pub fn routes() -> OpenApiRouter<App> {
 }
 
 /// A submission as it changes: its state at once, then whenever it changes, at most twice a second. The server closes
-/// the stream after a final state, and answers 204 to whoever has seen that one already.
+/// the stream after a final state and when the listener signs out or loses rights, and answers 204 to whoever has seen the final one already.
 #[utoipa::path(get, path = "/submissions/{id}/events", tag = "submissions",
     params(("id" = Uuid, Path), ("Last-Event-ID" = Option<String>, Header, description = "The revision seen last")),
     security((), ("token" = []), ("session" = [])), responses(
@@ -57,12 +57,12 @@ pub fn routes() -> OpenApiRouter<App> {
 async fn submission_events(
     State(app): State<App>,
     Path(id): Path<Uuid>,
-    MaybeSignedIn(user): MaybeSignedIn,
+    listener: Listener,
     peer: Peer,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let changes = app.hub.watch(id);
-    let (submission, access) = look(&app, id, user.as_ref()).await?;
+    let (submission, access) = look(&app, id, listener.user()).await?;
     let (revision, challenge) = (submission.revision, submission.challenge);
     let first = access.view(document(&app, submission).await?);
     if first.status.is_final() && last_seen(&headers) == Some(revision) {
@@ -70,7 +70,7 @@ async fn submission_events(
     }
     let place = app.stream_place(peer)?;
     let closing = app.closing.clone();
-    let events = SubmissionEvents::new(app, challenge, user, changes, first);
+    let events = SubmissionEvents::new(app, challenge, listener, changes, first);
     let events = stream::unfold((events, place), |(mut events, place)| async move {
         let event = events.next().await?;
         Some((event, (events, place)))
@@ -90,18 +90,16 @@ async fn submission_events(
 async fn challenge_events(
     State(app): State<App>,
     Path(slug): Path<String>,
-    viewer: MaybeSignedIn,
+    listener: Listener,
     peer: Peer,
 ) -> Result<Response, Problem> {
     let standing = app.boards.standing(&slug).await?;
-    if standing.state_at(chrono::Utc::now()) == ChallengeState::Draft {
-        require_organizer(&app, &standing, viewer).await?;
-    }
+    challenge::may_listen(&app, &standing, &listener).await?;
     let place = app.stream_place(peer)?;
     let closing = app.closing.clone();
-    let events = ChallengeEvents::new(app, slug, standing.challenge);
+    let events = ChallengeEvents::new(app, slug, standing.challenge, listener);
     let events = stream::unfold((events, place), |(mut events, place)| async move {
-        let event = events.next().await;
+        let event = events.next().await?;
         Some((event, (events, place)))
     });
     Ok(answer(events, closing))

@@ -8,11 +8,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-use crate::auth::{MaybeSignedIn, SignedIn, hexadecimal};
+use crate::auth::{MaybeSignedIn, SignedIn};
 use crate::downloads::{self, Download};
 use crate::extract::{Json, Path};
+use crate::peer::Peer;
 use crate::problem::Problem;
 use crate::routes::challenges::stored_file_document;
+use crate::secrets::hexadecimal;
+use crate::slots::Uploader;
 use crate::uploads::{self, LARGEST_FILE};
 
 pub fn routes() -> OpenApiRouter<App> {
@@ -38,13 +41,21 @@ pub fn routes() -> OpenApiRouter<App> {
 async fn upload(
     State(app): State<App>,
     user: SignedIn,
+    peer: Peer,
     Path((slug, key)): Path<(String, String)>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<documents::StoredFile>), Problem> {
     let challenge = app.organized_challenge(&slug, &user).await?;
     check_key(&key)?;
-    let stored = uploads::receive(&app, user.0.id, &headers, body, LARGEST_FILE).await?;
+    let stored = uploads::receive(
+        &app,
+        Uploader::organizer(&user, peer),
+        &headers,
+        body,
+        LARGEST_FILE,
+    )
+    .await?;
     let filename = uploads::filename(&headers, &key);
     let is_new = files::put_file(
         &app.db,
@@ -78,16 +89,22 @@ async fn download(
     State(app): State<App>,
     viewer: MaybeSignedIn,
     Path((slug, key)): Path<(String, String)>,
+    peer: Peer,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let challenge = app.visible_challenge(&slug, &viewer).await?.challenge;
     let file = files::file(&app.db, challenge.id, Purpose::Download, &key).await?;
     let missing = || Problem::not_found(format!("`{slug}` has no file `{key}`"));
-    answer(&app, &headers, &file.ok_or_else(missing)?).await
+    answer(&app, peer, &headers, &file.ok_or_else(missing)?).await
 }
 
 /// The answer with a file of a challenge.
-pub async fn answer(app: &App, headers: &HeaderMap, file: &File) -> Result<Response, Problem> {
+pub async fn answer(
+    app: &App,
+    peer: Peer,
+    headers: &HeaderMap,
+    file: &File,
+) -> Result<Response, Problem> {
     let document = stored_file_document(file);
     let download = Download {
         object_key: &file.object_key,
@@ -95,7 +112,7 @@ pub async fn answer(app: &App, headers: &HeaderMap, file: &File) -> Result<Respo
         bytes: document.bytes,
         etag: format!("\"{}\"", document.sha256),
     };
-    downloads::answer(app, headers, download).await
+    downloads::answer(app, peer, headers, download).await
 }
 
 /// Stored: under a new name, or in the place of what was there.

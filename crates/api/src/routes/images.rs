@@ -13,10 +13,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-use crate::auth::{MaybeSignedIn, SignedIn, hexadecimal};
+use crate::auth::{MaybeSignedIn, SignedIn};
 use crate::extract::{Json, Path};
+use crate::peer::Peer;
 use crate::problem::Problem;
 use crate::routes::files::{answer, stored_status};
+use crate::secrets::hexadecimal;
+use crate::slots::Uploader;
 use crate::uploads::{self, LARGEST_FILE, store_problem};
 
 /// Public labels: 10 million images of a dozen bytes each, twice.
@@ -53,6 +56,7 @@ pub fn routes() -> OpenApiRouter<App> {
 async fn upload_test(
     State(app): State<App>,
     user: SignedIn,
+    peer: Peer,
     Path(slug): Path<String>,
     headers: HeaderMap,
     body: Body,
@@ -62,7 +66,14 @@ async fn upload_test(
         .await?
         .settings
         .image_order;
-    let stored = uploads::receive(&app, user.0.id, &headers, body, LARGEST_FILE).await?;
+    let stored = uploads::receive(
+        &app,
+        Uploader::organizer(&user, peer),
+        &headers,
+        body,
+        LARGEST_FILE,
+    )
+    .await?;
     let filename = uploads::filename(&headers, "test-images");
     let images = or_delete(
         &app,
@@ -117,6 +128,7 @@ async fn download_test(
     State(app): State<App>,
     viewer: MaybeSignedIn,
     Path(slug): Path<String>,
+    peer: Peer,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let challenge = app.visible_challenge(&slug, &viewer).await?.challenge;
@@ -125,7 +137,7 @@ async fn download_test(
             "the test images of `{slug}` are not public"
         )));
     }
-    download(&app, &headers, &challenge, Purpose::TestImages).await
+    download(&app, peer, &headers, &challenge, Purpose::TestImages).await
 }
 
 /// Upload the images of the public validation set: `.npy` or `.tar`, as the test images. For the challenge's organizers.
@@ -144,12 +156,20 @@ async fn download_test(
 async fn upload_validation_images(
     State(app): State<App>,
     user: SignedIn,
+    peer: Peer,
     Path(slug): Path<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<documents::StoredFile>), Problem> {
     let challenge = app.organized_challenge(&slug, &user).await?;
-    let stored = uploads::receive(&app, user.0.id, &headers, body, LARGEST_FILE).await?;
+    let stored = uploads::receive(
+        &app,
+        Uploader::organizer(&user, peer),
+        &headers,
+        body,
+        LARGEST_FILE,
+    )
+    .await?;
     let agreed = async {
         let images = read_images(&app, &stored.key, stored.bytes, ImageOrder::Bytes).await?;
         if let Some(labels) = validation_file(&app, &challenge, Purpose::ValidationLabels).await? {
@@ -180,10 +200,11 @@ async fn download_validation_images(
     State(app): State<App>,
     viewer: MaybeSignedIn,
     Path(slug): Path<String>,
+    peer: Peer,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let challenge = app.visible_challenge(&slug, &viewer).await?.challenge;
-    download(&app, &headers, &challenge, Purpose::ValidationImages).await
+    download(&app, peer, &headers, &challenge, Purpose::ValidationImages).await
 }
 
 /// Upload the labels of the public validation set: CSV with the header `image,label`. For the challenge's organizers.
@@ -202,12 +223,20 @@ async fn download_validation_images(
 async fn upload_validation_labels(
     State(app): State<App>,
     user: SignedIn,
+    peer: Peer,
     Path(slug): Path<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<documents::StoredFile>), Problem> {
     let challenge = app.organized_challenge(&slug, &user).await?;
-    let stored = uploads::receive(&app, user.0.id, &headers, body, LARGEST_LABELS).await?;
+    let stored = uploads::receive(
+        &app,
+        Uploader::organizer(&user, peer),
+        &headers,
+        body,
+        LARGEST_LABELS,
+    )
+    .await?;
     let agreed = async {
         let images = match validation_file(&app, &challenge, Purpose::ValidationImages).await? {
             Some(file) => Some(
@@ -245,14 +274,16 @@ async fn download_validation_labels(
     State(app): State<App>,
     viewer: MaybeSignedIn,
     Path(slug): Path<String>,
+    peer: Peer,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let challenge = app.visible_challenge(&slug, &viewer).await?.challenge;
-    download(&app, &headers, &challenge, Purpose::ValidationLabels).await
+    download(&app, peer, &headers, &challenge, Purpose::ValidationLabels).await
 }
 
 async fn download(
     app: &App,
+    peer: Peer,
     headers: &HeaderMap,
     challenge: &Challenge,
     purpose: Purpose,
@@ -265,7 +296,7 @@ async fn download(
             purpose.key().replace('-', " ")
         ))
     };
-    answer(app, headers, &file.ok_or_else(missing)?).await
+    answer(app, peer, headers, &file.ok_or_else(missing)?).await
 }
 
 async fn validation_file(

@@ -8,7 +8,7 @@ mod upload;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use referee_client::documents;
 use referee_scoring::Over;
 use referee_scoring::model_form::ClassOrder;
@@ -21,16 +21,21 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use crate::app::{App, UploadSlot};
+use crate::app::App;
 use crate::auth::SignedIn;
 use crate::extract::Path;
+use crate::peer::Peer;
 use crate::problem::Problem;
 use crate::routes::submissions::{document, stored};
+use crate::slots::{UploadSlot, Uploader};
+use crate::uploads::announced_length;
 use form::Completed;
 use upload::{File, Files, Rules, Upload};
 
 /// What a form may add to its file: fields, headers and boundaries.
 const FORM_BYTES: u64 = 1 << 20;
+/// What began before the close may end so long after it.
+const SLOW_ENDS_AFTER: TimeDelta = TimeDelta::minutes(1);
 
 pub fn routes() -> OpenApiRouter<App> {
     // The file is limited by the challenge, as it streams.
@@ -64,19 +69,20 @@ async fn submit(
     State(app): State<App>,
     Path(slug): Path<String>,
     user: Result<SignedIn, Problem>,
+    peer: Peer,
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, Problem> {
     let received_at = Utc::now();
     let upload = Upload::new(request).await.map_err(|_| no_form())?;
     let admission = match user {
-        Ok(user) => admit(&app, &slug, user, &headers, received_at).await,
+        Ok(user) => admit(&app, &slug, user, peer, &headers, received_at).await,
         Err(problem) => Err(problem),
     };
     let id = match admission {
-        Ok(Admission::Granted(ticket)) => {
+        Ok(Admission::Granted(ticket, slot)) => {
             // Goes on when the client goes away, so that its end is orderly then, too.
-            let receiving = receive(app.clone(), *ticket, upload).in_current_span();
+            let receiving = receive(app.clone(), *ticket, slot, upload).in_current_span();
             tokio::spawn(receiving)
                 .await
                 .map_err(|error| Problem::internal(&error))??
@@ -146,7 +152,7 @@ struct SubmissionForm {
 
 /// What is known before a byte of the form is read.
 enum Admission {
-    Granted(Box<Ticket>),
+    Granted(Box<Ticket>, UploadSlot),
     /// The `Idempotency-Key` was used for this submission.
     Repeated(Uuid),
 }
@@ -158,7 +164,18 @@ struct Ticket {
     late: bool,
     received_at: DateTime<Utc>,
     idempotency_key: Option<String>,
-    _slot: UploadSlot,
+}
+
+impl Ticket {
+    /// Dates the submission by when its content began to arrive, which a head that was sent early says nothing of, and sees whether
+    /// it is late: it also is where it took so long that it ended more than a minute after the close.
+    fn date(&mut self, began_at: DateTime<Utc>, ended_at: DateTime<Utc>) -> Result<(), Problem> {
+        self.received_at = began_at;
+        if self.entry == Entry::Competitor {
+            self.late = is_late(&self.terms, began_at.max(ended_at - SLOW_ENDS_AFTER))?;
+        }
+        Ok(())
+    }
 }
 
 fn rules(terms: &Terms) -> Rules {
@@ -175,6 +192,7 @@ async fn admit(
     app: &App,
     slug: &str,
     user: SignedIn,
+    peer: Peer,
     headers: &HeaderMap,
     received_at: DateTime<Utc>,
 ) -> Result<Admission, Problem> {
@@ -211,16 +229,26 @@ async fn admit(
     {
         return Err(refused(&refusal, &terms));
     }
-    let slot = app.upload_slot(user.0.id).await?;
-    Ok(Admission::Granted(Box::new(Ticket {
-        user,
-        terms,
-        entry,
-        late,
-        received_at,
-        idempotency_key,
-        _slot: slot,
-    })))
+    let who = Uploader {
+        account: user.0.id,
+        network: peer.network(),
+        organizes: entry == Entry::Baseline,
+    };
+    let slot = app
+        .upload_slots
+        .take(who, announced_length(headers))
+        .await?;
+    Ok(Admission::Granted(
+        Box::new(Ticket {
+            user,
+            terms,
+            entry,
+            late,
+            received_at,
+            idempotency_key,
+        }),
+        slot,
+    ))
 }
 
 /// Whether what arrives now is late.
@@ -258,15 +286,6 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
         .ok_or_else(|| Problem::bad_request("`Idempotency-Key` is 1 to 200 characters of ASCII"))
 }
 
-fn announced_length(headers: &HeaderMap) -> Option<u64> {
-    headers
-        .get(header::CONTENT_LENGTH)?
-        .to_str()
-        .ok()?
-        .parse()
-        .ok()
-}
-
 fn repeated(earlier: intake::Earlier, terms: &Terms) -> Result<Uuid, Problem> {
     if earlier.challenge == terms.challenge {
         return Ok(earlier.submission);
@@ -296,10 +315,20 @@ fn refused(refusal: &Refusal, terms: &Terms) -> Problem {
 }
 
 /// Reads the form and makes it a submission. Where it does not become one, nothing is left of it.
-async fn receive(app: App, ticket: Ticket, mut upload: Upload) -> Result<Uuid, Problem> {
-    match upload.receive(&app.objects, rules(&ticket.terms)).await {
+async fn receive(
+    app: App,
+    mut ticket: Ticket,
+    slot: UploadSlot,
+    mut upload: Upload,
+) -> Result<Uuid, Problem> {
+    let received = upload.receive(&app.objects, rules(&ticket.terms), slot);
+    match received.await {
         Ok((form, file, data)) => {
-            if let Err(problem) = check_class_order(&app, &ticket.terms, &form).await {
+            let checked = match ticket.date(upload.began_at(), Utc::now()) {
+                Ok(()) => check_class_order(&app, &ticket.terms, &form).await,
+                Err(problem) => Err(problem),
+            };
+            if let Err(problem) = checked {
                 let file = Some(file);
                 Files { file, data }.delete(&app.objects).await;
                 return Err(problem);

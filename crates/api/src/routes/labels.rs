@@ -19,8 +19,10 @@ use crate::app::App;
 use crate::auth::SignedIn;
 use crate::config::ServerKey;
 use crate::extract::{Json, Path};
+use crate::peer::Peer;
 use crate::problem::Problem;
 use crate::routes::challenges::label_version_document;
+use crate::slots::Uploader;
 use crate::uploads;
 
 /// 10 million images of a dozen bytes each, twice. All of it is held in memory.
@@ -73,12 +75,20 @@ async fn list(
 async fn upload(
     State(app): State<App>,
     user: SignedIn,
+    peer: Peer,
     Path(slug): Path<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<documents::LabelVersion>), Problem> {
     let challenge = app.organized_challenge(&slug, &user).await?;
-    let file = uploads::hold(&app, user.0.id, &headers, body, LARGEST_FILE).await?;
+    let file = uploads::hold(
+        &app,
+        Uploader::organizer(&user, peer),
+        &headers,
+        body,
+        LARGEST_FILE,
+    )
+    .await?;
     let read = read(&app, &challenge, file).await?;
     let added = labels::add(
         &app.db,

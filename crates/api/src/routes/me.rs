@@ -14,6 +14,7 @@ use crate::page::PageQuery;
 use crate::problem::Problem;
 use crate::routes::submissions::page;
 use crate::routes::users::role_document;
+use crate::secrets::{new_secret, secret_hash};
 
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -66,9 +67,9 @@ async fn create_token(
             "a token's name is one line of 1 to 100 characters",
         ));
     }
-    let secret = auth::new_secret("referee_")?;
+    let secret = new_secret("referee_").map_err(|error| Problem::internal(&error))?;
     let by = auth::credential_hash(&headers).ok_or_else(auth::not_signed_in)?;
-    let secret_hash = auth::secret_hash(&secret);
+    let secret_hash = secret_hash(&secret);
     let token = accounts::create_token(&app.db, user.0.id, &by, name, &secret_hash)
         .await?
         .ok_or_else(auth::not_signed_in)?;

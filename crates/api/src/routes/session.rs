@@ -3,16 +3,18 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{Duration, Utc};
 use referee_client::documents;
-use referee_storage::accounts::{self, User};
+use referee_storage::accounts;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::auth::{self, MaybeSignedIn};
+use crate::config::Registration;
 use crate::extract::Json;
 use crate::peer::Peer;
 use crate::problem::Problem;
 use crate::routes::{me, users};
+use crate::secrets::{new_secret, secret_hash};
 
 /// How long a browser stays signed in.
 const LIFETIME: Duration = Duration::days(30);
@@ -34,7 +36,12 @@ async fn show(
         Some(user) => Some(me::document(&app, user).await?),
         None => None,
     };
-    Ok(Json(documents::CurrentSession { me }))
+    let registration = match app.config.registration {
+        Registration::Open => documents::Registration::Open,
+        Registration::Invitation => documents::Registration::Invitation,
+        Registration::Closed => documents::Registration::Closed,
+    };
+    Ok(Json(documents::CurrentSession { me, registration }))
 }
 
 /// Sign a browser in: the answer sets the session cookie (`HttpOnly`, `SameSite=Lax`).
@@ -55,16 +62,27 @@ async fn sign_in(
         app.passwords.verify(String::new(), None).await?;
         return Err(wrong());
     }
-    let handle = credentials.handle.clone();
-    let verify = verified(&app, credentials);
-    let found = app.failed_sign_ins.limit(&handle, peer, verify).await?;
+    let handle = credentials.handle;
+    let account = accounts::user_with_password_hash(&app.db, &handle).await?;
+    let hash = account.as_ref().map(|(_, hash)| hash.clone());
+    let verify = async {
+        let matches = app
+            .passwords
+            .verify(credentials.password, hash.clone())
+            .await?;
+        Ok(account.filter(|_| matches))
+    };
+    let found = app
+        .failed_sign_ins
+        .limit(&handle, hash.as_deref(), peer, verify)
+        .await?;
     let (user, password_hash) = found.ok_or_else(wrong)?;
     if user.disabled {
         return Err(auth::disabled());
     }
-    let secret = auth::new_secret("")?;
+    let secret = new_secret("").map_err(|error| Problem::internal(&error))?;
     let expires_at = Utc::now() + LIFETIME;
-    let secret_hash = auth::secret_hash(&secret);
+    let secret_hash = secret_hash(&secret);
     if !accounts::open_session(&app.db, user.id, &password_hash, &secret_hash, expires_at).await? {
         return Err(wrong());
     }
@@ -76,28 +94,13 @@ async fn sign_in(
         .into_response())
 }
 
-/// The account that these are right for, with the hash that says so.
-async fn verified(
-    app: &App,
-    credentials: documents::NewSession,
-) -> Result<Option<(User, String)>, Problem> {
-    let (user, hash) = accounts::user_with_password_hash(&app.db, &credentials.handle)
-        .await?
-        .unzip();
-    let matches = app
-        .passwords
-        .verify(credentials.password, hash.clone())
-        .await?;
-    Ok(user.zip(hash).filter(|_| matches))
-}
-
 /// Sign the browser out: its session ends here, whatever becomes of the cookie.
 #[utoipa::path(delete, path = "/session", tag = "accounts", security(("session" = [])), responses(
     (status = 204, description = "There is no session any more")
 ))]
 async fn sign_out(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
     if let Some(secret) = auth::session_secret(&headers) {
-        accounts::close_session(&app.db, &auth::secret_hash(secret)).await?;
+        accounts::close_session(&app.db, &secret_hash(secret)).await?;
     }
     let cookie = cookie(&app, "", Duration::zero());
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())

@@ -2,14 +2,18 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use referee_client::documents;
 use referee_storage::accounts::{self, Role, User};
+use referee_storage::registration::{Admission, NewUser, Registered, register as register_user};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::auth::SignedIn;
+use crate::config::Registration;
 use crate::extract::{Json, Path};
-use crate::passwords::LONGEST_PASSWORD;
+use crate::passwords::{LONGEST_PASSWORD, weakness};
+use crate::peer::Peer;
 use crate::problem::Problem;
+use crate::secrets::secret_hash;
 
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -17,34 +21,69 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(change))
 }
 
-/// Open an account. On a server that only its own machine can reach, the first one becomes administrator.
+/// Open an account: where the server asks for one, with an invitation. On a server that only its own machine can reach, the first one
+/// becomes administrator.
 #[utoipa::path(post, path = "/users", tag = "accounts", request_body = documents::NewUser, responses(
     (status = 201, description = "The account", body = documents::User),
-    (status = 409, description = "The handle is taken", body = documents::Problem),
+    (status = 403, description = "The server asks for an invitation, or this one is used up", body = documents::Problem),
+    (status = 409, description = "The handle or the e-mail address is taken", body = documents::Problem),
+    (status = 429, description = "Too many accounts were opened from this address", body = documents::Problem),
     (status = 422, description = "The handle, password or e-mail address is not acceptable", body = documents::Problem)
 ))]
 async fn register(
     State(app): State<App>,
+    peer: Peer,
     Json(new): Json<documents::NewUser>,
 ) -> Result<(StatusCode, Json<documents::User>), Problem> {
     check_handle(&new.handle)?;
-    check_password(&new.password)?;
     check_email(new.email.as_deref())?;
+    check_password(&new)?;
+    let admission = admission(&app, new.invitation.as_deref())?;
+    let opening = match admission {
+        Admission::Open { .. } => Some(app.sign_ups.begin(peer)?),
+        Admission::Invited(_) | Admission::Appointed(_) => None,
+    };
     let password_hash = app.passwords.hash(new.password).await?;
-    let new_user = accounts::NewUser {
+    let new_user = NewUser {
         handle: &new.handle,
         email: new.email.as_deref(),
         password_hash: &password_hash,
-        first_is_administrator: app.config.listens_on_loopback,
+        admission,
     };
-    let created = accounts::create_user(&app.db, new_user).await?;
-    let user = created.ok_or_else(|| {
-        Problem::conflict(format!(
+    match register_user(&app.db, new_user).await? {
+        Registered::Done(user) => {
+            if let Some(opening) = opening {
+                opening.done();
+            }
+            Ok((StatusCode::CREATED, Json(document(user))))
+        }
+        Registered::HandleTaken => Err(Problem::conflict(format!(
             "the handle {} is taken; choose another",
             new.handle
-        ))
-    })?;
-    Ok((StatusCode::CREATED, Json(document(user))))
+        ))),
+        Registered::EmailTaken => Err(Problem::conflict(
+            "there is an account with this e-mail address already; sign in to that one, or leave the address out",
+        )),
+        Registered::NotInvited => Err(Problem::forbidden(
+            "this invitation is used up or has run out; ask whoever sent it for another",
+        )),
+    }
+}
+
+fn admission(app: &App, invitation: Option<&str>) -> Result<Admission, Problem> {
+    match (app.config.registration, invitation) {
+        // Also where registration is closed: the only invitations then are those that the operator makes.
+        (_, Some(secret)) => Ok(Admission::Invited(secret_hash(secret))),
+        (Registration::Open, None) => Ok(Admission::Open {
+            first_is_administrator: app.is_reached_from_this_machine_only(),
+        }),
+        (Registration::Invitation, None) => Err(Problem::forbidden(
+            "an account on this server needs an invitation; open the link that you were sent, or ask its operator for one",
+        )),
+        (Registration::Closed, None) => Err(Problem::forbidden(
+            "accounts on this server are opened by its operator only; ask for one",
+        )),
+    }
 }
 
 /// Give an account another role, disable it or enable it again. For administrators.
@@ -115,14 +154,12 @@ fn check_handle(handle: &str) -> Result<(), Problem> {
     ))
 }
 
-/// Length is what makes a password strong (NIST SP 800-63B: at least 8, at least 64 allowed, no rules of composition).
-fn check_password(password: &str) -> Result<(), Problem> {
-    if password.chars().count() >= 8 && password.len() <= LONGEST_PASSWORD {
-        return Ok(());
-    }
-    Err(Problem::unprocessable(
-        "a password has at least 8 characters and at most 1024 bytes",
-    ))
+fn check_password(new: &documents::NewUser) -> Result<(), Problem> {
+    let known = [
+        new.handle.as_str(),
+        new.email.as_deref().unwrap_or_default(),
+    ];
+    weakness(&new.password, &known).map_or(Ok(()), |fault| Err(Problem::unprocessable(fault)))
 }
 
 /// Whether somebody could have these. A short password may be: an administrator on the server's machine gives any.

@@ -11,12 +11,13 @@ use referee_api::{ApiConfig, App, ServerKey, TrustedProxies, router};
 use referee_scoring::outcome::{Bitmap, Outcome, Tally};
 use referee_scoring::{Class, ClassEntry, ClassList, ImageList, Labels};
 use referee_storage::StorageError;
-use referee_storage::accounts::{NewUser, create_token, create_user, open_session};
+use referee_storage::accounts::{Role, create_token, open_session};
 use referee_storage::challenges::settings::{
     AfterClose, Change, Feedback, OutsideData, Primary, Ranking, Settings, change, create,
 };
 use referee_storage::challenges::{challenge, labels};
 use referee_storage::objects::ObjectStore;
+use referee_storage::registration::{Admission, NewUser, register};
 use referee_storage::scorer::{self, Judged};
 use referee_storage::testing::TestDatabase;
 use serde_json::Value;
@@ -83,11 +84,9 @@ impl Arena {
                 .expect("flip")
         );
         let config = ApiConfig {
-            public_url: None,
             listens_on_loopback: false,
-            server_key: ServerKey([3; 32]),
-            trusted_proxies: TrustedProxies::default(),
             max_upload_slots: 64,
+            ..ApiConfig::local(ServerKey([3; 32]))
         };
         let router = router(App::new(database.api.clone(), store, config));
         let arena = Self {
@@ -351,11 +350,12 @@ async fn person(database: &TestDatabase, handle: &str) -> Uuid {
         handle,
         email: None,
         password_hash: "x",
-        first_is_administrator: false,
+        admission: Admission::Appointed(Role::Competitor),
     };
-    let user = create_user(&database.api, new)
+    let user = register(&database.api, new)
         .await
         .expect("create")
+        .done()
         .expect("a free handle");
     let session = *user.id.as_bytes();
     let session: [u8; 32] = [session, session].concat().try_into().expect("32 bytes");

@@ -31,7 +31,7 @@ async fn half_a_json_body_does_not_stay_open() {
     let server = Server::new().await;
     let (address, stop, serving) = server.listen().await;
     let mut connection = TcpStream::connect(address).await.expect("connects");
-    let head = "POST /api/v1/session HTTP/1.1\r\nHost: referee.example\r\n\
+    let head = "POST /api/v1/session HTTP/1.1\r\nHost: localhost\r\n\
                 Content-Type: application/json\r\nContent-Length: 50\r\nExpect: 100-continue\r\n\r\n";
     connection.write_all(head.as_bytes()).await.expect("sends");
     let mut go_on = [0; 25];
@@ -74,7 +74,7 @@ async fn a_request_under_way_is_answered_before_the_stop() {
     let (address, stop, mut serving) = server.listen().await;
     let mut connection = TcpStream::connect(address).await.expect("connects");
     let head = format!(
-        "PUT /api/v1/challenges/tiny/files/key HTTP/1.1\r\nHost: referee.example\r\n\
+        "PUT /api/v1/challenges/tiny/files/key HTTP/1.1\r\nHost: localhost\r\n\
          Authorization: Bearer {admin}\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n"
     );
     connection.write_all(head.as_bytes()).await.expect("sends");

@@ -6,6 +6,7 @@ mod challenges;
 mod changes;
 mod connections;
 mod extractors;
+mod gates;
 mod image_order;
 mod server;
 mod sign_in;

@@ -17,7 +17,7 @@ use uuid::Uuid;
 pub struct Server {
     pub db: TestDatabase,
     app: App,
-    router: Router,
+    pub router: Router,
     pub objects: tempfile::TempDir,
 }
 
@@ -53,11 +53,8 @@ impl Answer {
 impl Server {
     pub async fn new() -> Self {
         Self::with(ApiConfig {
-            public_url: None,
-            listens_on_loopback: true,
-            server_key: ServerKey([7; 32]),
-            trusted_proxies: TrustedProxies::default(),
             max_upload_slots: 2,
+            ..ApiConfig::local(ServerKey([7; 32]))
         })
         .await
     }
@@ -211,7 +208,7 @@ pub fn request(method: Method, path: &str, token: &str) -> axum::http::request::
     let request = Request::builder()
         .method(method)
         .uri(format!("/api/v1{path}"))
-        .header(header::HOST, "referee.example");
+        .header(header::HOST, "localhost:8080");
     if token.is_empty() {
         request
     } else {

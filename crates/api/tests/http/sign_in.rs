@@ -108,11 +108,10 @@ async fn failed_sign_ins_are_counted_by_network() {
 #[tokio::test]
 async fn failed_sign_ins_are_counted_by_whom_a_trusted_proxy_names() {
     let server = Server::with(ApiConfig {
-        public_url: None,
         listens_on_loopback: false,
-        server_key: ServerKey([7; 32]),
         trusted_proxies: "172.18.0.0/16".parse().expect("a network"),
         max_upload_slots: 2,
+        ..ApiConfig::local(ServerKey([7; 32]))
     })
     .await;
     server.person("ada").await;

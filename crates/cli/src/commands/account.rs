@@ -21,6 +21,9 @@ pub struct Register {
     handle: String,
     #[arg(long)]
     email: Option<String>,
+    /// What the link ends in that you were sent, where the server asks for an invitation
+    #[arg(long, value_name = "SECRET")]
+    invitation: Option<String>,
     #[command(flatten)]
     connection: Connection,
 }
@@ -33,6 +36,7 @@ impl Register {
             handle: self.handle.clone(),
             password: password.clone(),
             email: self.email,
+            invitation: self.invitation,
         };
         let user = client.register(&user).await?;
         sign_in(&client, &self.handle, password).await?;

@@ -1,12 +1,14 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
+use chrono::{TimeDelta, Utc};
 use clap::Subcommand;
-use referee_api::LONGEST_PASSWORD;
+use referee_api::{LONGEST_PASSWORD, weakness};
 use referee_storage::ApiDb;
 use referee_storage::accounts::{self, Role, User};
 use referee_storage::audit;
 use referee_storage::cluster::{self, ClusterError, PrivateCluster};
+use referee_storage::registration::{self, Admission, NewInvitation, NewUser, Registered};
 
 use super::account::new_password;
 use crate::databases::url;
@@ -50,6 +52,28 @@ enum Action {
     /// Let an account that was locked sign in again
     #[command(after_help = "Example:\n  referee admin enable mallory")]
     Enable { handle: String },
+    /// Open an account, whoever may otherwise (its password is asked for, or REFEREE_PASSWORD)
+    #[command(after_help = "Example:\n  referee admin add ada --role organizer")]
+    Add {
+        handle: String,
+        #[arg(long)]
+        email: Option<String>,
+        #[arg(long)]
+        role: Option<Granted>,
+    },
+    /// Make an invitation and print its link, which opens accounts
+    #[command(after_help = "Example:\n  referee admin invite --uses 30 --days 14")]
+    Invite {
+        /// How many accounts it opens
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..))]
+        uses: i32,
+        /// After how many days it has run out
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..))]
+        days: u16,
+        /// What the accounts may do besides competing
+        #[arg(long)]
+        role: Option<Granted>,
+    },
     /// Give an account another password (asked for, or REFEREE_PASSWORD), end its sessions and delete its tokens
     #[command(after_help = "Example:\n  referee admin password ada")]
     Password { handle: String },
@@ -61,11 +85,20 @@ enum Granted {
     Administrator,
 }
 
+impl Granted {
+    fn role(self) -> Role {
+        match self {
+            Self::Organizer => Role::Organizer,
+            Self::Administrator => Role::Administrator,
+        }
+    }
+}
+
 impl Admin {
     pub async fn run(self) -> anyhow::Result<()> {
         // Before the database is opened: people take their time.
         let password = match &self.action {
-            Action::Password { .. } => Some(new_password()?),
+            Action::Password { .. } | Action::Add { .. } => Some(new_password()?),
             _ => None,
         };
         if let Some(password) = &password {
@@ -74,6 +107,9 @@ impl Admin {
                 "this password has {} bytes and could not sign in; choose one of at most {LONGEST_PASSWORD}",
                 password.len()
             );
+            if let Some(weakness) = weakness(password, &[]) {
+                anyhow::bail!(weakness);
+            }
         }
         let (db, cluster) = database(&self.data).await?;
         // What the audit trail says of where this was done.
@@ -156,14 +192,47 @@ impl Action {
                 let user = change(handle, None, Some(false)).await?;
                 Ok(format!("{} can sign in again.", user.handle))
             }
+            Self::Add {
+                handle,
+                email,
+                role,
+            } => {
+                let password_hash = hash(password).await?;
+                let role = role.map_or(Role::Competitor, Granted::role);
+                let new = NewUser {
+                    handle,
+                    email: email.as_deref(),
+                    password_hash: &password_hash,
+                    admission: Admission::Appointed(role),
+                };
+                match registration::register(db, new).await? {
+                    Registered::Done(user) => Ok(format!("{} can sign in.", user.handle)),
+                    Registered::EmailTaken => Err(anyhow!(
+                        "another account has this mail address; leave it out"
+                    )),
+                    Registered::HandleTaken | Registered::NotInvited => {
+                        Err(anyhow!("the handle {handle} is taken; choose another"))
+                    }
+                }
+            }
+            Self::Invite { uses, days, role } => {
+                let secret = referee_api::new_secret("")?;
+                let new = NewInvitation {
+                    secret_hash: referee_api::secret_hash(&secret),
+                    role: role.map_or(Role::Competitor, Granted::role),
+                    uses: *uses,
+                    expires_at: Some(Utc::now() + TimeDelta::days(i64::from(*days))),
+                };
+                registration::invite(db, &new).await?;
+                let server = std::env::var("REFEREE_PUBLIC_URL")
+                    .unwrap_or_else(|_| "http://127.0.0.1:8080".to_owned());
+                Ok(format!(
+                    "{}/sign-up?invitation={secret}",
+                    server.trim_end_matches('/')
+                ))
+            }
             Self::Password { handle } => {
-                let password =
-                    password.context("no password was given; set REFEREE_PASSWORD or type one")?;
-                let hash =
-                    tokio::task::spawn_blocking(move || referee_api::hash_password(&password))
-                        .await?;
-                let hash =
-                    hash.map_err(|error| anyhow!("the password cannot be hashed: {error}"))?;
+                let hash = hash(password).await?;
                 anyhow::ensure!(
                     accounts::set_password(db, handle, &hash).await?,
                     nobody(handle)
@@ -174,4 +243,11 @@ impl Action {
             }
         }
     }
+}
+
+async fn hash(password: Option<String>) -> anyhow::Result<String> {
+    let password = password.context("no password was given; set REFEREE_PASSWORD or type one")?;
+    tokio::task::spawn_blocking(move || referee_api::hash_password(&password))
+        .await?
+        .map_err(|error| anyhow!("the password cannot be hashed: {error}"))
 }

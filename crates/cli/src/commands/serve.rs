@@ -20,7 +20,9 @@ use crate::server::{Role, Server, ServerOptions};
 /// api role then needs a REFEREE_SERVER_KEY. Each of these can be read from a file: `…_FILE=PATH`.
 ///
 /// REFEREE_PUBLIC_URL is the address that browsers use, REFEREE_OBJECTS a directory or URL for uploaded files, REFEREE_LOG
-/// filters what is logged (`info,referee_api=debug`).
+/// filters what is logged (`info,referee_api=debug`). REFEREE_REGISTRATION says who may open an account: open, invitation or closed
+/// (see `referee admin invite` and `referee admin add`); REFEREE_SIGN_UPS_PER_HOUR how many one address may without an invitation,
+/// 30 by default.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  referee serve --data /var/lib/referee --listen 0.0.0.0:8080")]
 pub struct Serve {

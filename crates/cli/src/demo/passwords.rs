@@ -44,6 +44,7 @@ impl Passwords {
             handle: session.handle.clone(),
             password: session.password.clone(),
             email: None,
+            invitation: None,
         };
         server.register(&user).await.with_context(|| {
             format!(

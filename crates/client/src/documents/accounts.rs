@@ -31,6 +31,9 @@ pub struct NewUser {
     pub password: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
+    /// The secret of an invitation, where the server asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invitation: Option<String>,
 }
 
 /// An account as its holder and administrators see it.
@@ -70,6 +73,23 @@ pub struct NewSession {
 pub struct CurrentSession {
     /// `null` for a visitor.
     pub me: Option<Me>,
+    /// Who may open an account here.
+    #[serde(default)]
+    pub registration: Registration,
+}
+
+/// Who may open an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum Registration {
+    /// Anybody.
+    #[default]
+    Open,
+    /// Whoever has an invitation.
+    Invitation,
+    /// Nobody; the operator opens accounts.
+    Closed,
 }
 
 /// The account that the request was made with.

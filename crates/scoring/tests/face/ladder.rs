@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 use referee_scoring::Ladder;
+use referee_scoring::ladder::told;
+use referee_scoring::outcome::Tally;
 
 /// A team's board: its last accepted submission, compared with each new one. Labels and guesses are 0 or 1.
 struct Board<'l> {
@@ -166,6 +168,31 @@ fn pair_flip_attack_needs_a_stricter_ladder() {
         },
     );
     assert!((450..550).contains(&floor), "{floor}");
+}
+
+/// 6.656 % of 100,000 are 6.7 %; of 500 images each is 0.2 %.
+#[test]
+fn a_ladder_tells_thousandths() {
+    for (images, misses, told_misses) in [
+        (100_000, 6_656, 6_700),
+        (100_000, 6_649, 6_600),
+        (100_000, 100_000, 100_000),
+        (3_000, 1, 0),
+        (3_000, 2, 3),
+        (500, 33, 33),
+    ] {
+        let score = Tally {
+            images,
+            top1_misses: misses,
+            top5_misses: misses,
+        };
+        let told = told(score);
+        assert_eq!(
+            (told.top1_misses, told.top5_misses),
+            (told_misses, told_misses),
+            "{misses} of {images}"
+        );
+    }
 }
 
 proptest! {

@@ -1,4 +1,4 @@
-use referee_scoring::ladder::Ladder;
+use referee_scoring::ladder::{self, Ladder};
 use referee_scoring::outcome::{Bitmap, Outcome, Tally};
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -137,6 +137,7 @@ async fn seal_and_release(
         Some(standing) if !improves(&standing, judged, rules.ranks_top5)? => {
             (false, standing.released)
         }
+        _ if rules.uses_ladder && !claim.is_baseline => (true, ladder::told(judged.public)),
         _ => (true, judged.public),
     };
     sqlx::query!(

@@ -2,11 +2,12 @@
 
 use chrono::Utc;
 use referee_scoring::ClassEntry;
-use referee_storage::accounts::{NewUser, create_user};
+use referee_storage::accounts::Role;
 use referee_storage::challenges::challenge;
 use referee_storage::challenges::settings::{
     AfterClose, Feedback, OutsideData, Primary, Ranking, Settings, create,
 };
+use referee_storage::registration::{Admission, NewUser, register};
 use referee_storage::submissions::intake::{Intake, NewSubmission, accept};
 use referee_storage::submissions::{Entry, Kind};
 use referee_storage::testing::TestDatabase;
@@ -107,17 +108,18 @@ impl Arena {
 }
 
 async fn new_person(database: &TestDatabase, handle: &str) -> Uuid {
-    create_user(
+    register(
         &database.api,
         NewUser {
             handle,
             email: None,
             password_hash: "not a hash",
-            first_is_administrator: false,
+            admission: Admission::Appointed(Role::Competitor),
         },
     )
     .await
     .expect("create")
+    .done()
     .expect("a free handle")
     .id
 }

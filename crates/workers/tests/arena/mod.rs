@@ -9,7 +9,7 @@ use referee_scoring::classes::ClassEntry;
 use referee_scoring::images::ImageList;
 use referee_scoring::labels::Labels;
 use referee_storage::StorageError;
-use referee_storage::accounts::{NewUser, create_user};
+use referee_storage::accounts::Role;
 use referee_storage::challenges::files::put_test_images;
 use referee_storage::challenges::labels::{Added, ReadWith, add, rescore};
 use referee_storage::challenges::settings::{
@@ -17,6 +17,7 @@ use referee_storage::challenges::settings::{
 };
 use referee_storage::challenges::{challenge, public_facts};
 use referee_storage::objects::ObjectStore;
+use referee_storage::registration::{Admission, NewUser, register};
 use referee_storage::submissions::intake::{Intake, NewSubmission, accept};
 use referee_storage::submissions::{Entry, Kind, Status, Submission, submission};
 use referee_storage::testing::TestDatabase;
@@ -518,17 +519,18 @@ impl Arena {
 }
 
 async fn person(database: &TestDatabase, handle: &str) -> Person {
-    let user = create_user(
+    let user = register(
         &database.api,
         NewUser {
             handle,
             email: None,
             password_hash: "not a hash",
-            first_is_administrator: false,
+            admission: Admission::Appointed(Role::Competitor),
         },
     )
     .await
     .expect("create")
+    .done()
     .expect("a free handle");
     Person {
         id: user.id,

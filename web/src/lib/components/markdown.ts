@@ -41,7 +41,7 @@ async function load(): Promise<Render> {
         },
     });
     return (source, images = new Map()) => {
-        const fragment = purify.sanitize(marked.parse(source) as string, {
+        const fragment = purify.sanitize(parsed(marked, source), {
             RETURN_DOM_FRAGMENT: true,
             FORBID_TAGS: ['style', 'form', 'input', 'button', 'iframe', 'video', 'audio'],
             FORBID_ATTR: ['style', 'class', 'id', 'name', 'srcset'],
@@ -56,6 +56,17 @@ async function load(): Promise<Render> {
         holder.append(fragment);
         return holder.innerHTML;
     };
+}
+
+/** The parser's HTML; text that breaks the parser is shown as it is. */
+function parsed(marked: { parse: (source: string) => unknown }, source: string): string {
+    try {
+        return marked.parse(source) as string;
+    } catch {
+        const text = window.document.createElement('pre');
+        text.textContent = source;
+        return text.outerHTML;
+    }
 }
 
 function linkTo(image: HTMLImageElement): HTMLAnchorElement {

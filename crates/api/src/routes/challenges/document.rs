@@ -145,7 +145,7 @@ pub fn stored_file_document(file: &File) -> documents::StoredFile {
     documents::StoredFile {
         filename: file.filename.clone(),
         bytes: file.bytes.unsigned_abs(),
-        sha256: crate::auth::hexadecimal(&file.sha256),
+        sha256: crate::secrets::hexadecimal(&file.sha256),
     }
 }
 

@@ -3,12 +3,12 @@ use std::time::Duration;
 use axum::response::sse::Event;
 use chrono::{TimeDelta, Utc};
 use referee_client::documents::{Status, Submission};
-use referee_storage::accounts::User;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use uuid::Uuid;
 
-use super::{AFTER_ERROR, Pace, event};
+use super::{AFTER_ERROR, Pace, STILL_THERE, event};
 use crate::app::App;
+use crate::auth::Listener;
 use crate::hub::Watched;
 use crate::problem::Problem;
 use crate::routes::submissions::{document, look};
@@ -25,7 +25,7 @@ pub struct SubmissionEvents {
     app: App,
     id: Uuid,
     challenge: Uuid,
-    user: Option<User>,
+    listener: Listener,
     changes: Watched,
     pace: Pace,
     read_at: Instant,
@@ -39,7 +39,7 @@ impl SubmissionEvents {
     pub fn new(
         app: App,
         challenge: Uuid,
-        user: Option<User>,
+        listener: Listener,
         changes: Watched,
         first: Submission,
     ) -> Self {
@@ -47,7 +47,7 @@ impl SubmissionEvents {
             app,
             id: first.id,
             challenge,
-            user,
+            listener,
             changes,
             pace: Pace::default(),
             read_at: Instant::now(),
@@ -97,6 +97,7 @@ impl SubmissionEvents {
             tokio::select! {
                 () = self.changes.changed() => {}
                 () = sleep(PLACE_EVERY), if waits => {}
+                () = sleep(STILL_THERE) => {}
             }
             return None;
         };
@@ -124,7 +125,8 @@ impl SubmissionEvents {
     }
 
     async fn current(&self) -> Result<Submission, Problem> {
-        let (submission, access) = look(&self.app, self.id, self.user.as_ref()).await?;
+        self.listener.is_still_there(&self.app).await?;
+        let (submission, access) = look(&self.app, self.id, self.listener.user()).await?;
         Ok(access.view(document(&self.app, submission).await?))
     }
 }

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream, Bytes};
+use chrono::{DateTime, Utc};
 use futures::{Stream, StreamExt};
 
 /// What may come before a part's data: a boundary and the part's headers, and before the first one a preamble.
@@ -23,6 +24,8 @@ pub struct FormBody(Arc<Mutex<Reading>>);
 struct Reading {
     body: BodyDataStream,
     has_ended: bool,
+    /// When the first bytes arrived.
+    began_at: Option<DateTime<Utc>>,
     /// Whether the parser has just been given a chunk.
     is_fed: bool,
     /// Bytes since they were last counted.
@@ -46,6 +49,7 @@ impl FormBody {
         Self(Arc::new(Mutex::new(Reading {
             body: body.into_data_stream(),
             has_ended: false,
+            began_at: None,
             is_fed: false,
             arrived: 0,
             between: Some(0),
@@ -66,6 +70,11 @@ impl FormBody {
     /// The bytes that have arrived since this was last asked.
     pub fn take_arrived(&self) -> usize {
         mem::take(&mut self.reading().arrived)
+    }
+
+    /// When the first bytes arrived; where none did, now.
+    pub fn began_at(&self) -> DateTime<Utc> {
+        self.reading().began_at.unwrap_or_else(Utc::now)
     }
 
     /// Why the parser was given an error, where that was for want of a part.
@@ -100,7 +109,10 @@ impl Reading {
         }
         let chunk = ready!(self.body.poll_next_unpin(context));
         match &chunk {
-            Some(Ok(chunk)) => self.arrived += chunk.len(),
+            Some(Ok(chunk)) => {
+                self.arrived += chunk.len();
+                self.began_at.get_or_insert_with(Utc::now);
+            }
             Some(Err(_)) | None => self.has_ended = true,
         }
         Poll::Ready(chunk)

@@ -1,7 +1,8 @@
 use axum::body::Body;
 use axum::extract::multipart::{Field, Multipart, MultipartError, MultipartRejection};
 use axum::extract::{FromRequest, Request};
-use axum::http::{StatusCode, header};
+use axum::http::header;
+use chrono::{DateTime, Utc};
 use referee_client::documents::Kind;
 use referee_scoring::model_form::refuse_model_by_leading_bytes;
 use referee_scoring::predictions::refuse_by_leading_bytes;
@@ -9,8 +10,8 @@ use referee_storage::objects::{ObjectError, ObjectStore, Stored};
 
 use super::body::FormBody;
 use super::form::{Completed, Form};
-use crate::pace::Pace;
 use crate::problem::Problem;
+use crate::slots::UploadSlot;
 use crate::uploads;
 
 /// The bytes by which a file is recognised that cannot be predictions.
@@ -24,7 +25,7 @@ const MOST_ONNX_BYTES: u64 = 2 << 30;
 /// A form on its way in.
 pub struct Upload {
     form: Multipart,
-    sender: Sender,
+    body: FormBody,
     /// The client sends nothing before it is told to, so that it reads a refusal at once.
     waits_for_continue: bool,
 }
@@ -32,7 +33,7 @@ pub struct Upload {
 /// Who sends a form: what arrives of its body, and how fast.
 struct Sender {
     body: FormBody,
-    pace: Pace,
+    slot: UploadSlot,
 }
 
 /// What a challenge allows.
@@ -107,15 +108,14 @@ impl Upload {
             .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
         let body = FormBody::new(body);
         let request = Request::from_parts(parts, Body::from_stream(body.clone()));
-        let pace = Pace::default();
         Ok(Self {
             form: Multipart::from_request(request, &()).await?,
-            sender: Sender { body, pace },
+            body,
             waits_for_continue,
         })
     }
 
-    /// Reads the form and stores its files.
+    /// Reads the form and stores its files, for as long as it keeps its slot.
     ///
     /// # Errors
     /// Whatever is wrong with either; then nothing is stored.
@@ -123,10 +123,18 @@ impl Upload {
         &mut self,
         objects: &ObjectStore,
         rules: Rules,
+        slot: UploadSlot,
     ) -> Result<(Completed, File, Vec<File>), Problem> {
         self.waits_for_continue = false;
         let mut files = Files::default();
-        match self.read_parts(objects, rules, &mut files).await {
+        let mut sender = Sender {
+            body: self.body.clone(),
+            slot,
+        };
+        match self
+            .read_parts(objects, rules, &mut files, &mut sender)
+            .await
+        {
             Ok(completed) => match files.file {
                 Some(file) => Ok((completed, file, files.data)),
                 None => Err(Problem::internal("a complete form has a file")),
@@ -143,6 +151,7 @@ impl Upload {
         objects: &ObjectStore,
         rules: Rules,
         files: &mut Files,
+        sender: &mut Sender,
     ) -> Result<Completed, Problem> {
         let mut form = Form::new(
             rules.forbids_outside_data,
@@ -150,7 +159,7 @@ impl Upload {
             rules.wider_classes,
         );
         for _ in 0..MOST_PARTS {
-            let Some(part) = self.sender.part(self.form.next_field()).await? else {
+            let Some(part) = sender.part(self.form.next_field()).await? else {
                 return finished(form, rules, files);
             };
             let name = part.name().unwrap_or_default().to_owned();
@@ -170,23 +179,14 @@ impl Upload {
                 } else {
                     plain_name(part.file_name().unwrap_or_default())
                 };
-                let file = store(
-                    part,
-                    name,
-                    &mut self.sender,
-                    objects,
-                    rules,
-                    files.bytes(),
-                    kind,
-                )
-                .await?;
+                let file = store(part, name, sender, objects, rules, files.bytes(), kind).await?;
                 if is_data {
                     files.data.push(file);
                 } else {
                     files.file = Some(file);
                 }
             } else {
-                form.add(&name, text(part, &name, &mut self.sender).await?);
+                form.add(&name, text(part, &name, sender).await?);
             }
         }
         Err(Problem::unprocessable(format!(
@@ -194,12 +194,17 @@ impl Upload {
         )))
     }
 
+    /// When the content began to arrive.
+    pub fn began_at(&self) -> DateTime<Utc> {
+        self.body.began_at()
+    }
+
     /// Reads on after a refusal, so that the client gets to hear it.
     pub async fn discard(self) {
         // With what the parser holds.
         drop(self.form);
         if !self.waits_for_continue {
-            self.sender.body.discard().await;
+            self.body.discard().await;
         }
     }
 }
@@ -220,16 +225,9 @@ impl Sender {
         &mut self,
         next: impl Future<Output = Result<T, MultipartError>>,
     ) -> Result<T, Problem> {
-        let next = self.pace.wait(next).await;
-        self.pace.arrived(self.body.take_arrived());
-        match next {
-            Ok(Ok(next)) => Ok(next),
-            Ok(Err(error)) => Err(self.unreadable(&error)),
-            Err(slow) => Err(Problem::new(
-                StatusCode::REQUEST_TIMEOUT,
-                format!("{slow}; send the submission again over a faster line"),
-            )),
-        }
+        let next = self.slot.wait(next).await;
+        self.slot.arrived(self.body.take_arrived());
+        next?.map_err(|error| self.unreadable(&error))
     }
 
     /// What cannot be read broke off or is no form; either way its sender has to send it again.

@@ -8,9 +8,9 @@ use referee_storage::submissions::{self, Place, ReleasedScore};
 use serde::de::DeserializeOwned;
 
 use crate::app::App;
-use crate::auth::hexadecimal;
 use crate::board::{capacity, kind};
 use crate::problem::Problem;
+use crate::secrets::hexadecimal;
 
 /// The document of a submission, with its place in the queue if it waits.
 pub async fn document(

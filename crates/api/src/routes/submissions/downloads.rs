@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::auth::SignedIn;
 use crate::downloads::{self, Download};
 use crate::extract::Path;
+use crate::peer::Peer;
 use crate::problem::Problem;
 
 /// Prediction files that are read again at the same time, each on a core.
@@ -29,6 +30,7 @@ static READING: Semaphore = Semaphore::const_new(2);
 pub(super) async fn file(
     State(app): State<App>,
     Path(id): Path<Uuid>,
+    peer: Peer,
     headers: HeaderMap,
     user: SignedIn,
 ) -> Result<Response, Problem> {
@@ -45,7 +47,7 @@ pub(super) async fn file(
         // The file of a submission never changes.
         etag: format!("\"{id}\""),
     };
-    let answer = downloads::answer(&app, &headers, file).await?;
+    let answer = downloads::answer(&app, peer, &headers, file).await?;
     Ok(([(header::CACHE_CONTROL, "private, no-cache")], answer).into_response())
 }
 

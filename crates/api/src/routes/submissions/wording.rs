@@ -16,7 +16,20 @@ pub fn method(text: &str) -> Result<String, String> {
             "`method` is one line of 1 to {METHOD_CHARACTERS} characters"
         ));
     }
+    if name.contains(turns_text_around) {
+        return Err(
+            "`method` holds an invisible character that changes the direction of text; type the name anew".into(),
+        );
+    }
     Ok(name.to_owned())
+}
+
+/// Characters that are not seen and make what follows them look like something else (Unicode's bidirectional controls).
+pub fn turns_text_around(character: char) -> bool {
+    matches!(
+        character,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    )
 }
 
 pub fn description(text: String) -> Result<String, String> {
@@ -91,7 +104,16 @@ mod tests {
     fn a_method_is_one_line() {
         assert_eq!(method(" kNN, k = 5 ").as_deref(), Ok("kNN, k = 5"));
         assert!(method(&"é".repeat(100)).is_ok());
-        for bad in ["", "   ", "two\nlines", "nul\0", &"é".repeat(101)] {
+        assert!(method("שיטה").is_ok());
+        for bad in [
+            "",
+            "   ",
+            "two\nlines",
+            "nul\0",
+            &"é".repeat(101),
+            "\u{202e}gnirts",
+            "a\u{2066}b",
+        ] {
             assert!(method(bad).is_err(), "{bad}");
         }
     }
