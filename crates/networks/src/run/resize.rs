@@ -9,8 +9,16 @@ use crate::graph::{KeepAspect, Resize, ResizeCoordinates, ResizeMode, ResizeRoun
 const MOST_WEIGHTS: usize = 1 << 28;
 
 /// `dims`: the result's, from the shape rule.
+///
+/// Between pixels that are integers, what follows the point is cut off, as in ONNX Runtime; with antialiasing each axis is rounded, as
+/// in Pillow, whose filter that is.
 pub(crate) fn resize(attributes: &Resize, inputs: &Inputs<'_>, dims: &[usize]) -> Result<Tensor> {
     let mut x = inputs.get(0)?.clone();
+    let own = x.dtype();
+    let between = !own.is_float() && attributes.mode != ResizeMode::Nearest;
+    if between {
+        x = x.to_dtype(DType::F32)?;
+    }
     let axes: Vec<usize> = match &attributes.axes {
         Some(axes) => axes
             .iter()
@@ -34,7 +42,11 @@ pub(crate) fn resize(attributes: &Resize, inputs: &Inputs<'_>, dims: &[usize]) -
         None => (numbers(2)?, None),
     };
     let regions = numbers(1)?;
-    for (index, axis) in axes.iter().copied().enumerate() {
+    let rounded = between && attributes.antialias;
+    let order: Vec<(usize, usize)> = axes.iter().copied().enumerate().collect();
+    // Pillow begins with the width.
+    let order = order.iter().rev().copied();
+    for (index, axis) in order {
         let (from, to) = (x.dim(axis)?, dims[axis]);
         #[expect(clippy::cast_precision_loss)]
         let ratio = to as f64 / from as f64;
@@ -60,6 +72,12 @@ pub(crate) fn resize(attributes: &Resize, inputs: &Inputs<'_>, dims: &[usize]) -
             bail!("axis {axis} has no pixels");
         }
         x = axis_of.apply(attributes, &x, axis)?;
+        if rounded {
+            x = (x + 0.5)?.floor()?;
+        }
+    }
+    if between {
+        x = x.to_dtype(own)?;
     }
     Ok(x)
 }

@@ -27,6 +27,10 @@ fn prepare(draft: &Draft, expected: Expected) -> Result<Model, ModelError> {
     Opened::onnx(draft.open()?, expected)?.prepare(SIZE, 3, &Device::Cpu)
 }
 
+fn prepare_with(draft: &Draft, channels: usize) -> Result<Model, ModelError> {
+    Opened::onnx(draft.open()?, expected())?.prepare(SIZE, channels, &Device::Cpu)
+}
+
 /// What fills channel `at` of a batch, counted through its images.
 fn fill(at: usize) -> f32 {
     [-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0][at % 7]
@@ -157,6 +161,53 @@ fn a_convolutional_head_has_two_dimensions_more() {
     let model = prepare(&draft, expected()).expect("handled");
     assert_scores(&model, 2);
     assert!(codes(model.notices()).contains("output_shape"));
+}
+
+/// With the channels last, behind a dimension that nobody squeezed; with classes in the middle.
+#[test]
+fn a_row_of_scores_may_have_dimensions_of_length_1() {
+    for dims in [[0, 1, 1, 4].as_slice(), &[0, 1, 4], &[0, 4, 1]] {
+        let shape: Vec<i64> = dims.iter().map(|&length| length.max(0)).collect();
+        let draft = plain("row")
+            .integers("shape", &shape)
+            .node("Reshape", &["row", "shape"], &["logits"], &[])
+            .output("logits", DataType::Float, dims);
+        let model = prepare(&draft, expected()).expect("handled");
+        assert_scores(&model, 2);
+        assert!(codes(model.notices()).contains("output_shape"));
+    }
+}
+
+/// One image, in whatever layout: what says so, and what only the graph shows, whose answer is one for all images.
+#[test]
+fn an_image_without_a_batch_is_refused() {
+    for kind in [DataType::Uint8, DataType::Float] {
+        for (dims, shown) in [
+            ([0, 0, 3], "[?, ?, 3]"),
+            ([3, 0, 0], "[3, ?, ?]"),
+            ([3, 6, 6], "[3, 6, 6]"),
+            ([6, 6, 3], "[6, 6, 3]"),
+            ([0, 0, 1], "[?, ?, 1]"),
+            ([0, 0, 0], "[?, ?, ?]"),
+        ] {
+            let draft = Draft::new(17)
+                .input("image", kind, &dims)
+                .floats("head", &[3, 4], &HEAD)
+                .integers("first", &[0])
+                .node("Cast", &["image"], &["wide"], &[int("to", DataType::Float as i64)])
+                .node("Unsqueeze", &["wide", "first"], &["batch"], &[])
+                .node("ReduceMean", &["batch"], &["features"], &[ints("axes", &[2, 3]), int("keepdims", 0)])
+                .node("Expand", &["features", "three"], &["broad"], &[])
+                .integers("three", &[1, 3])
+                .node("MatMul", &["broad", "head"], &["logits"], &[])
+                .output("logits", DataType::Float, &[1, 4]);
+            let refused = prepare_with(&draft, 1).expect_err(shown).to_string();
+            assert!(
+                refused.contains(shown) && refused.contains("one image without a batch"),
+                "{refused}"
+            );
+        }
+    }
 }
 
 #[test]
@@ -400,16 +451,30 @@ fn an_unknown_operator_is_named_with_its_node() {
         .to_string();
     assert_eq!(
         refused,
-        "node Quantum_of_logits: operator Quantum is not supported: export again with opset_version=20, or replace that layer"
+        "node Quantum_of_logits: operator Quantum is not supported: replace that layer by one that is exported in other operators"
     );
+    let mut later = draft;
+    later.model.opset_import[0].version = Some(23);
+    let refused = prepare(&later, expected())
+        .expect_err("unknown")
+        .to_string();
+    assert!(refused.contains("opset_version=20"), "{refused}");
 }
 
 #[test]
 fn what_onnx_runtimes_tools_wrote_is_refused_with_what_to_send_instead() {
     // What quantize_dynamic, quantize_static in the format QOperator, and an optimised session write (1.32).
     for (domain, operator, remedy) in [
-        ("", "DynamicQuantizeLinear", "quant_format=QuantFormat.QDQ"),
-        ("", "QLinearConv", "quant_format=QuantFormat.QDQ"),
+        (
+            "com.microsoft",
+            "QLinearAdd",
+            "quant_format=QuantFormat.QDQ",
+        ),
+        (
+            "com.microsoft",
+            "DynamicQuantizeMatMul",
+            "quant_format=QuantFormat.QDQ",
+        ),
         (
             "com.microsoft",
             "FusedMatMul",
@@ -433,8 +498,13 @@ fn what_onnx_runtimes_tools_wrote_is_refused_with_what_to_send_instead() {
 
 #[test]
 fn a_network_with_two_inputs_is_refused() {
-    let draft = plain("logits")
-        .input("mask", DataType::Float, &[0, 3])
+    let unread = plain("logits")
+        .input("mask", DataType::Float, &[0, 4])
+        .output("logits", DataType::Float, &[0, 4]);
+    assert_scores(&prepare(&unread, expected()).expect("not read"), 2);
+    let draft = plain("raw")
+        .input("mask", DataType::Float, &[0, 4])
+        .node("Mul", &["raw", "mask"], &["logits"], &[])
         .output("logits", DataType::Float, &[0, 4]);
     let refused = prepare(&draft, expected()).expect_err("two").to_string();
     assert!(refused.contains("2 inputs (image, mask)"), "{refused}");
