@@ -41,7 +41,10 @@ fn numbers(file: &Path) -> Vec<f32> {
     let bytes = fs::read(file).expect("an NPY file");
     let header = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
     let (numbers, _) = bytes[header..].as_chunks();
-    numbers.iter().map(|number| f32::from_le_bytes(*number)).collect()
+    numbers
+        .iter()
+        .map(|number| f32::from_le_bytes(*number))
+        .collect()
 }
 
 /// Runs a model over the pictures, and returns what was noticed.
@@ -49,30 +52,48 @@ fn predicted(model: &str, more: &[&str]) -> String {
     let (_directory, out) = out("logits.npy");
     let (file, images) = (fixture(&format!("{model}.onnx")), fixture("images.npy"));
     let out_path = out.to_str().expect("UTF-8");
-    let fixed = ["predict", &file, &images, "-o", out_path, "--logits", "--device", "cpu"];
+    let fixed = [
+        "predict", &file, &images, "-o", out_path, "--logits", "--device", "cpu",
+    ];
     let output = referee(&[&fixed, more].concat());
     stdout(&output);
     let expected = numbers(Path::new(&fixture(&format!("{model}.npy"))));
     let found = numbers(&out);
     assert_eq!(found.len(), expected.len(), "{model}");
     for (found, expected) in found.iter().zip(&expected) {
-        assert!((found - expected).abs() < 1e-5, "{model}: {found}, expected {expected}");
+        assert!(
+            (found - expected).abs() < 1e-5,
+            "{model}: {found}, expected {expected}"
+        );
     }
     String::from_utf8(output.stderr).expect("UTF-8")
 }
 
 #[test]
 fn what_does_not_lead_to_the_answer_is_not_read() {
-    for model in ["unsorted", "non-zero", "last-dimension", "window-beyond", "sequences", "filled"] {
+    for model in [
+        "unsorted",
+        "non-zero",
+        "last-dimension",
+        "window-beyond",
+        "sequences",
+        "filled",
+    ] {
         predicted(model, &["--preprocess", RECIPE]);
     }
     // A sequence of maps beside the logits, and features before them.
     let recipe = ["--preprocess", RECIPE];
     predicted("zip-map", &[&recipe[..], &["--output", "logits"]].concat());
     predicted("zip-map", &recipe);
-    predicted("features-first", &[&recipe[..], &["--output", "logits"]].concat());
+    predicted(
+        "features-first",
+        &[&recipe[..], &["--output", "logits"]].concat(),
+    );
     let classes = fixture("six.txt");
-    predicted("features-first", &[&recipe[..], &["--classes", &classes]].concat());
+    predicted(
+        "features-first",
+        &[&recipe[..], &["--classes", &classes]].concat(),
+    );
 }
 
 #[test]
@@ -90,8 +111,18 @@ fn what_others_call_preprocess_is_named_and_left_alone() {
 fn an_image_without_a_batch_is_refused() {
     let (file, images) = (fixture("one-image.onnx"), fixture("images.npy"));
     let (_directory, out) = out("logits.npy");
-    let said = refused(&["predict", &file, &images, "-o", out.to_str().expect("UTF-8"), "--logits"]);
-    assert!(said.contains("[?, ?, 3], one image without a batch"), "{said}");
+    let said = refused(&[
+        "predict",
+        &file,
+        &images,
+        "-o",
+        out.to_str().expect("UTF-8"),
+        "--logits",
+    ]);
+    assert!(
+        said.contains("[?, ?, 3], one image without a batch"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -111,7 +142,10 @@ fn a_profile_is_of_the_output_that_answers() {
     // By its content, whatever it is called.
     let (_directory, renamed) = out("network.safetensors");
     fs::copy(&file, &renamed).expect("copied");
-    assert_eq!(profile(&[renamed.to_str().expect("UTF-8")]), (Some(278), Some(2)));
+    assert_eq!(
+        profile(&[renamed.to_str().expect("UTF-8")]),
+        (Some(278), Some(2))
+    );
 }
 
 #[test]

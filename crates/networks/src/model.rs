@@ -135,7 +135,8 @@ impl Kind {
 
 /// Whether the network gives one answer, the same in shape, however many images there are.
 fn answers_once(network: &Network) -> Result<bool> {
-    let answer = |batch| Ok::<_, ModelError>(network.infer_shapes(batch)?.of(network.output()).to_vec());
+    let answer =
+        |batch| Ok::<_, ModelError>(network.infer_shapes(batch)?.of(network.output()).to_vec());
     let one = answer(1)?;
     Ok(one.len() > 1 && answer(2).is_ok_and(|two| two == one))
 }

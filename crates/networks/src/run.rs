@@ -451,9 +451,8 @@ pub(crate) fn apply(op: &Op, inputs: &Inputs<'_>, outputs: usize) -> CandleResul
 /// Whether an operator is not defined on integers, or not by candle.
 fn takes_floats_only(op: &Op) -> bool {
     use Op::{
-        Activation, AdaptiveAveragePool, BatchNorm, ConvTranspose, Gemm, GlobalPool,
-        GroupNorm, InstanceNorm, LayerNorm, Linear, LocalResponseNorm, LogSoftmax, Lstm, PRelu,
-        Softmax,
+        Activation, AdaptiveAveragePool, BatchNorm, ConvTranspose, Gemm, GlobalPool, GroupNorm,
+        InstanceNorm, LayerNorm, Linear, LocalResponseNorm, LogSoftmax, Lstm, PRelu, Softmax,
     };
     matches!(
         op,

@@ -38,7 +38,9 @@ impl Check {
     pub async fn run(self) -> anyhow::Result<()> {
         if let Err(refused) = input::refuse_model(&self.file) {
             if self.json {
-                output::print_json(&json!({"valid": false, "detail": refused.to_string(), "errors": []}))?;
+                output::print_json(
+                    &json!({"valid": false, "detail": refused.to_string(), "errors": []}),
+                )?;
             }
             return Err(refused);
         }

@@ -139,7 +139,9 @@ impl Profile {
         };
         let opened = Opened::onnx(onnx, expected)?;
         let shape = opened.input();
-        let given = self.input.map(|ImageSize([channels, height, width])| (channels, [height, width]));
+        let given = self
+            .input
+            .map(|ImageSize([channels, height, width])| (channels, [height, width]));
         let (channels, size) = given
             .or(shape.channels.zip(shape.size))
             .or(opened.row().map(|length| (1, [1, length])))

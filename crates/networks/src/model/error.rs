@@ -31,7 +31,9 @@ pub enum ModelError {
     },
     #[error("the network has {} outputs ({}), of which several could hold the scores, or none: name the one that holds the logits with output=", .outputs.len(), .outputs.join(", "))]
     Ambiguous { outputs: Vec<String> },
-    #[error("output {name} is no tensor of numbers: name the one that holds the logits with output=")]
+    #[error(
+        "output {name} is no tensor of numbers: name the one that holds the logits with output="
+    )]
     NoNumbers { name: String },
     #[error(
         "output {name} is {dims:?} for {batch} images; expected [{batch},{classes}]: one score for each class, or ranked classes (integers, at most 5)"

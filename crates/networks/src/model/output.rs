@@ -54,16 +54,19 @@ pub fn choose_output(file: &OnnxFile, wanted: Wanted<'_>) -> Result<Declared> {
                 .map_or(columns_of(dims) > 1, |columns| columns_of(dims) == columns)
     };
     let mut fitting: Vec<(Declared, usize)> = Vec::new();
-    for output in answers.into_iter().filter(|output| output.element.is_float()) {
+    for output in answers
+        .into_iter()
+        .filter(|output| output.element.is_float())
+    {
         if let Some(dims) = output_dims(file, &output).filter(|dims| fits(dims)) {
             fitting.push((output, columns_of(&dims)));
         }
     }
     if wanted.columns.is_none() {
         let leads_on = |(output, columns): &(Declared, usize)| {
-            fitting
-                .iter()
-                .any(|(other, others)| others != columns && file.leads_to(&output.name, &other.name))
+            fitting.iter().any(|(other, others)| {
+                others != columns && file.leads_to(&output.name, &other.name)
+            })
         };
         let ends: Vec<bool> = fitting.iter().map(|output| !leads_on(output)).collect();
         let mut ends = ends.into_iter();

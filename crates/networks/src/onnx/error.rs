@@ -74,7 +74,14 @@ const COMMON_OPSET: i64 = 20;
 /// What to send instead of a file with an operator that is not supported.
 fn instead_of(operator: &str, opset: i64) -> &'static str {
     let is_quantised = |name: &str| {
-        let parts = ["QLinear", "Quantize", "QGemm", "QAttention", "Integer", "NBits"];
+        let parts = [
+            "QLinear",
+            "Quantize",
+            "QGemm",
+            "QAttention",
+            "Integer",
+            "NBits",
+        ];
         parts.iter().any(|part| name.contains(part))
     };
     match operator.split_once("::").unwrap_or(("", operator)) {

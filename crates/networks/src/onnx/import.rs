@@ -113,7 +113,13 @@ impl OnnxFile {
         };
         let image = importer.builder.network().input();
         importer.types.set(image.value, image.element);
-        importer.computed(Pending::of(self.graph()), &[output], self.opset()?, &mut scope, 0)?;
+        importer.computed(
+            Pending::of(self.graph()),
+            &[output],
+            self.opset()?,
+            &mut scope,
+            0,
+        )?;
         let output = match scope.values.get(output).cloned() {
             Some(Value::Sequence(_)) => {
                 return Err(OnnxError::Graph(format!(
@@ -325,7 +331,13 @@ impl<'a> Importer<'a> {
             prefix: format!("{}/", apply.name),
         };
         let wanted: Vec<&str> = function.output.iter().map(String::as_str).collect();
-        self.computed(Pending::of_nodes(&function.node), &wanted, opset, &mut scope, depth + 1)?;
+        self.computed(
+            Pending::of_nodes(&function.node),
+            &wanted,
+            opset,
+            &mut scope,
+            depth + 1,
+        )?;
         results(apply, &scope, wanted.into_iter())
     }
 
@@ -387,7 +399,13 @@ impl<'a> Importer<'a> {
             prefix: format!("{}/", apply.name),
         };
         let wanted: Vec<&str> = body.output.iter().map(ValueInfoProto::name).collect();
-        self.computed(Pending::of(body), &wanted, apply.opset, &mut scope, depth + 1)?;
+        self.computed(
+            Pending::of(body),
+            &wanted,
+            apply.opset,
+            &mut scope,
+            depth + 1,
+        )?;
         results(apply, &scope, wanted.into_iter())
     }
 

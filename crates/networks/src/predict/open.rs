@@ -163,7 +163,9 @@ impl Said {
             }
             notices.push(Notice {
                 code: "metadata_ignored".into(),
-                detail: format!("the file's metadata is left alone where it is not the referee's: {error}"),
+                detail: format!(
+                    "the file's metadata is left alone where it is not the referee's: {error}"
+                ),
             });
         }
         Ok(Self {

@@ -93,11 +93,7 @@ fn integer(op: Binary, a: i64, b: i64) -> Result<i64> {
         Binary::Mul => a.wrapping_mul(b),
         Binary::Min => a.min(b),
         Binary::Max => a.max(b),
-        Binary::Div
-        | Binary::Mod
-        | Binary::Fmod
-        | Binary::DivUnsigned
-        | Binary::ModUnsigned
+        Binary::Div | Binary::Mod | Binary::Fmod | Binary::DivUnsigned | Binary::ModUnsigned
             if b == 0 =>
         {
             bail!("division of {a} by zero")

@@ -66,7 +66,11 @@ pub(crate) fn matmul(a: &Tensor, b: &Tensor) -> Result<Tensor> {
         (0, _) | (_, 0) => bail!("a matrix product of scalars"),
         (1, _) if !a.dtype().is_float() => {
             let product = matmul(&a.unsqueeze(0)?, b)?;
-            product.squeeze(product.rank().saturating_sub(if b.rank() == 1 { 1 } else { 2 }))
+            product.squeeze(
+                product
+                    .rank()
+                    .saturating_sub(if b.rank() == 1 { 1 } else { 2 }),
+            )
         }
         (_, 1) if !a.dtype().is_float() => {
             let product = matmul(a, &b.unsqueeze(1)?)?;

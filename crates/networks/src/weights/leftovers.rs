@@ -6,7 +6,12 @@ use std::collections::BTreeSet;
 const NAMED: usize = 5;
 
 /// The last names of what counters of operations, `torch.ao` and `Transformer Engine` leave.
-const LAST: [&str; 4] = ["total_ops", "total_params", "_extra_state", "fake_quant_enabled"];
+const LAST: [&str; 4] = [
+    "total_ops",
+    "total_params",
+    "_extra_state",
+    "fake_quant_enabled",
+];
 
 /// Where weights are kept as what they are computed from: what did it, and the call that puts them back.
 pub fn reparametrised<'n>(names: impl Iterator<Item = &'n str> + Clone) -> Option<&'static str> {

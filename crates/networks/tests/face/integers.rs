@@ -95,9 +95,12 @@ fn every_type_has_its_own_arithmetic() {
     for (name, operator, expected) in table {
         let (draft, mut kind) = draft(name);
         let draft = match operator.split_once(' ') {
-            Some((operator, direction)) => {
-                draft.node(operator, &["a", "b"], &["y"], &[text("direction", direction)])
-            }
+            Some((operator, direction)) => draft.node(
+                operator,
+                &["a", "b"],
+                &["y"],
+                &[text("direction", direction)],
+            ),
             None => match operator {
                 "Abs" | "Neg" | "Sign" | "BitwiseNot" | "ArgMax" | "ArgMin" | "ReduceMax"
                 | "ReduceMin" | "ReduceProd" | "ReduceSumSquare" => {
@@ -120,7 +123,17 @@ fn every_type_has_its_own_arithmetic() {
 #[test]
 fn casts_wrap_and_what_no_integer_holds_is_the_least() {
     let floats = [
-        300.0, -1.0, 1.9, -1.9, 1e10, -1e10, 3e9, f32::NAN, f32::INFINITY, 255.9, -129.0,
+        300.0,
+        -1.0,
+        1.9,
+        -1.9,
+        1e10,
+        -1e10,
+        3e9,
+        f32::NAN,
+        f32::INFINITY,
+        255.9,
+        -129.0,
     ];
     let least = i128::from(i32::MIN);
     let cases: [(DataType, [i128; 11]); 5] = [
@@ -164,7 +177,12 @@ fn casts_wrap_and_what_no_integer_holds_is_the_least() {
 fn long_integers_without_a_sign_are_positive_floats() {
     let (draft, _) = draft("Uint64");
     let to = int("to", i64::from(DataType::Float as i32));
-    let output = stored(&draft.node("Cast", &["a"], &["y"], &[to]).open().expect("a file"));
+    let output = stored(
+        &draft
+            .node("Cast", &["a"], &["y"], &[to])
+            .open()
+            .expect("a file"),
+    );
     let floats: Vec<f32> = output.expect("runs").to_vec1().expect("floats");
     assert_eq!(floats, [1.844_674_4e19, 0.0, 9.223_372e18, 7.0, 100.0]);
 }
@@ -208,10 +226,14 @@ fn pixels_between_pixels_are_cut_off_or_rounded_as_in_onnx_runtime() {
     };
     assert_eq!(
         resized(&[text("mode", "linear")]),
-        [24, 50, 80, 96, 93, 94, 119, 149, 140, 77, 163, 189, 112, 35, 61]
+        [
+            24, 50, 80, 96, 93, 94, 119, 149, 140, 77, 163, 189, 112, 35, 61
+        ]
     );
     assert_eq!(
         resized(&[text("mode", "linear"), int("antialias", 1)]),
-        [40, 66, 96, 104, 82, 94, 120, 150, 141, 77, 148, 174, 111, 46, 72]
+        [
+            40, 66, 96, 104, 82, 94, 120, 150, 141, 77, 148, 174, 111, 46, 72
+        ]
     );
 }

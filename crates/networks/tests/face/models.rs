@@ -194,9 +194,19 @@ fn an_image_without_a_batch_is_refused() {
                 .input("image", kind, &dims)
                 .floats("head", &[3, 4], &HEAD)
                 .integers("first", &[0])
-                .node("Cast", &["image"], &["wide"], &[int("to", DataType::Float as i64)])
+                .node(
+                    "Cast",
+                    &["image"],
+                    &["wide"],
+                    &[int("to", DataType::Float as i64)],
+                )
                 .node("Unsqueeze", &["wide", "first"], &["batch"], &[])
-                .node("ReduceMean", &["batch"], &["features"], &[ints("axes", &[2, 3]), int("keepdims", 0)])
+                .node(
+                    "ReduceMean",
+                    &["batch"],
+                    &["features"],
+                    &[ints("axes", &[2, 3]), int("keepdims", 0)],
+                )
                 .node("Expand", &["features", "three"], &["broad"], &[])
                 .integers("three", &[1, 3])
                 .node("MatMul", &["broad", "head"], &["logits"], &[])

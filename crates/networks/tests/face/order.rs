@@ -54,7 +54,11 @@ fn what_leads_nowhere_may_be_anything() {
         .output("label", DataType::String, &[0]);
     let file = draft.open().expect("a file");
     assert_eq!(run(&file).expect("runs"), DOUBLED);
-    let names: Vec<String> = file.answers().into_iter().map(|answer| answer.name).collect();
+    let names: Vec<String> = file
+        .answers()
+        .into_iter()
+        .map(|answer| answer.name)
+        .collect();
     assert_eq!(names, ["y"]);
 }
 
@@ -83,7 +87,10 @@ fn the_body_that_is_not_taken_is_not_read() {
         )
         .node("Quantum", &["x"], &["unknown"], &[])
         .node("Neg", &["negative"], &["positive"], &[]);
-    draft.graph().node.push(node("Neg", &["x"], &["negative"], &[]));
+    draft
+        .graph()
+        .node
+        .push(node("Neg", &["x"], &["negative"], &[]));
     assert_eq!(run(&draft.open().expect("a file")).expect("runs"), DOUBLED);
 }
 
@@ -94,13 +101,28 @@ fn sequences_are_counted_off() {
         .integers("lengths", &[2, 1])
         .integers("last", &[-1])
         .integers("first", &[0])
-        .node("SplitToSequence", &["x", "lengths"], &["parts"], &[int("axis", 1)])
+        .node(
+            "SplitToSequence",
+            &["x", "lengths"],
+            &["parts"],
+            &[int("axis", 1)],
+        )
         .node("SequenceAt", &["parts", "last"], &["end"], &[])
         .node("SequenceErase", &["parts", "first"], &["rest"], &[])
         .node("SequenceInsert", &["rest", "end", "first"], &["twice"], &[])
-        .node("ConcatFromSequence", &["twice"], &["columns"], &[int("axis", 1)])
+        .node(
+            "ConcatFromSequence",
+            &["twice"],
+            &["columns"],
+            &[int("axis", 1)],
+        )
         .node("SequenceLength", &["twice"], &["count"], &[])
-        .node("Cast", &["count"], &["number"], &[int("to", DataType::Float as i64)])
+        .node(
+            "Cast",
+            &["count"],
+            &["number"],
+            &[int("to", DataType::Float as i64)],
+        )
         .node("Mul", &["columns", "number"], &["y"], &[]);
     assert_eq!(
         run(&draft.open().expect("a file")).expect("runs"),
@@ -151,12 +173,10 @@ fn a_sequence_is_no_tensor() {
             "is a sequence, not a tensor",
         ),
         (
-            draft().node("SplitToSequence", &["x"], &["s"], &[]).integers("i", &[0]).node(
-                "SequenceAt",
-                &["s", "i"],
-                &["y"],
-                &[],
-            ),
+            draft()
+                .node("SplitToSequence", &["x"], &["s"], &[])
+                .integers("i", &[0])
+                .node("SequenceAt", &["s", "i"], &["y"], &[]),
             "depends on the batch",
         ),
     ] {

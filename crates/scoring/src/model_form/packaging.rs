@@ -1,7 +1,8 @@
 //! Files that stand for a model, describe one, or hold a part of it, as tools leave them beside models: what each is, and how the model
 //! itself is come by.
 
-const LFS: &str = "this is only a pointer to a file kept by Git LFS: run `git lfs pull` and send the file itself";
+const LFS: &str =
+    "this is only a pointer to a file kept by Git LFS: run `git lfs pull` and send the file itself";
 const ANNEX: &str = "this is only a pointer to a file kept by git-annex: run `git annex get` and send the file itself";
 const ORT: &str =
     "this is ONNX Runtime's own format (.ort): send the .onnx file that it was made from";
@@ -13,8 +14,7 @@ const CHECKPOINT: &str = "this is a part of a TensorFlow checkpoint, which holds
 const CAFFE: &str = "this is a Caffe network: convert its .prototxt and .caffemodel to ONNX, or load the weights in PyTorch and export that";
 const OPENVINO: &str = "this is OpenVINO's form of a model, an .xml with its weights in a .bin beside it: send the ONNX file that it was made from, or export the original model to ONNX";
 const COREML: &str = "this is a Core ML model: export the original model to ONNX";
-const TENSORRT: &str =
-    "this is a TensorRT engine, which one kind of GPU runs: send the ONNX file that it was built from";
+const TENSORRT: &str = "this is a TensorRT engine, which one kind of GPU runs: send the ONNX file that it was built from";
 const PADDLE: &str = "this is a PaddlePaddle model: convert it with `paddle2onnx --model_dir DIRECTORY --model_filename model.pdmodel --params_filename model.pdiparams --save_file model.onnx`";
 const INDEX: &str = "this is the index of weights that lie in several files: save them in one, with tensors = {}; [tensors.update(safetensors.torch.load_file(f)) for f in glob.glob('model-*-of-*.safetensors')]; safetensors.torch.save_file(tensors, 'model.safetensors')";
 const PART: &str = "this is one of several files that hold the weights together: save them in one, with tensors = {}; [tensors.update(safetensors.torch.load_file(f)) for f in glob.glob('*-of-*.safetensors')]; safetensors.torch.save_file(tensors, 'model.safetensors')";

@@ -80,22 +80,50 @@ fn other_libraries_files_are_refused_with_what_converts_them() {
 fn what_stands_for_a_model_or_is_a_part_of_one_is_named() {
     let files: [(&[u8], &str, &str); 13] = [
         (b"\x1c\x00\x00\x00ORTM", "model.onnx", ".ort"),
-        (b"# made by hand\nir_version: 8\n", "model.onnx", "format='textproto'"),
+        (
+            b"# made by hand\nir_version: 8\n",
+            "model.onnx",
+            "format='textproto'",
+        ),
         (b"<\n  ir_version: 8,\n", "model.onnx", "format='onnxtxt'"),
         (b"{\n \"irVersion\": \"8\",", "model.json", "format='json'"),
-        (b"<?xml version=\"1.0\"?>\n<net name=\"a\">", "model.xml", "OpenVINO"),
-        (b"{\"metadata\":{\"total_size\":1},\"weight_map\":{", "index.json", "safetensors.torch.save_file"),
-        (b"{\"architectures\":[\"ResNet\"]", "config.json", "configuration"),
+        (
+            b"<?xml version=\"1.0\"?>\n<net name=\"a\">",
+            "model.xml",
+            "OpenVINO",
+        ),
+        (
+            b"{\"metadata\":{\"total_size\":1},\"weight_map\":{",
+            "index.json",
+            "safetensors.torch.save_file",
+        ),
+        (
+            b"{\"architectures\":[\"ResNet\"]",
+            "config.json",
+            "configuration",
+        ),
         (b"PK\x03\x04", "__0_0.distcp", "dcp_to_torch"),
         (
             b"\x80\x02ctorch.distributed.checkpoint.metadata\nMetadata\n",
             ".metadata",
             "dcp_to_torch",
         ),
-        (b"\x08\x00\x00\x00\x00\x00\x00\x00{}", "model-00001-of-00002.safetensors", "several files"),
-        (b"PK\x03\x04", "zero_pp_rank_0_mp_rank_00_optim_states.pt", "zero_to_fp32.py"),
+        (
+            b"\x08\x00\x00\x00\x00\x00\x00\x00{}",
+            "model-00001-of-00002.safetensors",
+            "several files",
+        ),
+        (
+            b"PK\x03\x04",
+            "zero_pp_rank_0_mp_rank_00_optim_states.pt",
+            "zero_to_fp32.py",
+        ),
         (b"name: \"CaffeNet\"\nlayer {\n", "deploy.prototxt", "Caffe"),
-        (b"/annex/objects/SHA256E-s1--0", "model.onnx", "git annex get"),
+        (
+            b"/annex/objects/SHA256E-s1--0",
+            "model.onnx",
+            "git annex get",
+        ),
     ];
     for (head, filename, remedy) in files {
         let sentence = sentence(head, Some(filename));

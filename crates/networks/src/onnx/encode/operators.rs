@@ -4,8 +4,8 @@ use super::{
     Encoder, OnnxError, Result, data_type, flag, float, int, ints, of_literal, raw, sizes, text,
 };
 use crate::{
-    Binary, Combine, DepthToSpaceMode, Direction, KeepAspect, Literal, Node, Op, PadMode, Padding, Pool,
-    PoolKind, Resize, ResizeCoordinates, ResizeMode, ResizeRounding, Scalar,
+    Binary, Combine, DepthToSpaceMode, Direction, KeepAspect, Literal, Node, Op, PadMode, Padding,
+    Pool, PoolKind, Resize, ResizeCoordinates, ResizeMode, ResizeRounding, Scalar,
     onnx::proto::{AttributeProto, attribute_proto::AttributeType, tensor_proto::DataType},
 };
 

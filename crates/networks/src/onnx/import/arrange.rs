@@ -2,8 +2,8 @@
 
 use super::{Apply, Importer, Result, Value, flow, flows};
 use crate::{
-    Combine, DepthToSpaceMode, ElementType, Elements, KeepAspect, Op, PadMode, Resize, ResizeCoordinates,
-    ResizeMode, ResizeRounding, Scalar, ValueId,
+    Combine, DepthToSpaceMode, ElementType, Elements, KeepAspect, Op, PadMode, Resize,
+    ResizeCoordinates, ResizeMode, ResizeRounding, Scalar, ValueId,
     onnx::{OnnxError, Stored, error::shown},
 };
 

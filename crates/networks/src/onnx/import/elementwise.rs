@@ -125,7 +125,7 @@ impl Importer<'_> {
             Op::QuantizeLinear { axis, block, to }
         };
         let x = if apply.operator == "DequantizeLinear" {
-            self.integer_weight(apply, 0)?
+            self.weight_of_integers(apply.input(0)?)
         } else {
             self.first(apply)?
         };

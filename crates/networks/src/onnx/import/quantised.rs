@@ -1,22 +1,18 @@
 //! Products of 8-bit integers, as quantised files have them, written out: zero points are taken off, the products summed as `int32`.
 
 use super::{Apply, Importer, Result, Value, flow, layers::convolution_op};
-use crate::{
-    Binary, Comparison, ElementType, Op, ParameterKind, Reduce, Reduction, Unary, ValueId,
-};
+use crate::{Binary, Comparison, ElementType, Op, Reduce, Reduction, Unary, ValueId};
 
 impl Importer<'_> {
     pub(super) fn quantised(&mut self, apply: &Apply<'_>) -> Result<Option<Vec<Value>>> {
         match apply.operator {
             "MatMulInteger" => {
-                let (a, b) = (self.first(apply)?, self.integer_weight(apply, 1)?);
+                let (a, b) = (self.first(apply)?, self.weight_of_integers(apply.input(1)?));
                 flow(self.integer_product(apply, [a, b], [2, 3]))
             }
-            "ConvInteger" => {
-                flow(self.integer_convolution(apply, 1, [2, 3])?)
-            }
+            "ConvInteger" => flow(self.integer_convolution(apply, 1, [2, 3])?),
             "QLinearMatMul" => {
-                let (a, b) = (self.first(apply)?, self.integer_weight(apply, 3)?);
+                let (a, b) = (self.first(apply)?, self.weight_of_integers(apply.input(3)?));
                 let sums = self.integer_product(apply, [a, b], [2, 5]);
                 flow(self.requantised(apply, sums, -1)?)
             }
@@ -31,14 +27,6 @@ impl Importer<'_> {
             "DynamicQuantizeLinear" => self.dynamic(apply),
             _ => Ok(None),
         }
-    }
-
-    /// Weights that the file holds as integers.
-    pub(super) fn integer_weight(&mut self, apply: &Apply<'_>, index: usize) -> Result<ValueId> {
-        Ok(match apply.input(index)? {
-            Value::Constant(weights) => self.parameter(weights, ParameterKind::Trainable),
-            other => self.id(other),
-        })
     }
 
     /// Matrices without their zero points: one for all, for each row of the first, for each column of the second.
@@ -73,7 +61,7 @@ impl Importer<'_> {
     ) -> Result<ValueId> {
         let stored = apply.input(weight)?;
         let op = convolution_op(apply, stored)?;
-        let (x, weight) = (self.first(apply)?, self.integer_weight(apply, weight)?);
+        let (x, weight) = (self.first(apply)?, self.weight_of_integers(stored));
         let [x_zero, weight_zero] = zeros.map(|index| self.optional(apply, index));
         let weight_zero = weight_zero.map(|zero| self.by_channel(apply, zero, stored, 0));
         let x = self.centred(apply, x, x_zero);

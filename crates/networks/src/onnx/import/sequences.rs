@@ -62,7 +62,11 @@ impl Importer<'_> {
             .condition(given)
             .ok_or_else(|| apply.fault("its position depends on the image, or on the batch"))?;
         let length = i64::try_from(count).unwrap_or(i64::MAX);
-        let from_start = if at < 0 { at.saturating_add(length) } else { at };
+        let from_start = if at < 0 {
+            at.saturating_add(length)
+        } else {
+            at
+        };
         usize::try_from(from_start)
             .ok()
             .filter(|place| *place < count)

@@ -106,12 +106,7 @@ fn range(element: ElementType) -> Option<(i64, i64)> {
 fn beyond(node: &Node) -> Option<Beyond> {
     match &node.op {
         Op::Binary(
-            Binary::Add
-            | Binary::Sub
-            | Binary::Mul
-            | Binary::Div
-            | Binary::Pow
-            | Binary::ShiftLeft,
+            Binary::Add | Binary::Sub | Binary::Mul | Binary::Div | Binary::Pow | Binary::ShiftLeft,
         )
         | Op::Unary(Unary::Abs | Unary::Neg | Unary::BitwiseNot)
         | Op::CumSum { .. }
@@ -134,11 +129,7 @@ fn beyond(node: &Node) -> Option<Beyond> {
 }
 
 /// The type of an operator's result `place`; `of` knows those of its operands.
-fn result(
-    op: &Op,
-    place: usize,
-    of: impl Fn(usize) -> Option<ElementType>,
-) -> Option<ElementType> {
+fn result(op: &Op, place: usize, of: impl Fn(usize) -> Option<ElementType>) -> Option<ElementType> {
     match op {
         Op::Cast { to } | Op::QuantizeLinear { to, .. } => Some(*to),
         Op::CastLike | Op::Where | Op::DequantizeLinear { .. } => of(1),

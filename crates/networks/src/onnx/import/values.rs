@@ -94,6 +94,14 @@ impl Importer<'_> {
         }
     }
 
+    /// The same of weights that the file may hold as integers.
+    pub(super) fn weight_of_integers(&mut self, value: &Value) -> ValueId {
+        match value {
+            Value::Constant(weights) => self.parameter(weights, ParameterKind::Trainable),
+            other => self.id(other),
+        }
+    }
+
     /// The value as a layer's running statistics.
     pub(super) fn buffer(&mut self, value: &Value) -> ValueId {
         match value {
