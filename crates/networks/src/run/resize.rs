@@ -1,5 +1,7 @@
 //! Resizing images as ONNX's `Resize` does: one axis after the other, each as a matrix of weights.
 
+mod integers;
+
 use candle_core::{DType, Result, Tensor, bail};
 
 use super::{Inputs, arrange::signed};
@@ -16,9 +18,6 @@ pub(crate) fn resize(attributes: &Resize, inputs: &Inputs<'_>, dims: &[usize]) -
     let mut x = inputs.get(0)?.clone();
     let own = x.dtype();
     let between = !own.is_float() && attributes.mode != ResizeMode::Nearest;
-    if between {
-        x = x.to_dtype(DType::F32)?;
-    }
     let axes: Vec<usize> = match &attributes.axes {
         Some(axes) => axes
             .iter()
@@ -42,11 +41,9 @@ pub(crate) fn resize(attributes: &Resize, inputs: &Inputs<'_>, dims: &[usize]) -
         None => (numbers(2)?, None),
     };
     let regions = numbers(1)?;
-    let rounded = between && attributes.antialias;
-    let order: Vec<(usize, usize)> = axes.iter().copied().enumerate().collect();
-    // Pillow begins with the width.
-    let order = order.iter().rev().copied();
-    for (index, axis) in order {
+    let cropped = attributes.coordinates == ResizeCoordinates::TfCropAndResize;
+    let mut resized = Vec::with_capacity(axes.len());
+    for (index, axis) in axes.iter().copied().enumerate() {
         let (from, to) = (x.dim(axis)?, dims[axis]);
         #[expect(clippy::cast_precision_loss)]
         let ratio = to as f64 / from as f64;
@@ -63,7 +60,6 @@ pub(crate) fn resize(attributes: &Resize, inputs: &Inputs<'_>, dims: &[usize]) -
             is_scale_given: scales.is_some(),
             region: region.unwrap_or((0.0, 1.0)),
         };
-        let cropped = attributes.coordinates == ResizeCoordinates::TfCropAndResize;
         #[expect(clippy::float_cmp, reason = "exactly no scaling")]
         if from == to && axis_of.scale == 1.0 && !cropped {
             continue;
@@ -71,8 +67,20 @@ pub(crate) fn resize(attributes: &Resize, inputs: &Inputs<'_>, dims: &[usize]) -
         if from == 0 {
             bail!("axis {axis} has no pixels");
         }
-        x = axis_of.apply(attributes, &x, axis)?;
-        if rounded {
+        resized.push((axis, axis_of));
+    }
+    let is_linear = attributes.mode == ResizeMode::Linear && !attributes.antialias && !cropped;
+    let is_image = resized.iter().all(|(axis, _)| axis + 2 >= x.rank());
+    if between && is_linear && is_image && !resized.is_empty() {
+        return integers::linear(attributes.coordinates, &x, &resized);
+    }
+    if between {
+        x = x.to_dtype(DType::F32)?;
+    }
+    // Pillow begins with the width.
+    for (axis, axis_of) in resized.iter().rev() {
+        x = axis_of.apply(attributes, &x, *axis)?;
+        if between && attributes.antialias {
             x = (x + 0.5)?.floor()?;
         }
     }

@@ -4,6 +4,7 @@
 //! scores a test works out by hand.
 
 mod batches;
+mod dimensions;
 
 use candle_core::{DType, Device, Tensor};
 use referee_networks::model::{Answers, Expected, Model, ModelError, Opened, channels_notice};
@@ -161,63 +162,6 @@ fn a_convolutional_head_has_two_dimensions_more() {
     let model = prepare(&draft, expected()).expect("handled");
     assert_scores(&model, 2);
     assert!(codes(model.notices()).contains("output_shape"));
-}
-
-/// With the channels last, behind a dimension that nobody squeezed; with classes in the middle.
-#[test]
-fn a_row_of_scores_may_have_dimensions_of_length_1() {
-    for dims in [[0, 1, 1, 4].as_slice(), &[0, 1, 4], &[0, 4, 1]] {
-        let shape: Vec<i64> = dims.iter().map(|&length| length.max(0)).collect();
-        let draft = plain("row")
-            .integers("shape", &shape)
-            .node("Reshape", &["row", "shape"], &["logits"], &[])
-            .output("logits", DataType::Float, dims);
-        let model = prepare(&draft, expected()).expect("handled");
-        assert_scores(&model, 2);
-        assert!(codes(model.notices()).contains("output_shape"));
-    }
-}
-
-/// One image, in whatever layout: what says so, and what only the graph shows, whose answer is one for all images.
-#[test]
-fn an_image_without_a_batch_is_refused() {
-    for kind in [DataType::Uint8, DataType::Float] {
-        for (dims, shown) in [
-            ([0, 0, 3], "[?, ?, 3]"),
-            ([3, 0, 0], "[3, ?, ?]"),
-            ([3, 6, 6], "[3, 6, 6]"),
-            ([6, 6, 3], "[6, 6, 3]"),
-            ([0, 0, 1], "[?, ?, 1]"),
-            ([0, 0, 0], "[?, ?, ?]"),
-        ] {
-            let draft = Draft::new(17)
-                .input("image", kind, &dims)
-                .floats("head", &[3, 4], &HEAD)
-                .integers("first", &[0])
-                .node(
-                    "Cast",
-                    &["image"],
-                    &["wide"],
-                    &[int("to", DataType::Float as i64)],
-                )
-                .node("Unsqueeze", &["wide", "first"], &["batch"], &[])
-                .node(
-                    "ReduceMean",
-                    &["batch"],
-                    &["features"],
-                    &[ints("axes", &[2, 3]), int("keepdims", 0)],
-                )
-                .node("Expand", &["features", "three"], &["broad"], &[])
-                .integers("three", &[1, 3])
-                .node("MatMul", &["broad", "head"], &["logits"], &[])
-                .output("logits", DataType::Float, &[1, 4]);
-            let refused = prepare_with(&draft, 1).expect_err(shown).to_string();
-            assert!(
-                refused.contains(shown) && refused.contains("one image without a batch"),
-                "{refused}"
-            );
-        }
-    }
 }
 
 #[test]
