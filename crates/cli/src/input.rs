@@ -80,8 +80,23 @@ fn remedy(directory: &Path) -> String {
         .unwrap_or_default()
 }
 
-/// Names what is a model, or belongs to one, where predictions are expected; streams are not looked at.
+/// Names what is a model, or belongs to one, where predictions are expected; what the content shows besides, reading it says.
 pub fn refuse_model(path: &Path) -> anyhow::Result<()> {
+    refuse(path, |head, name| {
+        let packaging = refuse_packaging(head, Some(name)).map(str::to_owned);
+        packaging.or_else(|| refuse_by_leading_bytes(&[], Some(name)))
+    })
+}
+
+/// Names what only stands for a model, or is a part of one, before it is sent.
+pub fn refuse_part_of_model(path: &Path) -> anyhow::Result<()> {
+    refuse(path, |head, name| {
+        refuse_packaging(head, Some(name)).map(str::to_owned)
+    })
+}
+
+/// What `sentence` says of a file's first bytes and its name; streams are not looked at.
+fn refuse(path: &Path, sentence: fn(&[u8], &str) -> Option<String>) -> anyhow::Result<()> {
     if is_stream(path) || path.is_dir() {
         return Ok(());
     }
@@ -89,7 +104,7 @@ pub fn refuse_model(path: &Path) -> anyhow::Result<()> {
     File::open(path)
         .and_then(|file| file.take(1024).read_to_end(&mut head))
         .with_context(|| cannot_be_read(path))?;
-    match refuse_by_leading_bytes(&head, Some(&name(path))) {
+    match sentence(&head, &name(path)) {
         Some(sentence) => anyhow::bail!("{}: {sentence}", name(path)),
         None => Ok(()),
     }
