@@ -75,9 +75,12 @@ fn remedy(directory: &Path) -> String {
     if let Some(sentence) = index.and_then(|index| refuse_packaging(&[], Some(index))) {
         return format!(": {sentence}");
     }
-    any(|name| name.ends_with(".safetensors") || name.ends_with(".onnx"))
-        .map(|model| format!(", such as {}", directory.join(model).display()))
-        .unwrap_or_default()
+    any(|name| {
+        let extension = Path::new(name).extension();
+        extension.is_some_and(|extension| extension == "safetensors" || extension == "onnx")
+    })
+    .map(|model| format!(", such as {}", directory.join(model).display()))
+    .unwrap_or_default()
 }
 
 /// Names what is a model, or belongs to one, where predictions are expected; what the content shows besides, reading it says.

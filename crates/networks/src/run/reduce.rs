@@ -83,11 +83,7 @@ fn of_floats(kind: Reduction, values: &[f32]) -> f32 {
 }
 
 /// What is beyond 64 bits saturates, as in ONNX Runtime.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_possible_wrap
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
 fn of_integers(kind: Reduction, values: &[i64]) -> i64 {
     let wide = || values.iter().map(|value| i128::from(*value));
     let sum = || wide().sum::<i128>();

@@ -7,16 +7,19 @@ use referee_networks::{ElementType, Executor};
 
 use crate::onnx_files::{Draft, declared, int, ints, text};
 
-const TYPES: [(&str, DataType, i128, i128); 8] = [
-    ("Int8", DataType::Int8, i8::MIN as i128, i8::MAX as i128),
-    ("Uint8", DataType::Uint8, 0, u8::MAX as i128),
-    ("Int16", DataType::Int16, i16::MIN as i128, i16::MAX as i128),
-    ("Uint16", DataType::Uint16, 0, u16::MAX as i128),
-    ("Int32", DataType::Int32, i32::MIN as i128, i32::MAX as i128),
-    ("Uint32", DataType::Uint32, 0, u32::MAX as i128),
-    ("Int64", DataType::Int64, i64::MIN as i128, i64::MAX as i128),
-    ("Uint64", DataType::Uint64, 0, u64::MAX as i128),
-];
+/// A type's names, and its least and greatest number.
+fn types() -> [(&'static str, DataType, i128, i128); 8] {
+    [
+        ("Int8", DataType::Int8, i8::MIN.into(), i8::MAX.into()),
+        ("Uint8", DataType::Uint8, 0, u8::MAX.into()),
+        ("Int16", DataType::Int16, i16::MIN.into(), i16::MAX.into()),
+        ("Uint16", DataType::Uint16, 0, u16::MAX.into()),
+        ("Int32", DataType::Int32, i32::MIN.into(), i32::MAX.into()),
+        ("Uint32", DataType::Uint32, 0, u32::MAX.into()),
+        ("Int64", DataType::Int64, i64::MIN.into(), i64::MAX.into()),
+        ("Uint64", DataType::Uint64, 0, u64::MAX.into()),
+    ]
+}
 
 /// The type's greatest and least number, one above its middle, 7 and 100; and five small ones.
 fn operands(least: i128, greatest: i128) -> [[i128; 5]; 2] {
@@ -72,7 +75,7 @@ fn numbers(draft: &Draft, kind: DataType) -> Vec<i128> {
 }
 
 fn draft(name: &str) -> (Draft, DataType) {
-    let (_, kind, least, greatest) = TYPES
+    let (_, kind, least, greatest) = types()
         .into_iter()
         .find(|(other, ..)| *other == name)
         .expect("a type");
