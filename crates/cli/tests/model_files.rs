@@ -55,7 +55,7 @@ fn predicted(model: &str, more: &[&str]) -> String {
     let fixed = [
         "predict", &file, &images, "-o", out_path, "--logits", "--device", "cpu",
     ];
-    let output = referee(&[&fixed, more].concat());
+    let output = referee(&[&fixed[..], more].concat());
     stdout(&output);
     let expected = numbers(Path::new(&fixture(&format!("{model}.npy"))));
     let found = numbers(&out);
@@ -129,7 +129,7 @@ fn an_image_without_a_batch_is_refused() {
 fn a_profile_is_of_the_output_that_answers() {
     let profile = |arguments: &[&str]| {
         let fixed = ["profile", "--json"];
-        let text = stdout(&referee(&[&fixed, arguments].concat()));
+        let text = stdout(&referee(&[&fixed[..], arguments].concat()));
         let document: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         (document["parameters"].as_u64(), document["depth"].as_u64())
     };

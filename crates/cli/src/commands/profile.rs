@@ -129,8 +129,13 @@ impl Profile {
         let name = Path::new(&file.filename).file_stem().unwrap_or_default();
         let name = name.to_string_lossy().into_owned();
         let onnx = OnnxFile::decode(file.model, file.data)?;
+        let names = onnx.output_names();
+        let mut metadata = onnx.metadata();
+        let stated =
+            metadata.find(|(key, text)| *key == "output" && names.iter().any(|n| n == text));
+        let stated = stated.map(|(_, text)| text.to_owned());
         let wanted = Wanted {
-            name: self.output.as_deref(),
+            name: self.output.as_deref().or(stated.as_deref()),
             columns: self.classes,
         };
         let expected = Expected {
