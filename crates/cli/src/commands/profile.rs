@@ -130,10 +130,10 @@ impl Profile {
         let name = name.to_string_lossy().into_owned();
         let onnx = OnnxFile::decode(file.model, file.data)?;
         let names = onnx.output_names();
-        let mut metadata = onnx.metadata();
-        let stated =
-            metadata.find(|(key, text)| *key == "output" && names.iter().any(|n| n == text));
-        let stated = stated.map(|(_, text)| text.to_owned());
+        let stated = onnx
+            .metadata()
+            .find(|(key, text)| *key == "output" && names.iter().any(|name| name == text))
+            .map(|(_, text)| text.to_owned());
         let wanted = Wanted {
             name: self.output.as_deref().or(stated.as_deref()),
             columns: self.classes,
