@@ -23,6 +23,7 @@ mod recurrent;
 use candle_core::{Result as CandleResult, Tensor};
 
 use crate::{
+    ElementType,
     onnx::{Apply, Importer, OnnxError, Value, proto::AttributeProto},
     run::Inputs,
     shapes::{Arguments, Dims},
@@ -68,6 +69,11 @@ pub(crate) trait Operator {
     /// Whether it is a weight layer, where it reads weights: one of those that depth counts.
     fn is_weight_layer(&self) -> bool {
         false
+    }
+
+    /// The type of its first result, where that is not its first input's.
+    fn element(&self) -> Option<ElementType> {
+        None
     }
 
     /// Inputs with an entry for each image along axis 1, the same for each: a recurrent layer's first states.

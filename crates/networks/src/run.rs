@@ -11,6 +11,7 @@ mod arrange;
 mod convolution;
 mod einsum;
 pub(crate) mod elementwise;
+mod integers;
 pub(crate) mod linear;
 mod normalization;
 mod pooling;
@@ -449,13 +450,12 @@ pub(crate) fn apply(op: &Op, inputs: &Inputs<'_>, outputs: usize) -> CandleResul
 /// Whether an operator is not defined on integers, or not by candle.
 fn takes_floats_only(op: &Op) -> bool {
     use Op::{
-        Activation, AdaptiveAveragePool, BatchNorm, ConvTranspose, Convolution, Gemm, GlobalPool,
-        GroupNorm, InstanceNorm, LayerNorm, Linear, LocalResponseNorm, LogSoftmax, PRelu, Softmax,
+        Activation, AdaptiveAveragePool, BatchNorm, ConvTranspose, Gemm, GlobalPool, GroupNorm,
+        InstanceNorm, LayerNorm, Linear, LocalResponseNorm, LogSoftmax, PRelu, Softmax,
     };
     matches!(
         op,
-        Convolution(_)
-            | ConvTranspose(_)
+        ConvTranspose(_)
             | Linear
             | Gemm(_)
             | BatchNorm(_)

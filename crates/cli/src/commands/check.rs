@@ -57,6 +57,14 @@ fn first_names(images: &ImageList) -> &[String] {
 
 impl Check {
     pub async fn run(self) -> anyhow::Result<()> {
+        if let Err(refused) = input::refuse_model(&self.file) {
+            if self.json {
+                output::print_json(
+                    &json!({"valid": false, "detail": refused.to_string(), "errors": []}),
+                )?;
+            }
+            return Err(refused);
+        }
         let (classes, wider, images) = self.public_facts().await?;
         let file = input::open(&self.file)?;
         let expected = Expected {

@@ -111,6 +111,7 @@ impl Predict {
                 out.display()
             );
         }
+        input::refuse_directory(&self.model)?;
         let set = TestSet::open(&self.images)?.in_order(self.order.unwrap_or_default());
         if self.order.is_none()
             && let Some(fault) = set.list()?.names().and_then(fault_of_unsaid_order)

@@ -229,6 +229,10 @@ impl Operator for EyeLike {
         }])
     }
 
+    fn element(&self) -> Option<ElementType> {
+        self.to
+    }
+
     fn attributes(&self) -> Vec<AttributeProto> {
         let mut attributes = vec![int("k", self.diagonal)];
         attributes.extend(self.to.map(|to| int("dtype", data_type(to) as i64)));

@@ -202,12 +202,7 @@ fn to_integers(
     scale: ValueId,
     zero: usize,
 ) -> Result<Vec<Value>, OnnxError> {
-    let to = match apply.optional(zero) {
-        None => ElementType::U8,
-        Some(point) => importer.element(point).ok_or_else(|| {
-            apply.fault("it is not known which integers its zero point is of; save it as a tensor of the file")
-        })?,
-    };
+    let to = importer.quantised_to(apply, apply.optional(zero))?;
     let inputs = vec![Some(x), Some(scale), importer.optional(apply, zero)];
     let op = Op::QuantizeLinear {
         axis: 1,

@@ -39,6 +39,10 @@ impl Operator for NarrowCast {
         ]
     }
 
+    fn element(&self) -> Option<ElementType> {
+        Some(self.to)
+    }
+
     fn since(&self) -> i64 {
         23
     }

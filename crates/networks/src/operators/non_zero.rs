@@ -7,6 +7,7 @@ use candle_core::{DType, Result as CandleResult, Tensor};
 
 use super::Operator;
 use crate::{
+    ElementType,
     graph::Op,
     onnx::{Apply, Importer, OnnxError, Value, proto::AttributeProto},
     run::Inputs,
@@ -79,6 +80,10 @@ impl Operator for NonZero {
             dims[0].as_slice(),
             x.device(),
         )?])
+    }
+
+    fn element(&self) -> Option<ElementType> {
+        Some(ElementType::I64)
     }
 
     fn attributes(&self) -> Vec<AttributeProto> {

@@ -1,5 +1,6 @@
 //! What is no prediction file can often be told from its first bytes; the sentence says what to send instead.
 
+use crate::model_form::refuse_packaging;
 use crate::npy;
 
 const PICKLE: &str = "this is a pickle, which is never read (loading one runs its code): save the array with np.save, or write CSV";
@@ -46,7 +47,8 @@ pub fn refuse_by_leading_bytes(head: &[u8], filename: Option<&str>) -> Option<St
         .and_then(|name| name.rsplit_once('.'))
         .map(|(_, extension)| extension.to_ascii_lowercase())
         .unwrap_or_default();
-    by_content(head)
+    refuse_packaging(head, filename)
+        .or_else(|| by_content(head))
         .or_else(|| by_extension(&extension))
         .map(str::to_owned)
 }

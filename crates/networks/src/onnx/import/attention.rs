@@ -2,7 +2,8 @@
 
 use super::{Apply, Importer, Result, Value, flow, flows};
 use crate::{
-    Activation, Binary, Comparison, Literal, Op, PadMode, Reduce, Reduction, Unary, ValueId,
+    Activation, Binary, Comparison, ElementType, Literal, Op, PadMode, Reduce, Reduction, Unary,
+    ValueId,
 };
 
 /// The dimensions of `[batch, heads, length, size]`.
@@ -111,7 +112,7 @@ impl Importer<'_> {
     }
 
     /// The length of a dimension, counted from the end where negative: a vector of one integer.
-    fn dimension(&mut self, apply: &Apply<'_>, x: ValueId, start: i64) -> ValueId {
+    pub(super) fn dimension(&mut self, apply: &Apply<'_>, x: ValueId, start: i64) -> ValueId {
         // Behind the last dimension there is none.
         let end = start.checked_add(1).filter(|end| *end != 0);
         self.emit(apply, Op::Shape { start, end }, &[x])
@@ -126,7 +127,7 @@ impl Importer<'_> {
 
     /// A mask of numbers is added; of booleans, it says what counts.
     fn masked(&mut self, apply: &Apply<'_>, scores: ValueId, mask: ValueId) -> ValueId {
-        if self.origins.is_boolean(mask) {
+        if self.element_of(mask) == Some(ElementType::Bool) {
             let never = self.float(apply, "never", f64::NEG_INFINITY);
             self.emit(apply, Op::Where, &[mask, scores, never])
         } else {
@@ -148,7 +149,7 @@ impl Importer<'_> {
             return mask;
         };
         let never = self.float(apply, "never", f64::NEG_INFINITY);
-        let mask = if self.origins.is_boolean(mask) {
+        let mask = if self.element_of(mask) == Some(ElementType::Bool) {
             let seen = self.float(apply, "seen", 0.0);
             self.emit(apply, Op::Where, &[mask, seen, never])
         } else {

@@ -15,7 +15,7 @@ impl Importer<'_> {
         if let Some(unary) = unary(apply) {
             return self.unary(apply, Op::Unary(unary));
         }
-        if let Some(binary) = binary(apply) {
+        if let Some(binary) = binary(apply)? {
             return self.fold(apply, binary);
         }
         if let Some(comparison) = comparison(apply.operator) {
@@ -60,9 +60,8 @@ impl Importer<'_> {
                 self.cast(apply, to)
             }
             "CastLike" => {
-                // Every float is stored as one type when the network runs: what a constant is says the file alone.
-                let like = apply.optional(1).and_then(Value::stored);
-                if let Some(to) = like.map(|like| like.element) {
+                // Several types are stored as one when the network runs.
+                if let Some(to) = self.element(apply.input(1)?) {
                     return self.cast(apply, to);
                 }
                 let (x, like) = (self.first(apply)?, self.operand(apply, 1)?);
@@ -144,21 +143,9 @@ impl Importer<'_> {
         let op = if apply.operator == "DequantizeLinear" {
             Op::DequantizeLinear { axis, block }
         } else {
-            let declared = i32::try_from(apply.int("output_dtype", 0)).unwrap_or(0);
-            let zero = apply.optional(2);
-            let to = match zero.and_then(|zero| self.element(zero)) {
-                Some(element) => element,
-                None if declared != 0 => element_type(&apply.name, declared)?,
-                None if zero.is_none() => ElementType::U8,
-                None => {
-                    return Err(apply.fault(
-                        "it is not known which integers its zero point is of; save it as a tensor of the file",
-                    ));
-                }
-            };
+            let to = self.quantised_to(apply, apply.optional(2))?;
             Op::QuantizeLinear { axis, block, to }
         };
-        // Weights that the file holds as integers.
         let x = if apply.operator == "DequantizeLinear" {
             self.weight_of_integers(apply.input(0)?)
         } else {
@@ -172,15 +159,25 @@ impl Importer<'_> {
         flow(self.emit_all(apply, op, inputs, 1)[0])
     }
 
-    /// How a value's elements are stored, where the file holds it or casts it.
-    pub(crate) fn element(&self, value: &Value) -> Option<ElementType> {
-        let computed = match value {
-            Value::Constant(constant) => return Some(constant.stored.element),
-            Value::Flow(id) => self.builder.computing(*id)?,
-        };
-        match computed.op {
-            Op::Cast { to } => Some(to),
-            _ => None,
+    /// Which integers a node quantises to: those of its zero point.
+    pub(crate) fn quantised_to(
+        &self,
+        apply: &Apply<'_>,
+        zero: Option<&Value>,
+    ) -> Result<ElementType> {
+        use ElementType::{I2, I4, I8, I16, U2, U4, U8, U16};
+        let declared = i32::try_from(apply.int("output_dtype", 0)).unwrap_or(0);
+        match zero.and_then(|zero| self.element(zero)) {
+            Some(element @ (I2 | U2 | I4 | U4 | I8 | U8 | I16 | U16)) => Ok(element),
+            Some(element) if crate::narrow::layout(element).is_some() => Ok(element),
+            Some(other) => Err(apply.fault(format!(
+                "its zero point is {other:?}; quantising to integers of up to 16 bits is supported"
+            ))),
+            None if declared != 0 => element_type(&apply.name, declared),
+            None if zero.is_none() => Ok(U8),
+            None => Err(apply.fault(
+                "it is not known which integers its zero point is of; save it as a tensor of the file",
+            )),
         }
     }
 }
@@ -234,6 +231,7 @@ fn unary(apply: &Apply<'_>) -> Option<Unary> {
         "Ceil" => Unary::Ceil,
         "Round" => Unary::Round,
         "Not" => Unary::Not,
+        "BitwiseNot" => Unary::BitwiseNot,
         "IsNaN" => Unary::IsNaN,
         "IsInf" if apply.int("detect_positive", 1) != 0 && apply.int("detect_negative", 1) != 0 => {
             Unary::IsInf
@@ -242,8 +240,8 @@ fn unary(apply: &Apply<'_>) -> Option<Unary> {
     })
 }
 
-fn binary(apply: &Apply<'_>) -> Option<Binary> {
-    Some(match apply.operator {
+fn binary(apply: &Apply<'_>) -> Result<Option<Binary>> {
+    Ok(Some(match apply.operator {
         "Add" | "Sum" => Binary::Add,
         "Sub" => Binary::Sub,
         "Mul" => Binary::Mul,
@@ -256,8 +254,16 @@ fn binary(apply: &Apply<'_>) -> Option<Binary> {
         "And" => Binary::And,
         "Or" => Binary::Or,
         "Xor" => Binary::Xor,
-        _ => return None,
-    })
+        "BitwiseAnd" => Binary::BitwiseAnd,
+        "BitwiseOr" => Binary::BitwiseOr,
+        "BitwiseXor" => Binary::BitwiseXor,
+        "BitShift" => match apply.text("direction")? {
+            Some("LEFT") => Binary::ShiftLeft,
+            Some("RIGHT") => Binary::ShiftRight,
+            other => return Err(apply.fault(format!("direction {other:?} is unknown"))),
+        },
+        _ => return Ok(None),
+    }))
 }
 
 fn comparison(operator: &str) -> Option<Comparison> {

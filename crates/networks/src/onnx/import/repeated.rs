@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Apply, Importer, Result, Scope, Stored, Value, results};
+use super::{Apply, Importer, Pending, Result, Scope, Stored, Value, results};
 use crate::{
     Op, ValueId,
     onnx::proto::{GraphProto, ValueInfoProto},
@@ -75,7 +75,7 @@ impl<'a> Importer<'a> {
                 .map(|turn| turn.get(output).cloned())
                 .collect();
             let steps = steps.ok_or_else(|| apply.fault("its body gives too little"))?;
-            carried.push(self.stacked(apply, &steps, 0));
+            carried.push(self.stacked(apply, &steps, 0)?);
         }
         Ok(carried)
     }
@@ -87,6 +87,10 @@ impl<'a> Importer<'a> {
         outer: &Scope<'a, '_>,
         depth: usize,
     ) -> Result<Vec<Value>> {
+        let is_sequence = |value: &Option<Value>| matches!(value, Some(Value::Sequence(_)));
+        if apply.inputs.iter().any(is_sequence) {
+            return Err(apply.fault("it is given a sequence, where a tensor is expected"));
+        }
         if apply.opset < 9 {
             return Err(apply.fault("Scan as before opset 9 is not supported"));
         }
@@ -146,7 +150,7 @@ impl<'a> Importer<'a> {
             if each("scan_output_directions", output) != 0 {
                 steps.reverse();
             }
-            carried.push(self.stacked(apply, &steps, each("scan_output_axes", output)));
+            carried.push(self.stacked(apply, &steps, each("scan_output_axes", output))?);
         }
         Ok(carried)
     }
@@ -164,7 +168,12 @@ impl<'a> Importer<'a> {
             outer: Some(outer),
             prefix: format!("{}/", apply.name),
         };
-        self.initialisers(body, &mut shared)?;
+        for tensor in &body.initializer {
+            let stored = Stored::read(tensor, self.side_files)?;
+            let value =
+                Value::constant(stored.named(&format!("{}{}", shared.prefix, tensor.name())));
+            shared.values.insert(tensor.name().to_owned(), value);
+        }
         Ok(shared)
     }
 
@@ -185,8 +194,10 @@ impl<'a> Importer<'a> {
             outer: Some(shared),
             prefix: format!("{}{turn}/", shared.prefix),
         };
-        self.nodes(&body.node, apply.opset, &mut scope, depth + 1)?;
-        results(apply, &scope, body.output.iter().map(ValueInfoProto::name))
+        let wanted: Vec<&str> = body.output.iter().map(ValueInfoProto::name).collect();
+        let nodes = Pending::of_nodes(&body.node);
+        self.computed(nodes, &wanted, apply.opset, &mut scope, depth + 1)?;
+        results(apply, &scope, wanted.into_iter())
     }
 
     /// Entry `at` along an axis, which goes.
@@ -198,7 +209,10 @@ impl<'a> Importer<'a> {
     }
 
     /// The results of all turns, along a new axis.
-    fn stacked(&mut self, apply: &Apply<'_>, steps: &[Value], axis: i64) -> Value {
+    fn stacked(&mut self, apply: &Apply<'_>, steps: &[Value], axis: i64) -> Result<Value> {
+        if steps.iter().any(|step| matches!(step, Value::Sequence(_))) {
+            return Err(apply.fault("it collects sequences; only tensors are supported"));
+        }
         let new = self.integers(apply, "turns", &[axis]);
         let steps: Vec<ValueId> = steps
             .iter()
@@ -207,6 +221,6 @@ impl<'a> Importer<'a> {
                 self.emit(apply, Op::Unsqueeze, &[step, new])
             })
             .collect();
-        Value::Flow(self.emit(apply, Op::Concat { axis }, &steps))
+        Ok(Value::Flow(self.emit(apply, Op::Concat { axis }, &steps)))
     }
 }
