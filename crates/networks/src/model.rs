@@ -16,16 +16,19 @@ mod filters;
 mod input;
 mod output;
 
+use std::collections::BTreeSet;
+
 use candle_core::{DType, Device, Tensor};
 use referee_scoring::Notice;
 
 pub use answers::Answers;
 pub use error::ModelError;
 pub use input::{ImageShape, Layout, channels_notice};
+pub use output::{Wanted, choose_output, output_dims};
 
 use crate::{
     Executor, Network, Profile, Weights, fuse,
-    onnx::{Declared, Feed, OnnxFile},
+    onnx::{Declared, Feed, Imported, OnnxFile},
 };
 use answers::Reading;
 use batching::Batching;
@@ -81,6 +84,63 @@ pub struct Model {
     notices: Vec<Notice>,
 }
 
+impl Kind {
+    fn output(&self) -> Option<&Declared> {
+        match self {
+            Self::Onnx { output, .. } => Some(output),
+            Self::Network { .. } => None,
+        }
+    }
+
+    /// What to say where the input proves to be an image without a batch.
+    fn as_one_image(&self) -> Option<ModelError> {
+        match self {
+            Self::Onnx { image, .. } => Some(ModelError::OneImage {
+                name: image.name.clone(),
+                dims: image.dims.clone()?,
+            }),
+            Self::Network { .. } => None,
+        }
+    }
+
+    /// The network for images of the dimensions `dims`.
+    fn import(self, name: &str, dims: Vec<usize>, input: &Input) -> Result<Imported> {
+        match self {
+            Self::Network { network, .. } if network.input().dims != dims => {
+                Err(ModelError::ImageSize {
+                    takes: network.input().dims.clone(),
+                    given: dims,
+                })
+            }
+            Self::Network { network, weights } => Ok(Imported {
+                network,
+                weights,
+                in_training_mode: BTreeSet::new(),
+            }),
+            Self::Onnx {
+                file,
+                image,
+                output,
+            } => {
+                let feed = Feed::Image {
+                    dims,
+                    element: image.element,
+                    fixed_batch: input.fixed_batch,
+                };
+                Ok(file.network(name, vec![(image.name, feed)], &output.name)?)
+            }
+        }
+    }
+}
+
+/// Whether the network gives one answer, the same in shape, however many images there are.
+fn answers_once(network: &Network) -> Result<bool> {
+    let answer =
+        |batch| Ok::<_, ModelError>(network.infer_shapes(batch)?.of(network.output()).to_vec());
+    let one = answer(1)?;
+    Ok(one.len() > 1 && answer(2).is_ok_and(|two| two == one))
+}
+
 impl Opened {
     /// Looks at an ONNX file: which input takes the image, which output answers.
     ///
@@ -88,9 +148,13 @@ impl Opened {
     /// [`ModelError`] where there is not exactly one image input, or no output can be told to be the answer.
     pub fn onnx(file: OnnxFile, expected: Expected) -> Result<Self> {
         let mut notices = Vec::new();
-        let image = input::only_image(&file)?;
+        let wanted = Wanted {
+            name: expected.output.as_deref(),
+            columns: Some(expected.classes + expected.class_offset.unwrap_or(0)),
+        };
+        let output = choose_output(&file, wanted)?;
+        let image = input::only_image(&file, &output.name)?;
         let input = Input::of(&image, &mut notices)?;
-        let output = output::choose(&file, &image, &input, &expected)?;
         let precision = precision(&file.stored_types());
         Ok(Self {
             kind: Kind::Onnx {
@@ -129,6 +193,28 @@ impl Opened {
         self.input.shape
     }
 
+    /// How many values it takes for each image, where it takes them in one row and says so.
+    pub fn row(&self) -> Option<usize> {
+        match self.input.layout {
+            Layout::Flat { length } => length,
+            _ => None,
+        }
+    }
+
+    /// Adds what was handled before the file was opened.
+    pub fn notice(&mut self, notices: impl IntoIterator<Item = Notice>) {
+        self.notices.extend(notices);
+    }
+
+    /// The network called `name`, for images of this size: what a profile is made of.
+    ///
+    /// # Errors
+    /// [`ModelError`] where the network does not take such images, or the graph cannot be read.
+    pub fn into_network(self, name: &str, size: [usize; 2], channels: usize) -> Result<Network> {
+        let dims = self.input.dims(size, channels)?;
+        Ok(self.kind.import(name, dims, &self.input)?.network)
+    }
+
     /// Puts the network on `device`, tries it, and counts what it costs.
     ///
     /// `size` is the height and width of the images to come, `channels` how many they have: what the network says, or
@@ -145,31 +231,20 @@ impl Opened {
             mut notices,
         } = self;
         let dims = input.dims(size, channels)?;
-        let (network, weights, declared) = match kind {
-            Kind::Network { network, weights } => {
-                if network.input().dims != dims {
-                    return Err(ModelError::ImageSize {
-                        takes: network.input().dims.clone(),
-                        given: dims,
-                    });
-                }
-                (network, weights, None)
-            }
-            Kind::Onnx {
-                file,
-                image,
-                output,
-            } => {
-                let feed = Feed::Image {
-                    dims,
-                    element: image.element,
-                    fixed_batch: input.fixed_batch,
-                };
-                let imported = file.network("model", vec![(image.name, feed)], &output.name)?;
-                notices.extend(training_notice(&imported.in_training_mode));
-                (imported.network, imported.weights, Some(output))
-            }
-        };
+        let declared = kind.output().cloned();
+        let one_image = kind.as_one_image();
+        let Imported {
+            network,
+            weights,
+            in_training_mode,
+        } = kind.import("model", dims, &input)?;
+        notices.extend(training_notice(&in_training_mode));
+        if let Some(error) = one_image
+            && input.may_lack_a_batch()
+            && answers_once(&network)?
+        {
+            return Err(error);
+        }
         let profile = network.profile()?;
         let (network, weights) = fuse(&network, &weights)?;
         let declared_batch = input.fixed_batch;
@@ -265,7 +340,7 @@ fn precision(stored_as: &[String]) -> String {
     }
 }
 
-fn training_notice(nodes: &std::collections::BTreeSet<String>) -> Option<Notice> {
+fn training_notice(nodes: &BTreeSet<String>) -> Option<Notice> {
     let first = nodes.first()?;
     Some(Notice {
         code: "training_mode".into(),

@@ -11,6 +11,7 @@ mod error;
 mod file;
 mod import;
 mod node;
+mod reach;
 mod tensor;
 
 pub use encode::encode;

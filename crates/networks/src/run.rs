@@ -11,6 +11,7 @@ mod arrange;
 mod convolution;
 mod einsum;
 mod elementwise;
+mod integers;
 mod linear;
 mod normalization;
 mod pooling;
@@ -450,14 +451,12 @@ pub(crate) fn apply(op: &Op, inputs: &Inputs<'_>, outputs: usize) -> CandleResul
 /// Whether an operator is not defined on integers, or not by candle.
 fn takes_floats_only(op: &Op) -> bool {
     use Op::{
-        Activation, AdaptiveAveragePool, BatchNorm, ConvTranspose, Convolution, Gemm, GlobalPool,
-        GroupNorm, InstanceNorm, LayerNorm, Linear, LocalResponseNorm, LogSoftmax, Lstm, PRelu,
-        Softmax,
+        Activation, AdaptiveAveragePool, BatchNorm, ConvTranspose, Gemm, GlobalPool, GroupNorm,
+        InstanceNorm, LayerNorm, Linear, LocalResponseNorm, LogSoftmax, Lstm, PRelu, Softmax,
     };
     matches!(
         op,
-        Convolution(_)
-            | ConvTranspose(_)
+        ConvTranspose(_)
             | Linear
             | Gemm(_)
             | Lstm(_)

@@ -118,13 +118,15 @@ impl Window {
                 return Err("the padding is too large".into());
             }
             let padded = length + begin + end;
-            if padded < reach {
+            // A last window may be incomplete, the first one too.
+            let is_incomplete = padded < reach && ceil_mode && reach - padded < stride;
+            if padded < reach && !is_incomplete {
                 return Err(format!(
                     "a window that spans {reach} does not fit into an image of {length} with padding {begin} and {end}"
                 ));
             }
             let steps = if ceil_mode {
-                (padded - reach).div_ceil(stride)
+                padded.saturating_sub(reach).div_ceil(stride)
             } else {
                 (padded - reach) / stride
             };

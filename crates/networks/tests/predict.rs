@@ -165,6 +165,34 @@ fn the_form_counts_before_the_file() {
 }
 
 #[test]
+fn metadata_that_is_no_recipe_is_left_alone() {
+    let noticed = |preprocess: &str, fields: &[(&str, &str)]| {
+        let metadata = [("architecture", "perceptron"), ("preprocess", preprocess)];
+        load(perceptron(&metadata), &form(fields), TASK).map(|(predictor, _)| {
+            let notices = predictor.notices();
+            let ignored = notices
+                .iter()
+                .any(|notice| notice.code == "metadata_ignored");
+            (ignored, predictor.preprocessing().mean.clone())
+        })
+    };
+    let said = [("preprocess", r#"{"mean":0.25,"std":0.5}"#)];
+    assert_eq!(noticed("imagenet", &[]).expect("a word"), (true, vec![0.0]));
+    assert_eq!(
+        noticed("imagenet", &said).expect("said"),
+        (true, vec![0.25])
+    );
+    let broken = r#"{"mean":"grey"}"#;
+    assert_eq!(noticed(broken, &said).expect("said"), (true, vec![0.25]));
+    // Meant for the referee, and not understood.
+    let refused = noticed(broken, &[]).expect_err("refused").to_string();
+    assert!(
+        refused.contains("in the file's metadata, `preprocess`"),
+        "{refused}"
+    );
+}
+
+#[test]
 fn models_that_are_refused() {
     let sentence = |metadata: &[(&str, &str)], fields: &[(&str, &str)], task| {
         load(perceptron(metadata), &form(fields), task)

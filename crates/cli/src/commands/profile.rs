@@ -3,13 +3,16 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::Context as _;
-use referee_networks::onnx::{Feed, OnnxFile};
+use referee_networks::model::{Expected, Opened, Wanted, choose_output};
+use referee_networks::onnx::OnnxFile;
+use referee_networks::predict::ModelFile;
 use referee_networks::weights::WeightsFile;
 use referee_networks::zoo::{self, ZooOptions};
 use referee_networks::{LayerProfile, Network};
 use referee_scoring::model_form::Architecture;
 use serde::Serialize;
 
+use crate::input;
 use crate::output::{self, Align, count};
 
 /// Show a network's parameters, multiply-accumulates, depth and layers
@@ -33,6 +36,9 @@ pub struct Profile {
     /// The number of classes [default: the usual one, or the file's]
     #[arg(long, value_name = "N")]
     classes: Option<usize>,
+    /// The ONNX output that holds the logits, where there are several
+    #[arg(long, value_name = "NAME")]
+    output: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -86,19 +92,23 @@ impl Profile {
                 let options = self.options(zoo::usual_options(architecture));
                 Ok(zoo::build(architecture, &options)?)
             }
-            Some(path)
-                if path
-                    .extension()
-                    .is_some_and(|extension| extension == "onnx") =>
-            {
-                self.onnx(path).with_context(|| cannot(path))
-            }
-            Some(path) => self.safetensors(path).with_context(|| cannot(path)),
+            Some(path) => self.file(path).with_context(|| cannot(path)),
         }
     }
 
-    fn safetensors(&self, path: &Path) -> anyhow::Result<Network> {
-        let weights = WeightsFile::open(path)?;
+    /// A file is what its content says, as `predict` and the server have it.
+    fn file(&self, path: &Path) -> anyhow::Result<Network> {
+        input::refuse_directory(path)?;
+        let file = ModelFile::beside(path)?;
+        if file.is_safetensors() {
+            self.safetensors(&file)
+        } else {
+            self.onnx(file)
+        }
+    }
+
+    fn safetensors(&self, file: &ModelFile) -> anyhow::Result<Network> {
+        let weights = WeightsFile::read(&file.model)?;
         let stated = weights.metadata().get("architecture");
         let architecture = match (&self.architecture, stated) {
             (Some(architecture), _) => architecture.clone(),
@@ -115,25 +125,33 @@ impl Profile {
         }
     }
 
-    fn onnx(&self, path: &Path) -> anyhow::Result<Network> {
-        let file = OnnxFile::open_beside(path)?;
-        let (inputs, outputs) = (file.inputs()?, file.outputs()?);
-        let ([image], [output, ..]) = (inputs.as_slice(), outputs.as_slice()) else {
-            anyhow::bail!("it has {} inputs; a network takes one image", inputs.len());
+    fn onnx(&self, file: ModelFile) -> anyhow::Result<Network> {
+        let name = Path::new(&file.filename).file_stem().unwrap_or_default();
+        let name = name.to_string_lossy().into_owned();
+        let onnx = OnnxFile::decode(file.model, file.data)?;
+        let names = onnx.output_names();
+        let stated = onnx
+            .metadata()
+            .find(|(key, text)| *key == "output" && names.iter().any(|name| name == text))
+            .map(|(_, text)| text.to_owned());
+        let wanted = Wanted {
+            name: self.output.as_deref().or(stated.as_deref()),
+            columns: self.classes,
         };
-        let declared = image.dims.clone().unwrap_or_default();
-        let stated = declared.iter().skip(1).copied().collect::<Option<Vec<_>>>();
-        let given = self.input.map(|ImageSize(input)| input.to_vec());
-        let feed = Feed::Image {
-            dims: given.or(stated.filter(|dims| !dims.is_empty())).context(
-                "it leaves the size of its images open; give --input, such as 3x224x224",
-            )?,
-            element: image.element,
-            fixed_batch: declared.first().copied().flatten(),
+        let expected = Expected {
+            output: Some(choose_output(&onnx, wanted)?.name),
+            ..Expected::default()
         };
-        let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        let feeds = vec![(image.name.clone(), feed)];
-        Ok(file.network(&name, feeds, &output.name)?.network)
+        let opened = Opened::onnx(onnx, expected)?;
+        let shape = opened.input();
+        let given = self
+            .input
+            .map(|ImageSize([channels, height, width])| (channels, [height, width]));
+        let (channels, size) = given
+            .or(shape.channels.zip(shape.size))
+            .or(opened.row().map(|length| (1, [1, length])))
+            .context("it leaves the size of its images open; give --input, such as 3x224x224")?;
+        Ok(opened.into_network(&name, size, channels)?)
     }
 
     fn options(&self, usual: ZooOptions) -> ZooOptions {

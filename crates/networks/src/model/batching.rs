@@ -37,6 +37,7 @@ impl Batching {
             &[unchanged.infer(&halves[0])?, unchanged.infer(&halves[1])?],
             0,
         )?;
+        let mut depends_on_others = false;
         let mut as_written = network.clone();
         as_written.input.fixed_batch = None;
         for any in [Some(as_written), with_any_batch(network, batch)]
@@ -49,19 +50,27 @@ impl Batching {
                 continue;
             }
             let executor = Executor::new(&any, weights, device)?;
-            if executor
-                .infer(&images)
-                .is_ok_and(|output| agree(&output, &expected).unwrap_or(false))
+            let together = executor.infer(&images);
+            if together
+                .as_ref()
+                .is_ok_and(|output| agree(output, &expected).unwrap_or(false))
             {
                 return Ok((executor, Self::Any));
             }
+            depends_on_others |= declared.is_none() && together.is_ok();
         }
         notices.push(Notice {
             code: "fixed_batch".into(),
-            detail: format!(
-                "the file only works for batches of {batch}: images are run {batch} at a time, which is slower. Export with \
-                 dynamic_shapes={{\"x\": {{0: torch.export.Dim(\"batch\")}}}}"
-            ),
+            detail: if depends_on_others {
+                "the network's answer for an image depends on the others of its batch, as with dynamic quantisation: images are \
+                 run one at a time, which is slower. Then quantise it with quantize_static(…, quant_format=QuantFormat.QDQ)"
+                    .into()
+            } else {
+                format!(
+                    "the file only works for batches of {batch}: images are run {batch} at a time, which is slower. Export with \
+                     dynamic_shapes={{\"x\": {{0: torch.export.Dim(\"batch\")}}}}"
+                )
+            },
         });
         Ok((unchanged, Self::Fixed(batch)))
     }

@@ -29,6 +29,12 @@ pub enum ModelError {
         fitting: usize,
         classes: usize,
     },
+    #[error("the network has {} outputs ({}), of which several could hold the scores, or none: name the one that holds the logits with output=", .outputs.len(), .outputs.join(", "))]
+    Ambiguous { outputs: Vec<String> },
+    #[error(
+        "output {name} is no tensor of numbers: name the one that holds the logits with output="
+    )]
+    NoNumbers { name: String },
     #[error(
         "output {name} is {dims:?} for {batch} images; expected [{batch},{classes}]: one score for each class, or ranked classes (integers, at most 5)"
     )]
@@ -48,9 +54,12 @@ pub enum ModelError {
         unbatched_input: bool,
     },
     #[error(
-        "input {name} is {dims:?}, one image without a batch: export with torch.onnx.export(model, (image.unsqueeze(0),), …)"
+        "input {name} is [{}], one image without a batch: export with torch.onnx.export(model, (image.unsqueeze(0),), …)", lengths(.dims)
     )]
-    OneImage { name: String, dims: Vec<usize> },
+    OneImage {
+        name: String,
+        dims: Vec<Option<usize>>,
+    },
     #[error(
         "{columns} columns for {classes} classes; TensorFlow puts 'background' first: resubmit with class_offset=1"
     )]
@@ -83,6 +92,15 @@ fn constant_inputs(names: &[String]) -> &'static str {
     } else {
         "make the others constants before exporting"
     }
+}
+
+/// `?, ?, 3`
+fn lengths(dims: &[Option<usize>]) -> String {
+    let dims: Vec<String> = dims
+        .iter()
+        .map(|length| length.map_or_else(|| "?".to_owned(), |length| length.to_string()))
+        .collect();
+    dims.join(", ")
 }
 
 /// How the network's answer gets a dimension for the images.

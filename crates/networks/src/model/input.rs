@@ -59,9 +59,9 @@ pub(super) struct Input {
     pub fixed_batch: Option<usize>,
 }
 
-/// The file's only input.
-pub(super) fn only_image(file: &OnnxFile) -> Result<Declared> {
-    let mut inputs = file.inputs()?;
+/// The only input that `output` is computed from.
+pub(super) fn only_image(file: &OnnxFile, output: &str) -> Result<Declared> {
+    let mut inputs = file.inputs_of(output)?;
     match (inputs.pop(), inputs.len()) {
         (Some(only), 0) => Ok(only),
         (last, _) => Err(ModelError::Inputs(
@@ -92,11 +92,11 @@ impl Input {
                 (Layout::ChannelsLast, channels, height, width)
             }
             [_, channels, height, width] => (Layout::ChannelsFirst, channels, height, width),
-            // Three images of one channel each would be rare; one image of three channels is not.
-            [Some(3), Some(height), Some(width)] => {
+            // Three images of one channel each would be rare, and rows of three pixels; one image of three channels is not.
+            [Some(3), _, _] | [_, _, Some(1 | 3)] => {
                 return Err(ModelError::OneImage {
                     name: image.name.clone(),
-                    dims: vec![3, height, width],
+                    dims: dims.clone(),
                 });
             }
             [_, height, width] => (Layout::NoChannels, Some(1), height, width),
@@ -144,6 +144,12 @@ impl Input {
             layout: Layout::ChannelsFirst,
             fixed_batch: input.fixed_batch,
         })
+    }
+
+    /// Whether the input could also be one image without a batch.
+    pub fn may_lack_a_batch(&self) -> bool {
+        let without_channels = matches!(self.layout, Layout::NoChannels | Layout::Flat { .. });
+        without_channels && self.fixed_batch.is_none()
     }
 
     /// The network's dimensions after the batch's, for images of this size.

@@ -6,65 +6,96 @@ use super::{
     Expected,
     answers::Reading,
     error::{ModelError, Result},
-    input::Input,
+    input::{Input, only_image},
 };
 use crate::{
-    Network,
+    ElementType, Network,
     onnx::{Declared, Feed, OnnxFile},
 };
 
 /// More guesses than count.
 const MOST_GUESSES: usize = 5;
 
-/// The output that the form names, the only one, or the only one that could hold a score for each class.
-pub(super) fn choose(
-    file: &OnnxFile,
-    image: &Declared,
-    input: &Input,
-    expected: &Expected,
-) -> Result<Declared> {
-    let mut outputs = file.outputs()?;
-    let names: Vec<String> = outputs.iter().map(|output| output.name.clone()).collect();
-    if let Some(wanted) = &expected.output {
-        let found = outputs.into_iter().find(|output| output.name == *wanted);
-        return found.ok_or_else(|| ModelError::NoSuchOutput {
-            wanted: wanted.clone(),
-            outputs: names,
+/// What is known of the output that answers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted<'a> {
+    /// Its name, where the form says it.
+    pub name: Option<&'a str>,
+    /// How many columns it has, where the challenge says it.
+    pub columns: Option<usize>,
+}
+
+/// The output that the form names, the only one, or the only one that could hold a score for each class. Where it is not known how
+/// many classes there are, one that others are computed from is none.
+///
+/// # Errors
+/// [`ModelError`] where no output, or more than one, can be told to be the answer.
+pub fn choose_output(file: &OnnxFile, wanted: Wanted<'_>) -> Result<Declared> {
+    let mut answers = file.answers();
+    if let Some(name) = wanted.name {
+        let found = answers.into_iter().find(|output| output.name == name);
+        let outputs = file.output_names();
+        return found.ok_or_else(|| {
+            let wanted = name.to_owned();
+            if outputs.contains(&wanted) {
+                ModelError::NoNumbers { name: wanted }
+            } else {
+                ModelError::NoSuchOutput { wanted, outputs }
+            }
         });
     }
-    if outputs.len() == 1 {
-        return Ok(outputs.remove(0));
+    if answers.len() == 1 {
+        return Ok(answers.remove(0));
     }
     let fits = |dims: &[usize]| {
-        let columns: usize = dims.iter().skip(1).product();
-        (2..=4).contains(&dims.len())
-            && columns == dims[1]
-            && columns == expected.classes + expected.class_offset.unwrap_or(0)
+        is_one_row(dims)
+            && wanted
+                .columns
+                .map_or(columns_of(dims) > 1, |columns| columns_of(dims) == columns)
     };
-    let fitting: Vec<Declared> = outputs
+    let mut fitting: Vec<(Declared, usize)> = Vec::new();
+    for output in answers
         .into_iter()
-        .filter(|output| {
-            output.element.is_float()
-                && dims_of(file, image, input, output).is_some_and(|dims| fits(&dims))
-        })
-        .collect();
-    match fitting.as_slice() {
-        [only] => Ok(only.clone()),
-        several => Err(ModelError::Outputs {
+        .filter(|output| output.element.is_float())
+    {
+        if let Some(dims) = output_dims(file, &output).filter(|dims| fits(dims)) {
+            fitting.push((output, columns_of(&dims)));
+        }
+    }
+    if wanted.columns.is_none() {
+        let leads_on = |(output, columns): &(Declared, usize)| {
+            fitting.iter().any(|(other, others)| {
+                others != columns && file.leads_to(&output.name, &other.name)
+            })
+        };
+        let ends: Vec<bool> = fitting.iter().map(|output| !leads_on(output)).collect();
+        let mut ends = ends.into_iter();
+        fitting.retain(|_| ends.next() == Some(true));
+    }
+    match (fitting.as_slice(), wanted.columns) {
+        ([(only, _)], _) => Ok(only.clone()),
+        (several, Some(classes)) => Err(ModelError::Outputs {
             fitting: several.len(),
-            outputs: names,
-            classes: expected.classes,
+            outputs: file.output_names(),
+            classes,
+        }),
+        (_, None) => Err(ModelError::Ambiguous {
+            outputs: file.output_names(),
         }),
     }
 }
 
-/// An output's dimensions, as declared or else as they follow from the graph.
-fn dims_of(
-    file: &OnnxFile,
-    image: &Declared,
-    input: &Input,
-    output: &Declared,
-) -> Option<Vec<usize>> {
+/// Whether what stands for each image is a row: `[N,C]`, `[N,C,1,1]`, `[N,1,1,C]`, `[N,1,C]`.
+fn is_one_row(dims: &[usize]) -> bool {
+    dims.len() >= 2 && dims[1..].iter().filter(|length| **length != 1).count() <= 1
+}
+
+fn columns_of(dims: &[usize]) -> usize {
+    dims.iter().skip(1).product()
+}
+
+/// An output's dimensions for one image, as declared or else as they follow from the graph.
+pub fn output_dims(file: &OnnxFile, output: &Declared) -> Option<Vec<usize>> {
     let declared = output.dims.as_ref().and_then(|dims| {
         let rest: Option<Vec<usize>> = dims.iter().skip(1).copied().collect();
         rest.map(|rest| [&[1], rest.as_slice()].concat())
@@ -72,6 +103,8 @@ fn dims_of(
     if declared.is_some() {
         return declared;
     }
+    let image = only_image(file, &output.name).ok()?;
+    let input = Input::of(&image, &mut Vec::new()).ok()?;
     let size = input.shape.size.unwrap_or([224, 224]);
     let dims = input.dims(size, input.shape.channels.unwrap_or(3)).ok()?;
     let feed = Feed::Image {
@@ -80,7 +113,7 @@ fn dims_of(
         fixed_batch: input.fixed_batch,
     };
     let imported = file
-        .network("model", vec![(image.name.clone(), feed)], &output.name)
+        .network("model", vec![(image.name, feed)], &output.name)
         .ok()?;
     let shapes = imported
         .network
@@ -120,8 +153,18 @@ pub(super) fn reading(
     }
     let columns: usize = dims[1..].iter().product();
     let offset = expected.class_offset.unwrap_or(0);
-    if declared.is_some_and(|output| !output.element.is_float()) {
-        if dims.len() > 2 || columns == 0 {
+    // A quantised network's scores; ranked are five classes at most, or all of them in integers of any class's length.
+    let is_score = |element: ElementType| {
+        element.is_float()
+            || columns > MOST_GUESSES
+                && columns == expected.classes + offset
+                && matches!(
+                    element,
+                    ElementType::I8 | ElementType::U8 | ElementType::I16 | ElementType::U16
+                )
+    };
+    if declared.is_some_and(|output| !is_score(output.element)) {
+        if columns == 0 || dims.len() > 1 && !is_one_row(&dims) {
             return Err(refuse());
         }
         return Ok(Reading::Ranked {
@@ -131,8 +174,8 @@ pub(super) fn reading(
             columns,
         });
     }
-    // [N,C,1,1], as fully convolutional heads give it.
-    if dims.len() < 2 || columns != dims[1] {
+    // [N,C,1,1], as fully convolutional heads give it, or [N,1,1,C], with the channels last.
+    if !is_one_row(&dims) {
         return Err(refuse());
     }
     if dims.len() > 2 {

@@ -46,8 +46,13 @@ pub enum OnnxError {
         location: String,
         remedy: &'static str,
     },
-    #[error("node {node}: operator {operator} is not supported{}", instead_of(.operator))]
-    Operator { node: String, operator: String },
+    #[error("node {node}: operator {operator} is not supported{}", instead_of(.operator, *.opset))]
+    Operator {
+        node: String,
+        operator: String,
+        /// That the node is written in.
+        opset: i64,
+    },
     #[error("node {node} ({operator}): {detail}")]
     Node {
         node: String,
@@ -63,19 +68,36 @@ pub enum OnnxError {
 
 pub(super) type Result<T, E = OnnxError> = std::result::Result<T, E>;
 
+/// Exporters write what later opsets added in the operators of this one.
+const COMMON_OPSET: i64 = 20;
+
 /// What to send instead of a file with an operator that is not supported.
-fn instead_of(operator: &str) -> &'static str {
+fn instead_of(operator: &str, opset: i64) -> &'static str {
+    let is_quantised = |name: &str| {
+        let parts = [
+            "QLinear",
+            "Quantize",
+            "QGemm",
+            "QAttention",
+            "Integer",
+            "NBits",
+        ];
+        parts.iter().any(|part| name.contains(part))
+    };
     match operator.split_once("::").unwrap_or(("", operator)) {
+        ("" | "com.microsoft", name) if is_quantised(name) => {
+            ": send the float model, or quantise it with quantize_static(…, quant_format=QuantFormat.QDQ)"
+        }
         ("com.microsoft" | "com.microsoft.nchwc", _) => {
             ", which is ONNX Runtime's own: send the file from before it was optimised"
         }
-        (_, name)
-            if name.starts_with("QLinear")
-                || ["DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"].contains(&name) =>
-        {
-            ": send the float model, or quantise it with quantize_static(…, quant_format=QuantFormat.QDQ)"
+        ("ai.onnx.ml", _) => {
+            ", which belongs to no neural network: submit the predictions of such a model"
         }
-        ("", _) => ": export again with opset_version=20, or replace that layer",
+        ("", _) if opset > COMMON_OPSET => {
+            ": export again with opset_version=20, or replace that layer"
+        }
+        ("", _) => ": replace that layer by one that is exported in other operators",
         _ => ": it is an exporter's own; export with ONNX's operators only",
     }
 }

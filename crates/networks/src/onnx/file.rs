@@ -13,6 +13,7 @@ use super::{
         AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto,
         tensor_proto::DataLocation, tensor_shape_proto::dimension, type_proto,
     },
+    reach,
     tensor::element_type,
 };
 use crate::{ElementType, mapped};
@@ -174,8 +175,40 @@ impl OnnxFile {
             .collect()
     }
 
+    /// Those of them that `output` is computed from.
+    pub fn inputs_of(&self, output: &str) -> Result<Vec<Declared>> {
+        let graph = self.graph();
+        let read = reach::leading_to(graph, output);
+        let initialised: HashSet<_> = graph.initializer.iter().map(TensorProto::name).collect();
+        graph
+            .input
+            .iter()
+            .filter(|input| read.contains(input.name()) && !initialised.contains(input.name()))
+            .map(declared)
+            .collect()
+    }
+
+    /// # Errors
+    /// Where one of them is no tensor of numbers.
     pub fn outputs(&self) -> Result<Vec<Declared>> {
         self.graph().output.iter().map(declared).collect()
+    }
+
+    /// The outputs that could answer: tensors of numbers. Others (labels, sequences, maps) are none.
+    pub fn answers(&self) -> Vec<Declared> {
+        let outputs = self.graph().output.iter();
+        outputs.filter_map(|output| declared(output).ok()).collect()
+    }
+
+    /// What all outputs are called.
+    pub fn output_names(&self) -> Vec<String> {
+        let outputs = self.graph().output.iter();
+        outputs.map(|output| output.name().to_owned()).collect()
+    }
+
+    /// Whether the value `from` has a part in the value `to`.
+    pub fn leads_to(&self, from: &str, to: &str) -> bool {
+        reach::leading_to(self.graph(), to).contains(from)
     }
 
     /// How the file stores its weights, most of them first: `float16`, for example, or `int8` where they are quantised.
@@ -318,11 +351,6 @@ impl Counted {
             .iter()
             .chain(&graph.output)
             .try_for_each(|value| name(value.name()))?;
-        if !graph.sparse_initializer.is_empty() {
-            return Err(OnnxError::Graph(
-                "sparse initialisers are not supported".into(),
-            ));
-        }
         self.nodes(&graph.node, depth)
     }
 

@@ -7,9 +7,14 @@ mod elementwise;
 mod emit;
 mod followed;
 mod layers;
+mod order;
 mod origins;
+mod quantised;
 mod reduce;
 mod rotary;
+mod sequences;
+mod types;
+mod unsigned;
 mod values;
 
 use std::{
@@ -19,7 +24,10 @@ use std::{
 
 use emit::{flow, flows};
 use followed::Followed;
+use order::Pending;
 use origins::Origins;
+use sequences::takes_sequences;
+use types::Types;
 use values::Constant;
 pub(super) use values::Value;
 
@@ -28,14 +36,12 @@ use super::{
     error::{Result, shown},
     file::opset,
     node::{Apply, Attributes},
-    proto::{FunctionProto, GraphProto, NodeProto},
+    proto::{FunctionProto, GraphProto, NodeProto, ValueInfoProto},
 };
 use crate::{Builder, ElementType, Network, Weights};
 
 /// Nodes once functions are written out: functions that call functions could make any number of a small file.
 const MOST_WRITTEN_OUT: usize = 200_000;
-/// Functions within functions, and bodies within bodies.
-const DEEPEST_CALL: usize = 32;
 /// At both of these batch sizes a condition has to be the same, where the file leaves the batch open.
 const FOLLOWED_BATCHES: [usize; 2] = [1, 64];
 
@@ -96,6 +102,7 @@ impl OnnxFile {
         let builder = builder.ok_or_else(|| OnnxError::Graph("no input is an image".into()))?;
         let mut importer = Importer {
             origins: Origins::of(builder.input()),
+            types: Types::default(),
             builder,
             parameters: HashMap::new(),
             side_files: &self.side_files,
@@ -104,11 +111,30 @@ impl OnnxFile {
             followed: Vec::new(),
             in_training_mode: BTreeSet::new(),
         };
-        importer.graph(self.graph(), self.opset()?, &mut scope, 0)?;
-        let output = scope.values.get(output).cloned().ok_or_else(|| {
-            OnnxError::Graph(format!("no node computes the output {}", shown(output)))
-        })?;
-        let output = importer.id(&output);
+        let image = importer.builder.network().input();
+        importer.types.set(image.value, image.element);
+        importer.computed(
+            Pending::of(self.graph()),
+            &[output],
+            self.opset()?,
+            &mut scope,
+            0,
+        )?;
+        let output = match scope.values.get(output).cloned() {
+            Some(Value::Sequence(_)) => {
+                return Err(OnnxError::Graph(format!(
+                    "the output {} is a sequence, not a tensor",
+                    shown(output)
+                )));
+            }
+            Some(value) => importer.id(&value),
+            None => {
+                return Err(OnnxError::Graph(format!(
+                    "no node computes the output {}",
+                    shown(output)
+                )));
+            }
+        };
         let network = importer.builder.finish(output)?;
         let tensor = |name: &str| Ok((name.to_owned(), importer.parameters[name].stored.tensor()?));
         let weights: Result<Weights> = network
@@ -171,6 +197,38 @@ impl<'a> Scope<'a, '_> {
         self.values.get(name).or_else(|| self.outer?.get(name))
     }
 
+    /// A node with its operands.
+    fn apply(&self, node: &'a NodeProto, opset: i64) -> Result<Apply<'a>> {
+        let own_name = if node.name().is_empty() {
+            node.output.first().map_or("", String::as_str)
+        } else {
+            node.name()
+        };
+        let name = format!("{}{own_name}", self.prefix);
+        let find = |input: &String| {
+            if input.is_empty() {
+                return Ok(None);
+            }
+            let unknown = || {
+                OnnxError::Graph(format!(
+                    "node {}: nothing computes its input {}",
+                    shown(&name),
+                    shown(input)
+                ))
+            };
+            self.get(input).cloned().map(Some).ok_or_else(unknown)
+        };
+        let inputs = node.input.iter().map(find).collect::<Result<_>>()?;
+        Ok(Apply {
+            inputs,
+            name,
+            operator: node.op_type(),
+            opset,
+            outputs: node.output.iter().map(String::as_str).collect(),
+            attributes: self.resolve(node),
+        })
+    }
+
     /// A node's attributes; one that refers to the function's own stands for what the function was called with.
     fn resolve(&self, node: &'a NodeProto) -> Attributes<'a> {
         let resolve = |attribute: &'a super::proto::AttributeProto| match attribute.ref_attr_name()
@@ -189,6 +247,7 @@ struct Importer<'a> {
     builder: Builder,
     parameters: HashMap<String, Rc<Constant>>,
     origins: Origins,
+    types: Types,
     side_files: &'a SideFiles,
     functions: HashMap<Called<'a>, (&'a FunctionProto, i64)>,
     written_out: usize,
@@ -198,106 +257,51 @@ struct Importer<'a> {
 }
 
 impl<'a> Importer<'a> {
-    /// Imports a graph's initialisers and nodes into `scope`.
-    fn graph(
+    /// Imports one node, whose inputs are in `scope`.
+    fn node(
         &mut self,
-        graph: &'a GraphProto,
+        node: &'a NodeProto,
         opset: i64,
         scope: &mut Scope<'a, '_>,
         depth: usize,
     ) -> Result<()> {
-        for initialiser in &graph.initializer {
-            let stored = Stored::read(initialiser, self.side_files)?;
-            let name = format!("{}{}", scope.prefix, stored.name);
-            scope.values.insert(
-                initialiser.name().to_owned(),
-                Value::constant(stored.named(&name)),
-            );
-        }
-        self.nodes(&graph.node, opset, scope, depth)
-    }
-
-    fn nodes(
-        &mut self,
-        nodes: &'a [NodeProto],
-        opset: i64,
-        scope: &mut Scope<'a, '_>,
-        depth: usize,
-    ) -> Result<()> {
-        if depth > DEEPEST_CALL {
+        self.written_out += 1;
+        if self.written_out > MOST_WRITTEN_OUT {
             return Err(OnnxError::Limit {
-                what: "calls within calls".into(),
-                found: depth,
-                limit: DEEPEST_CALL,
+                what: "nodes with functions written out".into(),
+                found: self.written_out,
+                limit: MOST_WRITTEN_OUT,
             });
         }
-        for node in nodes {
-            self.written_out += 1;
-            if self.written_out > MOST_WRITTEN_OUT {
-                return Err(OnnxError::Limit {
-                    what: "nodes with functions written out".into(),
-                    found: self.written_out,
-                    limit: MOST_WRITTEN_OUT,
-                });
-            }
-            let own_name = if node.name().is_empty() {
-                node.output.first().map_or("", String::as_str)
-            } else {
-                node.name()
-            };
-            let name = format!("{}{own_name}", scope.prefix);
-            let mut inputs = Vec::with_capacity(node.input.len());
-            for input in &node.input {
-                inputs.push(if input.is_empty() {
-                    None
-                } else {
-                    let unknown = || {
-                        OnnxError::Graph(format!(
-                            "node {}: nothing computes its input {}",
-                            shown(&name),
-                            shown(input)
-                        ))
-                    };
-                    Some(scope.get(input).cloned().ok_or_else(unknown)?)
-                });
-            }
-            let apply = Apply {
-                name,
-                operator: node.op_type(),
+        let apply = scope.apply(node, opset)?;
+        let called = Called {
+            domain: node.domain(),
+            name: node.op_type(),
+            overload: node.overload(),
+        };
+        let results = if let Some(&(function, opset)) = self.functions.get(&called) {
+            self.call(&apply, function, opset, depth)?
+        } else if !is_onnxs_own(node) {
+            return Err(OnnxError::Operator {
+                node: shown(&apply.name),
+                operator: format!("{}::{}", shown(node.domain()), shown(node.op_type())),
                 opset,
-                inputs,
-                outputs: node.output.iter().map(String::as_str).collect(),
-                attributes: scope.resolve(node),
-            };
-            let called = Called {
-                domain: node.domain(),
-                name: node.op_type(),
-                overload: node.overload(),
-            };
-            let results = if let Some(&(function, opset)) = self.functions.get(&called) {
-                self.call(&apply, function, opset, depth)?
-            } else if !matches!(node.domain(), "" | "ai.onnx") {
-                let operator = format!("{}::{}", shown(node.domain()), shown(node.op_type()));
-                return Err(OnnxError::Operator {
-                    node: shown(&apply.name),
-                    operator,
-                });
-            } else if apply.operator == "If" {
-                self.branch(&apply, scope, depth)?
-            } else {
-                self.operator(&apply)?
-            };
-            let wanted = node
-                .output
-                .iter()
-                .filter(|output| !output.is_empty())
-                .count();
-            for (output, result) in node.output.iter().zip(&results) {
-                scope.values.insert(output.clone(), result.clone());
-            }
-            if results.len() < node.output.len() && wanted > results.len() {
-                return Err(apply.fault(format!("its output {} is not supported", results.len())));
-            }
+            });
+        } else if apply.operator == "If" {
+            self.branch(&apply, scope, depth)?
+        } else {
+            self.operator(&apply)?
+        };
+        let wanted = node
+            .output
+            .iter()
+            .filter(|output| !output.is_empty())
+            .count();
+        for (output, result) in node.output.iter().zip(&results) {
+            scope.values.insert(output.clone(), result.clone());
+        }
+        if results.len() < node.output.len() && wanted > results.len() {
+            return Err(apply.fault(format!("its output {} is not supported", results.len())));
         }
         Ok(())
     }
@@ -326,15 +330,28 @@ impl<'a> Importer<'a> {
             outer: None,
             prefix: format!("{}/", apply.name),
         };
-        self.nodes(&function.node, opset, &mut scope, depth + 1)?;
-        results(apply, &scope, function.output.iter().map(String::as_str))
+        let wanted: Vec<&str> = function.output.iter().map(String::as_str).collect();
+        self.computed(
+            Pending::of_nodes(&function.node),
+            &wanted,
+            opset,
+            &mut scope,
+            depth + 1,
+        )?;
+        results(apply, &scope, wanted.into_iter())
     }
 
-    /// A condition that is a constant of the file's, or follows from shapes.
+    /// The first of [`Self::known_integers`]: a condition, a position.
     fn condition(&mut self, value: &Value) -> Option<i64> {
+        self.known_integers(value)?.first().copied()
+    }
+
+    /// Integers that are a constant of the file's, or follow from shapes, whatever the batch.
+    fn known_integers(&mut self, value: &Value) -> Option<Vec<i64>> {
         let flow = match value {
-            Value::Constant(constant) => return constant.stored.to_i64().first().copied(),
+            Value::Constant(constant) => return Some(constant.stored.to_i64()),
             Value::Flow(flow) => *flow,
+            Value::Sequence(_) => return None,
         };
         let network = self.builder.network();
         if self.followed.is_empty() {
@@ -344,14 +361,27 @@ impl<'a> Importer<'a> {
             };
             self.followed = batches.into_iter().map(Followed::new).collect();
         }
-        let mut conditions = self
+        let mut known = self
             .followed
             .iter_mut()
-            .map(|followed| followed.integer(network, flow));
-        let first = conditions.next()??;
-        conditions
-            .all(|other| other == Some(first))
+            .map(|followed| followed.integers(network, flow));
+        let first = known.next()??;
+        known
+            .all(|other| other.as_ref() == Some(&first))
             .then_some(first)
+    }
+
+    /// The body that a constant condition takes.
+    fn taken(&mut self, apply: &Apply<'a>) -> Result<&'a GraphProto> {
+        let condition = self.condition(apply.input(0)?).ok_or_else(|| {
+            apply
+                .fault("its condition depends on the image; only constant conditions are supported")
+        })?;
+        apply.graph(if condition == 0 {
+            "else_branch"
+        } else {
+            "then_branch"
+        })
     }
 
     /// Writes out the branch that a constant condition takes.
@@ -361,32 +391,33 @@ impl<'a> Importer<'a> {
         outer: &Scope<'a, '_>,
         depth: usize,
     ) -> Result<Vec<Value>> {
-        let condition = self.condition(apply.input(0)?).ok_or_else(|| {
-            apply
-                .fault("its condition depends on the image; only constant conditions are supported")
-        })?;
-        let body = apply.graph(if condition == 0 {
-            "else_branch"
-        } else {
-            "then_branch"
-        })?;
+        let body = self.taken(apply)?;
         let mut scope = Scope {
             values: HashMap::new(),
             attributes: outer.attributes.clone(),
             outer: Some(outer),
             prefix: format!("{}/", apply.name),
         };
-        self.graph(body, apply.opset, &mut scope, depth + 1)?;
-        results(
-            apply,
-            &scope,
-            body.output.iter().map(super::proto::ValueInfoProto::name),
-        )
+        let wanted: Vec<&str> = body.output.iter().map(ValueInfoProto::name).collect();
+        self.computed(
+            Pending::of(body),
+            &wanted,
+            apply.opset,
+            &mut scope,
+            depth + 1,
+        )?;
+        results(apply, &scope, wanted.into_iter())
     }
 
     fn operator(&mut self, apply: &Apply<'_>) -> Result<Vec<Value>> {
+        let is_sequence = |value: &Option<Value>| matches!(value, Some(Value::Sequence(_)));
+        if !takes_sequences(apply.operator) && apply.inputs.iter().any(is_sequence) {
+            return Err(apply.fault("it is given a sequence, where a tensor is expected"));
+        }
         for family in [
+            Self::sequence,
             Self::layer,
+            Self::quantised,
             Self::transformer,
             Self::elementwise,
             Self::reduction,
@@ -399,7 +430,17 @@ impl<'a> Importer<'a> {
         Err(OnnxError::Operator {
             node: shown(&apply.name),
             operator: shown(apply.operator),
+            opset: apply.opset,
         })
+    }
+}
+
+/// Whether an operator is one of ONNX's own, or means the same: ONNX Runtime's tools write quantisation of 16 bits under their name.
+fn is_onnxs_own(node: &NodeProto) -> bool {
+    match node.domain() {
+        "" | "ai.onnx" => true,
+        "com.microsoft" => matches!(node.op_type(), "QuantizeLinear" | "DequantizeLinear"),
+        _ => false,
     }
 }
 

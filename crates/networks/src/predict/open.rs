@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use candle_core::Device;
+use referee_scoring::Notice;
 use referee_scoring::model_form::{
     Architecture, FIELDS, ModelForm, Resize, refuse_model_by_leading_bytes,
 };
@@ -11,7 +12,7 @@ use referee_scoring::model_form::{
 use super::error::PredictError;
 use crate::Network;
 use crate::mapped;
-use crate::model::{Expected, Opened};
+use crate::model::{Expected, Opened, Wanted, choose_output, output_dims};
 use crate::onnx::{OnnxFile, SideFiles};
 use crate::weights::WeightsFile;
 use crate::zoo::{self, ZooOptions};
@@ -75,7 +76,8 @@ impl ModelFile {
         }
     }
 
-    fn is_safetensors(&self) -> bool {
+    /// By its content; else it is ONNX, or nothing that is known.
+    pub fn is_safetensors(&self) -> bool {
         matches!(*self.model, [_, _, _, _, _, 0, 0, 0, b'{', ..])
     }
 }
@@ -101,34 +103,86 @@ pub fn open(
     file.refuse()?;
     if file.is_safetensors() {
         let file = WeightsFile::read(&file.model)?;
-        let form = with_metadata(form, |name| file.metadata().get(name).map(String::as_str))?;
-        Ok((safetensors(&file, &form, task)?, form))
+        let said = Said::by(form, |name| file.metadata().get(name).map(String::as_str))?;
+        let mut opened = safetensors(&file, &said.form, task)?;
+        opened.notice(said.notices);
+        Ok((opened, said.form))
     } else {
         let file = OnnxFile::decode(file.model, file.data)?;
-        let form = with_metadata(form, |name| {
-            let found = file.metadata().find(|(key, _)| *key == name);
-            found.map(|(_, text)| text)
+        let outputs = file.output_names();
+        let said = Said::by(form, |name| {
+            let mut metadata = file.metadata();
+            let (_, text) = metadata.find(|(key, _)| *key == name)?;
+            match name {
+                // The file says itself which network it is; and others call other things an output.
+                "architecture" => None,
+                "output" => Some(text).filter(|text| outputs.iter().any(|output| output == text)),
+                _ => Some(text),
+            }
         })?;
+        let mut form = said.form;
         let classes = match task.classes {
             Some(classes) => classes,
-            None => columns(&file, &form)?.saturating_sub(offset(&form)),
+            None => {
+                let (output, columns) = columns(&file, &form)?;
+                form.output = Some(output);
+                columns.saturating_sub(offset(&form))
+            }
         };
-        let opened = Opened::onnx(file, expected(&form, classes))?;
+        let mut opened = Opened::onnx(file, expected(&form, classes))?;
+        opened.notice(said.notices);
         Ok((opened, form))
     }
 }
 
-fn with_metadata<'f>(
-    form: &ModelForm,
-    metadata: impl Fn(&str) -> Option<&'f str>,
-) -> Result<ModelForm, PredictError> {
-    let mut said = ModelForm::default();
-    for field in FIELDS {
-        if let Some(text) = metadata(field) {
-            said.set(field, text).map_err(PredictError::Metadata)?;
+/// A form with what the file's metadata adds to it.
+struct Said {
+    form: ModelForm,
+    notices: Vec<Notice>,
+}
+
+impl Said {
+    /// What the form says counts. Others use the same keys for other things: a preprocessing that is no recipe, but a word or two, is
+    /// left alone, and named.
+    fn by<'f>(
+        form: &ModelForm,
+        metadata: impl Fn(&str) -> Option<&'f str>,
+    ) -> Result<Self, PredictError> {
+        let mut said = ModelForm::default();
+        let mut notices = Vec::new();
+        for field in FIELDS {
+            let Some(text) = metadata(field) else {
+                continue;
+            };
+            let Err(error) = said.set(field, text) else {
+                continue;
+            };
+            let is_foreign = field == "preprocess" && !text.trim_start().starts_with('{');
+            if !is_foreign && !says(form, field) {
+                return Err(PredictError::Metadata(error));
+            }
+            notices.push(Notice {
+                code: "metadata_ignored".into(),
+                detail: format!(
+                    "the file's metadata is left alone where it is not the referee's: {error}"
+                ),
+            });
         }
+        Ok(Self {
+            form: form.clone().or(said),
+            notices,
+        })
     }
-    Ok(form.clone().or(said))
+}
+
+fn says(form: &ModelForm, field: &str) -> bool {
+    match field {
+        "architecture" => form.architecture.is_some(),
+        "preprocess" => form.preprocess.is_some(),
+        "class_order" => form.class_order.is_some(),
+        "class_offset" => form.class_offset.is_some(),
+        _ => form.output.is_some(),
+    }
 }
 
 fn offset(form: &ModelForm) -> usize {
@@ -229,27 +283,24 @@ fn inputs(
         .collect()
 }
 
-/// The columns of the output that answers, where the file declares them.
-fn columns(file: &OnnxFile, form: &ModelForm) -> Result<usize, PredictError> {
-    let outputs = file.outputs()?;
-    let chosen = match (&form.output, outputs.as_slice()) {
-        (Some(name), _) => outputs.iter().find(|output| output.name == *name),
-        (None, [only]) => Some(only),
-        (None, _) => {
-            return Err(PredictError::NoClasses(
-                "has several outputs, which its number of columns tells apart",
-            ));
-        }
+/// The output that answers, and its columns.
+fn columns(file: &OnnxFile, form: &ModelForm) -> Result<(String, usize), PredictError> {
+    let wanted = Wanted {
+        name: form.output.as_deref(),
+        columns: None,
     };
-    if chosen.is_some_and(|output| !output.element.is_float()) {
+    let chosen = choose_output(file, wanted)?;
+    if !chosen.element.is_float() {
         return Err(PredictError::NoClasses(
             "ranks classes and does not say how many there are",
         ));
     }
-    let dims = chosen.and_then(|output| output.dims.as_deref());
     // One dimension is refused later, with what mends it.
-    let declared = dims.and_then(|dims| *dims.get(1).or(dims.first())?);
-    declared.ok_or(PredictError::NoClasses(
-        "does not declare how many columns its output has",
-    ))
+    let columns = match (chosen.dims.as_deref(), output_dims(file, &chosen)) {
+        (Some([only]), _) => *only,
+        (_, Some(dims)) => Some(dims.iter().skip(1).product()),
+        (_, None) => None,
+    };
+    let unknown = PredictError::NoClasses("does not say how many columns its output has");
+    Ok((chosen.name, columns.ok_or(unknown)?))
 }

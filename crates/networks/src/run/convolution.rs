@@ -10,14 +10,14 @@ use candle_core::{
     CpuStorage, CustomOp2, DType, Layout, Result, Shape, Storage, Tensor, WithDType, bail,
 };
 
-use super::activate;
+use super::{activate, integers};
 use crate::graph::{Activation, Convolution};
 use crate::window::Window;
 use cpu::{Epilogue, Geometry};
 use gradient::Backward;
 
 /// `x [batch, channels, spatial…]`, `weight [out, channels / groups, window…]`, `bias [out]`; the activation is applied
-/// to the result.
+/// to the result. Of integers too, without bias.
 pub(crate) fn convolution(
     attributes: &Convolution,
     x: &Tensor,
@@ -25,6 +25,12 @@ pub(crate) fn convolution(
     bias: Option<&Tensor>,
     activation: Option<Activation>,
 ) -> Result<Tensor> {
+    if x.dtype() == DType::I64 && weight.dtype() == DType::I64 && bias.is_none() {
+        // Those of 8 bits, whose sums are exact in double precision.
+        return integers::by_floats(x, weight, |x, weight| {
+            convolution(attributes, x, weight, None, None)
+        });
+    }
     let geometry = geometry(attributes, x, weight)?;
     if let Some(bias) = bias.filter(|bias| bias.dims() != [geometry.out]) {
         bail!(

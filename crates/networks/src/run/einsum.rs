@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use candle_core::{Result, Tensor, bail};
 
+use super::linear::matmul;
+
 /// Stands in for the dimensions that an ellipsis covers, counted from their end.
 const DOTS: u32 = 0x0011_0000;
 
@@ -258,7 +260,7 @@ fn product(a: Named, b: Named, needed: &BTreeSet<Index>) -> Result<Named> {
             .contiguous()?;
         broadcast.reshape((size(&batch), size(left), size(right)))
     };
-    let result = matrix(&a, &rows, &inner)?.matmul(&matrix(&b, &inner, &columns)?)?;
+    let result = matmul(&matrix(&a, &rows, &inner)?, &matrix(&b, &inner, &columns)?)?;
     let indices = [batch.clone(), rows.clone(), columns.clone()].concat();
     Ok(Named {
         tensor: result.reshape(lengths(&indices))?,

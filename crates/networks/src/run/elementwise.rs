@@ -1,7 +1,8 @@
 //! Arithmetic, comparisons, choice, casts and quantisation, element by element with numpy's broadcasting.
 //!
 //! Floating point runs on candle's own operators. Integers and booleans are shapes, indices and masks: they are computed
-//! here one by one, where overflow wraps and a division by zero is an error.
+//! here one by one, in 64 bits, where overflow wraps and a division by zero is an error. That narrower ones wrap at their own
+//! width is said in the graph, by casts.
 
 use candle_core::{DType, Result, Tensor, WithDType, bail};
 
@@ -16,6 +17,7 @@ pub(crate) fn unary(op: Unary, x: &Tensor) -> Result<Tensor> {
             Unary::Abs => map(x, i64::wrapping_abs),
             Unary::Neg => map(x, i64::wrapping_neg),
             Unary::Sign => map(x, i64::signum),
+            Unary::BitwiseNot => map(x, |value: i64| !value),
             Unary::Floor | Unary::Ceil | Unary::Round => Ok(x.clone()),
             _ => bail!("it takes floating-point numbers, not {:?}", x.dtype()),
         };
@@ -36,6 +38,7 @@ pub(crate) fn unary(op: Unary, x: &Tensor) -> Result<Tensor> {
         Unary::Round => in_f32(x, |x| map(x, f32::round_ties_even)),
         Unary::IsNaN => x.ne(x),
         Unary::IsInf => x.abs()?.eq(f64::INFINITY),
+        Unary::BitwiseNot => bail!("it takes integers, not {:?}", x.dtype()),
         Unary::Not => unreachable!("handled above"),
     }
 }
@@ -72,6 +75,13 @@ pub(crate) fn binary(op: Binary, a: &Tensor, b: &Tensor) -> Result<Tensor> {
         Binary::Fmod => in_f32(a, |a| {
             zip(a, &b.to_dtype(DType::F32)?, |a: f32, b| Ok(a % b))
         }),
+        Binary::DivUnsigned
+        | Binary::ModUnsigned
+        | Binary::BitwiseAnd
+        | Binary::BitwiseOr
+        | Binary::BitwiseXor
+        | Binary::ShiftLeft
+        | Binary::ShiftRight => bail!("it takes integers, not {:?}", a.dtype()),
         Binary::Pow | Binary::And | Binary::Or | Binary::Xor => unreachable!("handled above"),
     }
 }
@@ -83,9 +93,22 @@ fn integer(op: Binary, a: i64, b: i64) -> Result<i64> {
         Binary::Mul => a.wrapping_mul(b),
         Binary::Min => a.min(b),
         Binary::Max => a.max(b),
-        Binary::Div | Binary::Mod | Binary::Fmod if b == 0 => bail!("division of {a} by zero"),
+        Binary::Div | Binary::Mod | Binary::Fmod | Binary::DivUnsigned | Binary::ModUnsigned
+            if b == 0 =>
+        {
+            bail!("division of {a} by zero")
+        }
         Binary::Div => a.wrapping_div(b),
         Binary::Fmod => a.wrapping_rem(b),
+        Binary::DivUnsigned => (a.cast_unsigned() / b.cast_unsigned()).cast_signed(),
+        Binary::ModUnsigned => (a.cast_unsigned() % b.cast_unsigned()).cast_signed(),
+        Binary::BitwiseAnd => a & b,
+        Binary::BitwiseOr => a | b,
+        Binary::BitwiseXor => a ^ b,
+        Binary::ShiftLeft => shifted(b, |places| a.checked_shl(places)),
+        Binary::ShiftRight => shifted(b, |places| {
+            Some(a.cast_unsigned().checked_shr(places)?.cast_signed())
+        }),
         Binary::Mod => {
             let remainder = a.wrapping_rem(b);
             if remainder != 0 && (remainder < 0) != (b < 0) {
@@ -96,6 +119,11 @@ fn integer(op: Binary, a: i64, b: i64) -> Result<i64> {
         }
         Binary::Pow | Binary::And | Binary::Or | Binary::Xor => bail!("it does not take integers"),
     })
+}
+
+/// Shifted by `places`; nothing is left after as many as there are bits.
+fn shifted(places: i64, shift: impl Fn(u32) -> Option<i64>) -> i64 {
+    u32::try_from(places).ok().and_then(shift).unwrap_or(0)
 }
 
 /// aᵇ in a's type. A constant exponent of the kinds that networks have keeps to candle's faster operators.
@@ -138,7 +166,8 @@ pub(crate) fn parametric_relu(x: &Tensor, slope: &Tensor) -> Result<Tensor> {
         .broadcast_sub(&x.neg()?.relu()?.broadcast_mul(slope)?)
 }
 
-/// The same numbers as another type. Narrow integers wrap as in C, although they are stored wide.
+/// The same numbers as another type. Narrow integers wrap as in C, although they are stored wide; what no integer of 32 bits (64
+/// where the type has as many, or `uint32`) holds becomes the least of those first, as processors do it and ONNX Runtime with them.
 pub(crate) fn cast(x: &Tensor, to: ElementType) -> Result<Tensor> {
     #[expect(
         clippy::cast_possible_truncation,
@@ -156,9 +185,58 @@ pub(crate) fn cast(x: &Tensor, to: ElementType) -> Result<Tensor> {
         ElementType::U16 => |value| i64::from(value as u16),
         ElementType::I32 => |value| i64::from(value as i32),
         ElementType::U32 => |value| i64::from(value as u32),
-        _ => return x.to_dtype(DType::I64),
+        ElementType::I64 | ElementType::U64 => |value| value,
     };
-    map(&x.to_dtype(DType::I64)?, wrap)
+    if x.dtype().is_float() {
+        let truncate = truncation(to);
+        let values: Vec<f64> = x.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
+        let integers: Vec<i64> = values
+            .into_iter()
+            .map(|value| wrap(truncate(value)))
+            .collect();
+        return Tensor::from_vec(integers, x.dims(), x.device());
+    }
+    let x = x.to_dtype(DType::I64)?;
+    match to {
+        ElementType::I64 | ElementType::U64 => Ok(x),
+        _ => map(&x, wrap),
+    }
+}
+
+/// How a number becomes an integer of type `to`, before that wraps.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "the bounds are powers of two, and numbers between them are truncated"
+)]
+fn truncation(to: ElementType) -> fn(f64) -> i64 {
+    match to {
+        ElementType::U64 => |value| {
+            if value >= i64::MAX as f64 && value < u64::MAX as f64 {
+                (value as u64).cast_signed()
+            } else {
+                held(value, i64::MIN)
+            }
+        },
+        ElementType::I64 | ElementType::U32 => |value| held(value, i64::MIN),
+        _ => |value| held(value, i32::MIN.into()),
+    }
+}
+
+/// `value` without what follows the point, where that is between `least` and its opposite; else `least`.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "the bounds are powers of two, and numbers between them are truncated"
+)]
+fn held(value: f64, least: i64) -> i64 {
+    let bound = least as f64;
+    if value.trunc() >= bound && value.trunc() < -bound {
+        value as i64
+    } else {
+        least
+    }
 }
 
 /// Floating point in the run's precision.

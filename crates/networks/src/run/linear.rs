@@ -2,6 +2,7 @@
 
 use candle_core::{Result, Tensor, bail};
 
+use super::integers;
 use crate::graph::Gemm;
 
 /// x·weightᵀ + bias. `x […, in]`, `weight [out, in]`, `bias [out]`; result `[…, out]`.
@@ -48,10 +49,33 @@ pub(crate) fn gemm(
     }
 }
 
-/// As `numpy.matmul`: vectors are rows or columns, leading dimensions broadcast.
+/// As `numpy.matmul`: vectors are rows or columns, leading dimensions broadcast. Integers wrap in 64 bits.
 pub(crate) fn matmul(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    if a.dtype() != b.dtype() {
+        bail!(
+            "{:?} and {:?} do not mix; a Cast is missing",
+            a.dtype(),
+            b.dtype()
+        );
+    }
+    let inner = a.dims().last().copied().unwrap_or_default();
+    if !a.dtype().is_float() && integers::is_exact(a, b, inner)? {
+        return integers::by_floats(a, b, matmul);
+    }
     match (a.rank(), b.rank()) {
         (0, _) | (_, 0) => bail!("a matrix product of scalars"),
+        (1, _) if !a.dtype().is_float() => {
+            let product = matmul(&a.unsqueeze(0)?, b)?;
+            product.squeeze(
+                product
+                    .rank()
+                    .saturating_sub(if b.rank() == 1 { 1 } else { 2 }),
+            )
+        }
+        (_, 1) if !a.dtype().is_float() => {
+            let product = matmul(a, &b.unsqueeze(1)?)?;
+            product.squeeze(product.rank() - 1)
+        }
         (1, 1) => a.unsqueeze(0)?.matmul(&b.unsqueeze(1)?)?.reshape(()),
         (1, _) => {
             let product = a.unsqueeze(0)?.broadcast_matmul(&laid_out(b)?)?;
@@ -62,17 +86,17 @@ pub(crate) fn matmul(a: &Tensor, b: &Tensor) -> Result<Tensor> {
             product.squeeze(product.rank() - 1)
         }
         // One product of many rows instead of many small ones.
-        (rank, 2) if rank > 2 => {
+        (rank, 2) if rank > 2 && a.dtype().is_float() => {
             let (rows, columns) = (a.elem_count() / a.dim(rank - 1)?.max(1), b.dim(1)?);
             let product = a.reshape((rows, a.dim(rank - 1)?))?.matmul(&laid_out(b)?)?;
             product.reshape([&a.dims()[..rank - 1], &[columns]].concat())
         }
-        (..=4, ..=4) => laid_out(a)?.broadcast_matmul(&laid_out(b)?),
+        (..=4, ..=4) if a.dtype().is_float() => laid_out(a)?.broadcast_matmul(&laid_out(b)?),
         _ => stacked(a, b),
     }
 }
 
-/// candle multiplies along two leading dimensions at most: more become one.
+/// candle multiplies along two leading dimensions at most, and no integers: there is one.
 fn stacked(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     let rank = a.rank().max(b.rank());
     let dim = |x: &Tensor, at: usize| {
@@ -86,7 +110,11 @@ fn stacked(a: &Tensor, b: &Tensor) -> Result<Tensor> {
         let all = x.broadcast_as([leading.as_slice(), matrix].concat())?;
         all.reshape(((), matrix[0], matrix[1]))
     };
-    let product = stack(a)?.matmul(&stack(b)?)?;
+    let product = if a.dtype().is_float() {
+        stack(a)?.matmul(&stack(b)?)?
+    } else {
+        integers::stacked(&stack(a)?, &stack(b)?)?
+    };
     let (_, rows, columns) = product.dims3()?;
     product.reshape([leading.as_slice(), &[rows, columns]].concat())
 }

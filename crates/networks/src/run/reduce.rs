@@ -82,41 +82,29 @@ fn of_floats(kind: Reduction, values: &[f32]) -> f32 {
     }
 }
 
+/// What is beyond 64 bits saturates, as in ONNX Runtime.
+#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
 fn of_integers(kind: Reduction, values: &[i64]) -> i64 {
-    let sum = || {
-        values
-            .iter()
-            .fold(0, |sum: i64, value| sum.wrapping_add(*value))
-    };
-    let squares = || {
-        values.iter().fold(0, |sum: i64, value| {
-            sum.wrapping_add(value.wrapping_mul(*value))
-        })
-    };
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_precision_loss,
-        clippy::cast_possible_wrap
-    )]
+    let wide = || values.iter().map(|value| i128::from(*value));
+    let sum = || wide().sum::<i128>();
+    let squares = || wide().fold(0, |sum: i128, value| sum.saturating_add(value * value));
+    let held = |value: i128| value.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+    let largest = || values.iter().copied().max();
     match kind {
-        Reduction::Mean => sum() / (values.len() as i64).max(1),
-        Reduction::Sum => sum(),
-        Reduction::Max => values.iter().copied().max().unwrap_or(i64::MIN),
+        Reduction::Mean => held(sum() / (values.len() as i128).max(1)),
+        Reduction::Sum => held(sum()),
+        Reduction::Max => largest().unwrap_or(i64::MIN),
         Reduction::Min => values.iter().copied().min().unwrap_or(i64::MAX),
-        Reduction::Product => values
-            .iter()
-            .fold(1, |product: i64, value| product.wrapping_mul(*value)),
-        Reduction::L1 => values
-            .iter()
-            .fold(0, |sum: i64, value| sum.wrapping_add(value.wrapping_abs())),
+        Reduction::Product => held(wide().fold(1, i128::saturating_mul)),
+        Reduction::L1 => held(wide().map(i128::abs).sum()),
         Reduction::L2 => (squares() as f64).sqrt() as i64,
-        Reduction::SumSquare => squares(),
+        Reduction::SumSquare => held(squares()),
         Reduction::LogSum => (sum() as f64).ln() as i64,
-        Reduction::LogSumExp => values
-            .iter()
-            .map(|value| (*value as f64).exp())
-            .sum::<f64>()
-            .ln() as i64,
+        Reduction::LogSumExp => {
+            let largest = largest().unwrap_or(0) as f64;
+            let rest: f64 = values.iter().map(|v| (*v as f64 - largest).exp()).sum();
+            (largest + rest.ln()) as i64
+        }
     }
 }
 
@@ -155,9 +143,9 @@ pub(crate) fn log_softmax(x: &Tensor, axis: i64) -> Result<Tensor> {
     ops::log_softmax(x, x.normalize_axis(axis)?)
 }
 
-/// `x` as rows of `axis`: `[others, length]`, and what the others were.
+/// `x` as rows of `axis`, `[others, length]`, and what the others were; its elements as numbers that lie in the same order.
 struct Rows {
-    values: Vec<f32>,
+    values: Vec<i64>,
     length: usize,
     axis: usize,
     /// x's dimensions with `axis` last.
@@ -165,12 +153,17 @@ struct Rows {
 }
 
 impl Rows {
-    fn of(x: &Tensor, axis: i64) -> Result<Self> {
+    /// `nan` is where elements that are no numbers come in the order.
+    fn of(x: &Tensor, axis: i64, nan: i64) -> Result<Self> {
         let axis = x.normalize_axis(axis)?;
         let last = x.rank() - 1;
         let moved = x.transpose(axis, last)?;
-        // Integers up to 2²⁴ compare the same in single precision; longer ones are no logits.
-        let values = moved.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+        let values = if x.dtype().is_float() {
+            let floats: Vec<f32> = moved.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+            floats.into_iter().map(|value| rank(value, nan)).collect()
+        } else {
+            moved.to_dtype(DType::I64)?.flatten_all()?.to_vec1()?
+        };
         Ok(Self {
             values,
             length: x.dim(axis)?,
@@ -179,7 +172,7 @@ impl Rows {
         })
     }
 
-    fn iter(&self) -> impl Iterator<Item = &[f32]> {
+    fn iter(&self) -> impl Iterator<Item = &[i64]> {
         self.values.chunks(self.length.max(1))
     }
 
@@ -194,27 +187,36 @@ impl Rows {
     }
 }
 
-/// Better first; NaN last, so that the order is total.
-fn better(a: f32, b: f32, largest: bool) -> std::cmp::Ordering {
-    match (a.is_nan(), b.is_nan()) {
-        (true, true) => std::cmp::Ordering::Equal,
-        (true, false) => std::cmp::Ordering::Greater,
-        (false, true) => std::cmp::Ordering::Less,
-        (false, false) if largest => b.total_cmp(&a),
-        (false, false) => a.total_cmp(&b),
+/// Integers in the order of floating-point numbers; both zeros are the same.
+fn rank(value: f32, nan: i64) -> i64 {
+    let bits = i64::from((value + 0.0).to_bits().cast_signed());
+    match value {
+        value if value.is_nan() => nan,
+        _ if bits < 0 => i64::from(i32::MIN) - bits,
+        _ => bits,
     }
+}
+
+/// Better first.
+fn better(a: i64, b: i64, largest: bool) -> std::cmp::Ordering {
+    if largest { b.cmp(&a) } else { a.cmp(&b) }
+}
+
+/// Where NaN comes so that it is last.
+fn worst(largest: bool) -> i64 {
+    if largest { i64::MIN } else { i64::MAX }
 }
 
 /// The position of the largest (or smallest) element along an axis.
 pub(crate) fn arg_max(attributes: &ArgMax, x: &Tensor) -> Result<Tensor> {
-    let rows = Rows::of(x, attributes.axis)?;
+    let rows = Rows::of(x, attributes.axis, worst(!attributes.smallest))?;
     if rows.length == 0 {
         bail!("the axis has no elements");
     }
-    let best = |row: &[f32]| {
+    let best = |row: &[i64]| {
         let mut best = 0;
         for (index, value) in row.iter().enumerate().skip(1) {
-            let order = better(*value + 0.0, row[best] + 0.0, !attributes.smallest);
+            let order = better(*value, row[best], !attributes.smallest);
             if order.is_lt() || (order.is_eq() && attributes.select_last) {
                 best = index;
             }
@@ -231,14 +233,14 @@ pub(crate) fn arg_max(attributes: &ArgMax, x: &Tensor) -> Result<Tensor> {
 
 /// The k largest (or smallest) elements along an axis in order, and where they are; the earlier of equal ones first.
 pub(crate) fn top_k(x: &Tensor, k: usize, axis: i64, largest: bool) -> Result<Vec<Tensor>> {
-    let rows = Rows::of(x, axis)?;
+    let rows = Rows::of(x, axis, worst(largest))?;
     if k > rows.length {
         bail!("the {k} best of {}", rows.length);
     }
     let mut positions = Vec::new();
     for row in rows.iter() {
         let mut order: Vec<usize> = (0..row.len()).collect();
-        order.sort_by(|&a, &b| better(row[a] + 0.0, row[b] + 0.0, largest).then(a.cmp(&b)));
+        order.sort_by(|&a, &b| better(row[a], row[b], largest).then(a.cmp(&b)));
         positions.extend(
             order[..k]
                 .iter()

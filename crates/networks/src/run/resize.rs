@@ -1,5 +1,7 @@
 //! Resizing images as ONNX's `Resize` does: one axis after the other, each as a matrix of weights.
 
+mod integers;
+
 use candle_core::{DType, Result, Tensor, bail};
 
 use super::{Inputs, arrange::signed};
@@ -9,8 +11,13 @@ use crate::graph::{KeepAspect, Resize, ResizeCoordinates, ResizeMode, ResizeRoun
 const MOST_WEIGHTS: usize = 1 << 28;
 
 /// `dims`: the result's, from the shape rule.
+///
+/// Between pixels that are integers, what follows the point is cut off, as in ONNX Runtime; with antialiasing each axis is rounded, as
+/// in Pillow, whose filter that is.
 pub(crate) fn resize(attributes: &Resize, inputs: &Inputs<'_>, dims: &[usize]) -> Result<Tensor> {
     let mut x = inputs.get(0)?.clone();
+    let own = x.dtype();
+    let between = !own.is_float() && attributes.mode != ResizeMode::Nearest;
     let axes: Vec<usize> = match &attributes.axes {
         Some(axes) => axes
             .iter()
@@ -34,6 +41,8 @@ pub(crate) fn resize(attributes: &Resize, inputs: &Inputs<'_>, dims: &[usize]) -
         None => (numbers(2)?, None),
     };
     let regions = numbers(1)?;
+    let cropped = attributes.coordinates == ResizeCoordinates::TfCropAndResize;
+    let mut resized = Vec::with_capacity(axes.len());
     for (index, axis) in axes.iter().copied().enumerate() {
         let (from, to) = (x.dim(axis)?, dims[axis]);
         #[expect(clippy::cast_precision_loss)]
@@ -51,7 +60,6 @@ pub(crate) fn resize(attributes: &Resize, inputs: &Inputs<'_>, dims: &[usize]) -
             is_scale_given: scales.is_some(),
             region: region.unwrap_or((0.0, 1.0)),
         };
-        let cropped = attributes.coordinates == ResizeCoordinates::TfCropAndResize;
         #[expect(clippy::float_cmp, reason = "exactly no scaling")]
         if from == to && axis_of.scale == 1.0 && !cropped {
             continue;
@@ -59,7 +67,25 @@ pub(crate) fn resize(attributes: &Resize, inputs: &Inputs<'_>, dims: &[usize]) -
         if from == 0 {
             bail!("axis {axis} has no pixels");
         }
-        x = axis_of.apply(attributes, &x, axis)?;
+        resized.push((axis, axis_of));
+    }
+    let is_linear = attributes.mode == ResizeMode::Linear && !attributes.antialias && !cropped;
+    let is_image = resized.iter().all(|(axis, _)| axis + 2 >= x.rank());
+    if between && is_linear && is_image && !resized.is_empty() {
+        return integers::linear(attributes.coordinates, &x, &resized);
+    }
+    if between {
+        x = x.to_dtype(DType::F32)?;
+    }
+    // Pillow begins with the width.
+    for (axis, axis_of) in resized.iter().rev() {
+        x = axis_of.apply(attributes, &x, *axis)?;
+        if between && attributes.antialias {
+            x = (x + 0.5)?.floor()?;
+        }
+    }
+    if between {
+        x = x.to_dtype(own)?;
     }
     Ok(x)
 }

@@ -158,7 +158,7 @@ fn a_missing_side_file_is_named() {
     assert_eq!(opened.to_string(), sentence);
 }
 
-/// Without a class list the file has to say how many classes there are; what does not is told to give one.
+/// Without a class list the file has to show how many classes there are; what does not is told to give one, or which output answers.
 #[test]
 fn a_file_that_does_not_show_its_classes_needs_them() {
     let open = |draft: &Draft| {
@@ -172,8 +172,6 @@ fn a_file_that_does_not_show_its_classes_needs_them() {
             image: None,
         };
         predict::open(file, &ModelForm::default(), task)
-            .expect_err("refused")
-            .to_string()
     };
     let plain = || {
         Draft::new(17)
@@ -182,27 +180,30 @@ fn a_file_that_does_not_show_its_classes_needs_them() {
             .node("Flatten", &["pooled"], &["y"], &[])
             .node("ArgMax", &["y"], &["class"], &[])
     };
+    // Not declared, but it follows from the graph.
+    assert!(open(&plain().output("y", DataType::Float, &[0, 0])).is_ok());
+    // The features that the scores are computed from are no scores.
+    let head = plain()
+        .floats("head", &[3, 4], &some(12))
+        .node("MatMul", &["y", "head"], &["logits"], &[])
+        .output("y", DataType::Float, &[0, 3])
+        .output("logits", DataType::Float, &[0, 4]);
+    let (_, form) = open(&head).expect("one answers");
+    assert_eq!(form.output.as_deref(), Some("logits"));
     for (draft, why) in [
         (
-            plain().output("y", DataType::Float, &[0, 0]),
-            "columns its output has",
-        ),
-        (
             plain().output("class", DataType::Int64, &[0, 1]),
-            "ranks classes",
+            "ranks classes and does not say how many there are: give the challenge's class list with --classes FILE",
         ),
         (
             plain()
                 .output("pooled", DataType::Float, &[0, 3, 1, 1])
                 .output("y", DataType::Float, &[0, 3]),
-            "several outputs",
+            "name the one that holds the logits with output=",
         ),
     ] {
-        let sentence = open(&draft);
-        assert!(
-            sentence.contains(why) && sentence.ends_with("--classes FILE"),
-            "{sentence}"
-        );
+        let refused = open(&draft).expect_err(why).to_string();
+        assert!(refused.contains(why), "{refused}");
     }
 }
 

@@ -4,6 +4,7 @@
 //! scores a test works out by hand.
 
 mod batches;
+mod dimensions;
 
 use candle_core::{DType, Device, Tensor};
 use referee_networks::model::{Answers, Expected, Model, ModelError, Opened, channels_notice};
@@ -25,6 +26,10 @@ fn expected() -> Expected {
 
 fn prepare(draft: &Draft, expected: Expected) -> Result<Model, ModelError> {
     Opened::onnx(draft.open()?, expected)?.prepare(SIZE, 3, &Device::Cpu)
+}
+
+fn prepare_with(draft: &Draft, channels: usize) -> Result<Model, ModelError> {
+    Opened::onnx(draft.open()?, expected())?.prepare(SIZE, channels, &Device::Cpu)
 }
 
 /// What fills channel `at` of a batch, counted through its images.
@@ -400,16 +405,30 @@ fn an_unknown_operator_is_named_with_its_node() {
         .to_string();
     assert_eq!(
         refused,
-        "node Quantum_of_logits: operator Quantum is not supported: export again with opset_version=20, or replace that layer"
+        "node Quantum_of_logits: operator Quantum is not supported: replace that layer by one that is exported in other operators"
     );
+    let mut later = draft;
+    later.model.opset_import[0].version = Some(23);
+    let refused = prepare(&later, expected())
+        .expect_err("unknown")
+        .to_string();
+    assert!(refused.contains("opset_version=20"), "{refused}");
 }
 
 #[test]
 fn what_onnx_runtimes_tools_wrote_is_refused_with_what_to_send_instead() {
     // What quantize_dynamic, quantize_static in the format QOperator, and an optimised session write (1.32).
     for (domain, operator, remedy) in [
-        ("", "DynamicQuantizeLinear", "quant_format=QuantFormat.QDQ"),
-        ("", "QLinearConv", "quant_format=QuantFormat.QDQ"),
+        (
+            "com.microsoft",
+            "QLinearAdd",
+            "quant_format=QuantFormat.QDQ",
+        ),
+        (
+            "com.microsoft",
+            "DynamicQuantizeMatMul",
+            "quant_format=QuantFormat.QDQ",
+        ),
         (
             "com.microsoft",
             "FusedMatMul",
@@ -433,8 +452,13 @@ fn what_onnx_runtimes_tools_wrote_is_refused_with_what_to_send_instead() {
 
 #[test]
 fn a_network_with_two_inputs_is_refused() {
-    let draft = plain("logits")
-        .input("mask", DataType::Float, &[0, 3])
+    let unread = plain("logits")
+        .input("mask", DataType::Float, &[0, 4])
+        .output("logits", DataType::Float, &[0, 4]);
+    assert_scores(&prepare(&unread, expected()).expect("not read"), 2);
+    let draft = plain("raw")
+        .input("mask", DataType::Float, &[0, 4])
+        .node("Mul", &["raw", "mask"], &["logits"], &[])
         .output("logits", DataType::Float, &[0, 4]);
     let refused = prepare(&draft, expected()).expect_err("two").to_string();
     assert!(refused.contains("2 inputs (image, mask)"), "{refused}");

@@ -177,6 +177,8 @@ pub enum Unary {
     /// To the nearest even integer where two are as near.
     Round,
     Not,
+    /// Each bit of an integer turned over.
+    BitwiseNot,
     IsNaN,
     IsInf,
 }
@@ -195,9 +197,19 @@ pub enum Binary {
     Mod,
     /// The remainder with the dividend's sign, as C's `fmod`.
     Fmod,
+    /// Of 64-bit integers without a sign, which a run stores bit by bit as those with one.
+    DivUnsigned,
+    /// The remainder of that.
+    ModUnsigned,
     And,
     Or,
     Xor,
+    BitwiseAnd,
+    BitwiseOr,
+    BitwiseXor,
+    /// Of integers without a sign; all bits are gone after as many places as they have.
+    ShiftLeft,
+    ShiftRight,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

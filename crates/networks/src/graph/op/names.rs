@@ -123,6 +123,7 @@ impl Unary {
             Self::Ceil => "Ceil",
             Self::Round => "Round",
             Self::Not => "Not",
+            Self::BitwiseNot => "BitwiseNot",
             Self::IsNaN => "IsNaN",
             Self::IsInf => "IsInf",
         }
@@ -136,14 +137,18 @@ impl Binary {
             Self::Add => "Add",
             Self::Sub => "Sub",
             Self::Mul => "Mul",
-            Self::Div => "Div",
+            Self::Div | Self::DivUnsigned => "Div",
             Self::Pow => "Pow",
             Self::Min => "Min",
             Self::Max => "Max",
-            Self::Mod | Self::Fmod => "Mod",
+            Self::Mod | Self::Fmod | Self::ModUnsigned => "Mod",
             Self::And => "And",
             Self::Or => "Or",
             Self::Xor => "Xor",
+            Self::BitwiseAnd => "BitwiseAnd",
+            Self::BitwiseOr => "BitwiseOr",
+            Self::BitwiseXor => "BitwiseXor",
+            Self::ShiftLeft | Self::ShiftRight => "BitShift",
         }
     }
 }

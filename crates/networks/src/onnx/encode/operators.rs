@@ -4,8 +4,8 @@ use super::{
     Encoder, OnnxError, Result, data_type, flag, float, int, ints, of_literal, raw, sizes, text,
 };
 use crate::{
-    Combine, DepthToSpaceMode, Direction, KeepAspect, Literal, Node, Op, PadMode, Padding, Pool,
-    PoolKind, Resize, ResizeCoordinates, ResizeMode, ResizeRounding, Scalar,
+    Binary, Combine, DepthToSpaceMode, Direction, KeepAspect, Literal, Node, Op, PadMode, Padding,
+    Pool, PoolKind, Resize, ResizeCoordinates, ResizeMode, ResizeRounding, Scalar,
     onnx::proto::{AttributeProto, attribute_proto::AttributeType, tensor_proto::DataType},
 };
 
@@ -211,7 +211,9 @@ fn attributes(op: &Op, outputs: usize) -> Vec<AttributeProto> {
             float("bias", attributes.bias),
         ],
         Op::Pool(attributes) => pool(attributes),
-        Op::Binary(crate::Binary::Fmod) => vec![int("fmod", 1)],
+        Op::Binary(Binary::Fmod) => vec![int("fmod", 1)],
+        Op::Binary(Binary::ShiftLeft) => vec![text("direction", "LEFT")],
+        Op::Binary(Binary::ShiftRight) => vec![text("direction", "RIGHT")],
         Op::Cast { to } => vec![int("to", data_type(*to) as i64)],
         Op::QuantizeLinear { axis, block, to } => {
             let mut attributes = quantisation(*axis, *block);

@@ -1,9 +1,9 @@
 //! Shapes, indices, constants: where numbers go.
 
-use super::{Apply, Importer, Result, Value, flows};
+use super::{Apply, Importer, Result, Value, flow, flows};
 use crate::{
-    Combine, DepthToSpaceMode, Elements, KeepAspect, Op, PadMode, Resize, ResizeCoordinates,
-    ResizeMode, ResizeRounding, Scalar, ValueId,
+    Combine, DepthToSpaceMode, ElementType, Elements, KeepAspect, Op, PadMode, Resize,
+    ResizeCoordinates, ResizeMode, ResizeRounding, Scalar, ValueId,
     onnx::{OnnxError, Stored, error::shown},
 };
 
@@ -16,7 +16,7 @@ impl Importer<'_> {
             "Slice" => return self.slice(apply),
             "Pad" => return self.pad(apply),
             "Resize" | "Upsample" => return self.resize(apply),
-            "ConstantOfShape" => self.constant_of_shape(apply)?,
+            "ConstantOfShape" => return self.constant_of_shape(apply),
             "Squeeze" => return self.with_axes(apply, Op::Squeeze),
             "Unsqueeze" => return self.with_axes(apply, Op::Unsqueeze),
             "Concat" => Op::Concat { axis },
@@ -96,19 +96,28 @@ impl Importer<'_> {
         Ok(Value::constant(stored.named(&apply.name)))
     }
 
-    fn constant_of_shape(&self, apply: &Apply<'_>) -> Result<Op> {
-        let Some(value) = apply.tensor("value") else {
-            return Ok(Op::ConstantOfShape(Scalar::Float(0.0)));
+    fn constant_of_shape(&mut self, apply: &Apply<'_>) -> Result<Option<Vec<Value>>> {
+        let (element, scalar) = match apply.tensor("value") {
+            None => (ElementType::F32, Some(Scalar::Float(0.0))),
+            Some(value) => {
+                let stored = Stored::read(value, self.side_files)?;
+                let scalar = match stored.literal().elements {
+                    Elements::Float(values) => {
+                        values.first().map(|&value| Scalar::Float(value.into()))
+                    }
+                    Elements::Integer(values) => {
+                        values.first().map(|&value| Scalar::Integer(value))
+                    }
+                    Elements::Bool(values) => values.first().map(|&value| Scalar::Bool(value)),
+                };
+                (stored.element, scalar)
+            }
         };
-        let value = Stored::read(value, self.side_files)?.literal();
-        let scalar = match value.elements {
-            Elements::Float(values) => values.first().map(|&value| Scalar::Float(value.into())),
-            Elements::Integer(values) => values.first().map(|&value| Scalar::Integer(value)),
-            Elements::Bool(values) => values.first().map(|&value| Scalar::Bool(value)),
-        };
-        scalar
-            .map(Op::ConstantOfShape)
-            .ok_or_else(|| apply.fault("its value is empty"))
+        let scalar = scalar.ok_or_else(|| apply.fault("its value is empty"))?;
+        let shape = self.first(apply)?;
+        let filled = self.emit(apply, Op::ConstantOfShape(scalar), &[shape]);
+        self.types.set(filled, element);
+        flow(filled)
     }
 
     fn with_axes(&mut self, apply: &Apply<'_>, op: Op) -> Result<Option<Vec<Value>>> {

@@ -1,7 +1,9 @@
 //! What opset 23 made single operators of transformers' parts, written out in the operators that it was before.
 
 use super::{Apply, Importer, Result, Value, flow, flows};
-use crate::{Activation, Binary, Comparison, Literal, Op, Reduce, Reduction, Unary, ValueId};
+use crate::{
+    Activation, Binary, Comparison, ElementType, Literal, Op, Reduce, Reduction, Unary, ValueId,
+};
 
 /// The dimensions of `[batch, heads, length, size]`.
 const BATCH_LENGTH_HEADS_SIZE: [usize; 4] = [0, 2, 1, 3];
@@ -104,8 +106,8 @@ impl Importer<'_> {
             .ok_or_else(|| apply.fault("its heads depend on the image"))
     }
 
-    fn dimension(&mut self, apply: &Apply<'_>, x: ValueId, dimension: i64) -> ValueId {
-        let end = Some(dimension + 1);
+    pub(super) fn dimension(&mut self, apply: &Apply<'_>, x: ValueId, dimension: i64) -> ValueId {
+        let end = Some(dimension + 1).filter(|end| *end != 0);
         self.emit(
             apply,
             Op::Shape {
@@ -125,7 +127,7 @@ impl Importer<'_> {
 
     /// A mask of numbers is added; of booleans, it says what counts.
     fn masked(&mut self, apply: &Apply<'_>, scores: ValueId, mask: ValueId) -> ValueId {
-        if self.origins.is_boolean(mask) {
+        if self.element_of(mask) == Some(ElementType::Bool) {
             let never = self.float(apply, "never", f64::NEG_INFINITY);
             self.emit(apply, Op::Where, &[mask, scores, never])
         } else {

@@ -2,7 +2,7 @@
 
 use super::{Apply, Importer, Result, Value, flow};
 use crate::{
-    Activation, Binary, Comparison, ElementType, Op, ParameterKind, Unary, ValueId,
+    Activation, Binary, Comparison, ElementType, Op, Unary, ValueId,
     onnx::{Stored, tensor::element_type},
 };
 
@@ -14,7 +14,7 @@ impl Importer<'_> {
         if let Some(unary) = unary(apply) {
             return self.unary(apply, Op::Unary(unary));
         }
-        if let Some(binary) = binary(apply) {
+        if let Some(binary) = binary(apply)? {
             return self.fold(apply, binary);
         }
         if let Some(comparison) = comparison(apply.operator) {
@@ -46,9 +46,8 @@ impl Importer<'_> {
                 self.unary(apply, Op::Cast { to })
             }
             "CastLike" => {
-                // Every float is stored as one type when the network runs: what a constant is says the file alone.
-                let like = apply.optional(1).and_then(Value::stored);
-                if let Some(to) = like.map(|like| like.element) {
+                // Several types are stored as one when the network runs.
+                if let Some(to) = self.element(apply.input(1)?) {
                     return self.unary(apply, Op::Cast { to });
                 }
                 let (x, like) = (self.first(apply)?, self.operand(apply, 1)?);
@@ -122,26 +121,13 @@ impl Importer<'_> {
         let op = if apply.operator == "DequantizeLinear" {
             Op::DequantizeLinear { axis, block }
         } else {
-            let declared = i32::try_from(apply.int("output_dtype", 0)).unwrap_or(0);
-            let zero = apply.optional(2);
-            let to = match zero.and_then(|zero| self.element_of(zero)) {
-                Some(element) => element,
-                None if declared != 0 => element_type(&apply.name, declared)?,
-                None if zero.is_none() => ElementType::U8,
-                None => {
-                    return Err(apply.fault(
-                        "it is not known which integers its zero point is of; save it as a tensor of the file",
-                    ));
-                }
-            };
+            let to = self.quantised_to(apply, apply.optional(2))?;
             Op::QuantizeLinear { axis, block, to }
         };
-        // Weights that the file holds as integers.
-        let x = match apply.input(0)? {
-            Value::Constant(weights) if apply.operator == "DequantizeLinear" => {
-                self.parameter(weights, ParameterKind::Trainable)
-            }
-            other => self.id(other),
+        let x = if apply.operator == "DequantizeLinear" {
+            self.weight_of_integers(apply.input(0)?)
+        } else {
+            self.first(apply)?
         };
         let inputs = vec![
             Some(x),
@@ -151,15 +137,24 @@ impl Importer<'_> {
         flow(self.emit_all(apply, op, inputs, 1)[0])
     }
 
-    /// How a value's elements are stored, where the file holds it or casts it.
-    fn element_of(&self, value: &Value) -> Option<ElementType> {
-        let computed = match value {
-            Value::Constant(constant) => return Some(constant.stored.element),
-            Value::Flow(id) => self.builder.computing(*id)?,
-        };
-        match computed.op {
-            Op::Cast { to } => Some(to),
-            _ => None,
+    /// Which integers a node quantises to: those of its zero point.
+    pub(super) fn quantised_to(
+        &self,
+        apply: &Apply<'_>,
+        zero: Option<&Value>,
+    ) -> Result<ElementType> {
+        use ElementType::{I8, I16, U8, U16};
+        let declared = i32::try_from(apply.int("output_dtype", 0)).unwrap_or(0);
+        match zero.and_then(|zero| self.element(zero)) {
+            Some(element @ (I8 | U8 | I16 | U16)) => Ok(element),
+            Some(other) => Err(apply.fault(format!(
+                "its zero point is {other:?}; quantising to integers of 8 or 16 bits is supported"
+            ))),
+            None if declared != 0 => element_type(&apply.name, declared),
+            None if zero.is_none() => Ok(U8),
+            None => Err(apply.fault(
+                "it is not known which integers its zero point is of; save it as a tensor of the file",
+            )),
         }
     }
 }
@@ -213,14 +208,15 @@ fn unary(apply: &Apply<'_>) -> Option<Unary> {
         "Ceil" => Unary::Ceil,
         "Round" => Unary::Round,
         "Not" => Unary::Not,
+        "BitwiseNot" => Unary::BitwiseNot,
         "IsNaN" => Unary::IsNaN,
         "IsInf" if apply.attributes.is_empty() => Unary::IsInf,
         _ => return None,
     })
 }
 
-fn binary(apply: &Apply<'_>) -> Option<Binary> {
-    Some(match apply.operator {
+fn binary(apply: &Apply<'_>) -> Result<Option<Binary>> {
+    Ok(Some(match apply.operator {
         "Add" | "Sum" => Binary::Add,
         "Sub" => Binary::Sub,
         "Mul" => Binary::Mul,
@@ -233,8 +229,16 @@ fn binary(apply: &Apply<'_>) -> Option<Binary> {
         "And" => Binary::And,
         "Or" => Binary::Or,
         "Xor" => Binary::Xor,
-        _ => return None,
-    })
+        "BitwiseAnd" => Binary::BitwiseAnd,
+        "BitwiseOr" => Binary::BitwiseOr,
+        "BitwiseXor" => Binary::BitwiseXor,
+        "BitShift" => match apply.text("direction")? {
+            Some("LEFT") => Binary::ShiftLeft,
+            Some("RIGHT") => Binary::ShiftRight,
+            other => return Err(apply.fault(format!("direction {other:?} is unknown"))),
+        },
+        _ => return Ok(None),
+    }))
 }
 
 fn comparison(operator: &str) -> Option<Comparison> {

@@ -9,7 +9,8 @@ impl Importer<'_> {
         self.emit_all(apply, op, inputs.iter().copied().map(Some).collect(), 1)[0]
     }
 
-    /// Adds an operator with `count` outputs and optional inputs, of which absent last ones are dropped.
+    /// Adds an operator with `count` outputs and optional inputs, of which absent last ones are dropped. Its integers calculate as
+    /// those of their type.
     pub(super) fn emit_all(
         &mut self,
         apply: &Apply<'_>,
@@ -20,6 +21,21 @@ impl Importer<'_> {
         while inputs.last() == Some(&None) {
             inputs.pop();
         }
+        if let Some(outputs) = self.unsigned(apply, &op, &inputs, count) {
+            return outputs;
+        }
+        let outputs = self.push(apply, op, inputs, count);
+        self.within_range(apply, outputs)
+    }
+
+    /// The same for integers that cannot leave what a run stores them in.
+    pub(super) fn push(
+        &mut self,
+        apply: &Apply<'_>,
+        op: Op,
+        inputs: Vec<Option<ValueId>>,
+        count: usize,
+    ) -> Vec<ValueId> {
         let name = |index| {
             apply
                 .outputs
@@ -32,7 +48,10 @@ impl Importer<'_> {
         let outputs = self
             .builder
             .node_with(&apply.name, op, inputs, &names, None);
-        self.origins.follow(self.builder.last_node());
+        if let Some(node) = self.builder.last_node() {
+            self.origins.follow(node);
+        }
+        self.follow_types();
         outputs
     }
 

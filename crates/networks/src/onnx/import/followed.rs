@@ -25,12 +25,12 @@ impl Followed {
         }
     }
 
-    /// The first element of `value`, where it follows from the batch size; each node is followed once, whatever is asked.
-    pub fn integer(&mut self, network: &Network, value: ValueId) -> Option<i64> {
+    /// The elements of `value`, where they follow from the batch size; each node is followed once, whatever is asked.
+    pub fn integers(&mut self, network: &Network, value: ValueId) -> Option<Vec<i64>> {
         self.follow(network);
         let known: &Tensor = self.values[value.index()].as_ref()?.known.as_ref()?;
         let known = known.to_dtype(DType::I64).ok()?.flatten_all().ok()?;
-        known.to_vec1().ok()?.first().copied()
+        known.to_vec1().ok()
     }
 
     fn follow(&mut self, network: &Network) {

@@ -74,20 +74,7 @@ impl Importer<'_> {
 
     fn convolution(&mut self, apply: &Apply<'_>) -> Result<Option<Vec<Value>>> {
         let weight = apply.input(1)?;
-        let rank = match (weight.stored(), apply.ints("kernel_shape")) {
-            (Some(stored), _) => stored.dims.len().saturating_sub(2),
-            (None, Some(window)) => window.len(),
-            (None, None) => 2,
-        };
-        if rank == 0 {
-            return Err(apply.fault("its weights have no spatial dimension"));
-        }
-        let op = Op::Convolution(Convolution {
-            stride: apply.steps("strides", rank)?,
-            dilation: apply.steps("dilations", rank)?,
-            padding: padding(apply, rank)?,
-            groups: apply.size("group", 1)?.max(1),
-        });
+        let op = convolution_op(apply, weight)?;
         if holds_batch_norm(weight, apply.optional(2)) {
             self.builder.mark_folded();
         }
@@ -367,6 +354,24 @@ impl Importer<'_> {
         }
         flows(results)
     }
+}
+
+/// The attributes of a convolution with `weight`.
+pub(super) fn convolution_op(apply: &Apply<'_>, weight: &Value) -> Result<Op> {
+    let rank = match (weight.stored(), apply.ints("kernel_shape")) {
+        (Some(stored), _) => stored.dims.len().saturating_sub(2),
+        (None, Some(window)) => window.len(),
+        (None, None) => 2,
+    };
+    if rank == 0 {
+        return Err(apply.fault("its weights have no spatial dimension"));
+    }
+    Ok(Op::Convolution(Convolution {
+        stride: apply.steps("strides", rank)?,
+        dilation: apply.steps("dilations", rank)?,
+        padding: padding(apply, rank)?,
+        groups: apply.size("group", 1)?.max(1),
+    }))
 }
 
 /// Whether an exporter multiplied a batch normalisation into these weights, by the names that it gives them then:

@@ -1,5 +1,5 @@
-//! Where the values of a network come from: from the image or not, from which tensors of the file (those that a weight is computed
-//! from are learnt), and whether from booleans.
+//! Where the values of a network come from: from the image or not, and from which tensors of the file (those that a weight is
+//! computed from are learnt).
 
 use std::{
     collections::{HashMap, HashSet},
@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{Importer, values::Constant};
-use crate::{Binary, ElementType, Node, Op, Scalar, Unary, ValueId};
+use crate::{Node, Op, ValueId};
 
 /// Where the values of the growing network come from.
 #[derive(Default)]
@@ -18,8 +18,6 @@ pub(super) struct Origins {
     constants: HashMap<ValueId, Rc<Constant>>,
     /// Seen to be learnt, with all that they are computed from.
     learnt: HashSet<ValueId>,
-    /// Those that hold booleans.
-    booleans: HashSet<ValueId>,
 }
 
 impl Origins {
@@ -32,25 +30,13 @@ impl Origins {
 
     pub fn insert(&mut self, value: ValueId, constant: &Rc<Constant>) {
         self.constants.insert(value, Rc::clone(constant));
-        if constant.stored.element == ElementType::Bool {
-            self.booleans.insert(value);
-        }
-    }
-
-    pub fn is_boolean(&self, value: ValueId) -> bool {
-        self.booleans.contains(&value)
     }
 
     /// Follows the node that was added last.
-    pub fn follow(&mut self, node: Option<&Node>) {
-        let Some(node) = node else { return };
+    pub fn follow(&mut self, node: &Node) {
         let mut inputs = node.inputs.iter().flatten();
         if !node.op.reads_shape_only() && inputs.any(|input| self.of_image.contains(input)) {
             self.of_image.extend(&node.outputs);
-        }
-        let kept = kept_type(&node.op).and_then(|index| node.inputs.get(index).copied().flatten());
-        if makes_booleans(&node.op) || kept.is_some_and(|kept| self.is_boolean(kept)) {
-            self.booleans.extend(&node.outputs);
         }
     }
 }
@@ -72,45 +58,6 @@ impl Importer<'_> {
     }
 }
 
-fn makes_booleans(op: &Op) -> bool {
-    match op {
-        Op::Compare(_) | Op::Unary(Unary::Not | Unary::IsNaN | Unary::IsInf) => true,
-        Op::Binary(binary) => matches!(binary, Binary::And | Binary::Or | Binary::Xor),
-        Op::Cast { to } => *to == ElementType::Bool,
-        Op::ConstantOfShape(scalar) => matches!(scalar, Scalar::Bool(_)),
-        _ => false,
-    }
-}
-
-/// Which operand's type the result has, for operators that take booleans as well as numbers.
-fn kept_type(op: &Op) -> Option<usize> {
-    match op {
-        Op::CastLike | Op::Where => Some(1),
-        Op::Identity
-        | Op::Reduce(_)
-        | Op::Concat { .. }
-        | Op::Split { .. }
-        | Op::Slice
-        | Op::Gather { .. }
-        | Op::GatherNd { .. }
-        | Op::GatherElements { .. }
-        | Op::ScatterElements { .. }
-        | Op::ScatterNd(_)
-        | Op::Trilu { .. }
-        | Op::Reshape { .. }
-        | Op::Flatten { .. }
-        | Op::Squeeze
-        | Op::Unsqueeze
-        | Op::Transpose { .. }
-        | Op::Expand
-        | Op::Tile
-        | Op::Pad(_)
-        | Op::DepthToSpace { .. }
-        | Op::SpaceToDepth { .. } => Some(0),
-        _ => None,
-    }
-}
-
 /// The operands that a node's result is made of: not shapes, indices or statistics.
 fn contents(node: &Node) -> Vec<ValueId> {
     let inputs = node.inputs.as_slice();
@@ -129,6 +76,8 @@ fn contents(node: &Node) -> Vec<ValueId> {
         | Op::Binary(_)
         | Op::Concat { .. } => (0, inputs.len()),
         Op::BatchNorm(_) => (0, 3),
+        // A number many times over: only its shape is computed.
+        Op::ConstantOfShape(_) | Op::Range => (0, 0),
         Op::Where => (1, 3),
         Op::ScatterElements { .. } | Op::ScatterNd(_) => {
             return [inputs.first(), inputs.get(2)]

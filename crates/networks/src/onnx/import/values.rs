@@ -16,6 +16,8 @@ pub(in crate::onnx) enum Value {
     /// Computed, or the image.
     Flow(ValueId),
     Constant(Rc<Constant>),
+    /// Several, which operators on sequences count off while the file is read.
+    Sequence(Rc<[Value]>),
 }
 
 /// A tensor of the file's. It enters the network where it is first used.
@@ -39,7 +41,7 @@ impl Value {
     /// The tensor, where the file holds it.
     pub(super) fn stored(&self) -> Option<&Stored> {
         match self {
-            Self::Flow(_) => None,
+            Self::Flow(_) | Self::Sequence(_) => None,
             Self::Constant(constant) => Some(&constant.stored),
         }
     }
@@ -51,6 +53,7 @@ impl Importer<'_> {
         let constant = match value {
             Value::Flow(id) => return *id,
             Value::Constant(constant) => constant,
+            Value::Sequence(_) => unreachable!("no operator on tensors is given a sequence"),
         };
         if let Some(id) = constant.parameter.get().or(constant.literal.get()) {
             return *id;
@@ -66,8 +69,14 @@ impl Importer<'_> {
         let id = self
             .builder
             .constant(&constant.stored.name, constant.stored.literal());
-        self.origins.insert(id, constant);
+        self.enter(id, constant);
         *constant.literal.get_or_init(|| id)
+    }
+
+    /// Notes what a tensor of the file is called in the network.
+    fn enter(&mut self, id: ValueId, constant: &Rc<Constant>) {
+        self.origins.insert(id, constant);
+        self.types.set(id, constant.stored.element);
     }
 
     /// The value as a layer's weights: counted among the network's parameters where the file holds it, or what it is
@@ -85,11 +94,19 @@ impl Importer<'_> {
         }
     }
 
+    /// The same of weights that the file may hold as integers.
+    pub(super) fn weight_of_integers(&mut self, value: &Value) -> ValueId {
+        match value {
+            Value::Constant(weights) => self.parameter(weights, ParameterKind::Trainable),
+            other => self.id(other),
+        }
+    }
+
     /// The value as a layer's running statistics.
     pub(super) fn buffer(&mut self, value: &Value) -> ValueId {
         match value {
             Value::Constant(constant) => self.parameter(constant, ParameterKind::Buffer),
-            Value::Flow(id) => *id,
+            other => self.id(other),
         }
     }
 
@@ -102,7 +119,7 @@ impl Importer<'_> {
         }
         let name = self.name_parameter(constant);
         let id = self.builder.parameter(&name, &constant.stored.dims, kind);
-        self.origins.insert(id, constant);
+        self.enter(id, constant);
         *constant.parameter.get_or_init(|| id)
     }
 
