@@ -45,13 +45,18 @@ impl Checkpoint {
             path: path.to_owned(),
             source,
         })?;
-        Self::read(&file)
+        let filename = path.file_name().unwrap_or_default().to_string_lossy();
+        Self::of(&file, Some(&filename))
     }
 
     /// Reads a file's bytes.
     pub fn read(file: &Bytes) -> Result<Self> {
+        Self::of(file, None)
+    }
+
+    fn of(file: &Bytes, filename: Option<&str>) -> Result<Self> {
         Ok(Self {
-            container: container::read(file)?,
+            container: container::read(file, filename)?,
             length: file.len(),
         })
     }

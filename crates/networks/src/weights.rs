@@ -7,6 +7,7 @@ pub(crate) mod densenet;
 mod error;
 mod file;
 mod foreign;
+mod leftovers;
 mod matching;
 mod sizes;
 mod timm;
@@ -19,6 +20,7 @@ use crate::graph::{Network, Weights};
 use error::Result;
 pub use error::WeightsError;
 pub use file::{TensorInfo, WeightsFile};
+pub use leftovers::reparametrised;
 use matching::Matching;
 
 /// What was loaded for a network.

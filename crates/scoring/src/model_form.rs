@@ -9,6 +9,7 @@ mod fields;
 mod foreign;
 mod hugging_face;
 mod leading_bytes;
+mod packaging;
 mod preprocessing;
 mod recipe;
 mod torchvision;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use architecture::{Activation, Architecture, ArchitectureError};
 pub use class_order::{ClassOrder, ClassOrderError};
 pub use leading_bytes::refuse_model_by_leading_bytes;
+pub use packaging::{DEEPSPEED, DISTRIBUTED, refuse_packaging};
 pub use preprocessing::{ImageInput, Preprocessing};
 pub use recipe::{Channels, Interpolation, Recipe, RecipeError, Resize, Size};
 

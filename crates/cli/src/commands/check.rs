@@ -36,6 +36,14 @@ pub struct Check {
 
 impl Check {
     pub async fn run(self) -> anyhow::Result<()> {
+        if let Err(refused) = input::refuse_model(&self.file) {
+            if self.json {
+                output::print_json(
+                    &json!({"valid": false, "detail": refused.to_string(), "errors": []}),
+                )?;
+            }
+            return Err(refused);
+        }
         let (classes, images) = self.public_facts().await?;
         let file = input::open(&self.file)?;
         let expected = Expected {

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use indicatif::HumanBytes;
 use referee_networks::checkpoint::{Checkpoint, StateDict};
-use referee_networks::weights::WeightsFile;
+use referee_networks::weights::{WeightsFile, reparametrised};
 use referee_scoring::model_form::Architecture;
 
+use crate::input;
 use crate::output;
 use crate::progress;
 
@@ -41,10 +42,14 @@ impl Convert {
             "{} is there already; give another name, or remove it",
             self.out.display()
         );
+        input::refuse_directory(&self.checkpoint)?;
         let state_dict = Checkpoint::open(&self.checkpoint)
             .and_then(|checkpoint| checkpoint.state_dict(self.key.as_deref()))
             .with_context(|| format!("{} is not converted", self.checkpoint.display()))?;
         output::print(&found(&state_dict))?;
+        if let Some(detail) = reparametrised(state_dict.tensors.keys().map(String::as_str)) {
+            output::warn(detail);
+        }
 
         let bar = progress::transfer("writing", state_dict.bytes());
         let architecture = self.architecture.as_ref().map(ToString::to_string);

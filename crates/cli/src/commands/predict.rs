@@ -12,7 +12,7 @@ use referee_scoring::model_form::{ClassOrder, ModelForm};
 use referee_scoring::record::Row;
 use referee_scoring::{Class, ClassList, npy};
 
-use crate::{output, progress};
+use crate::{input, output, progress};
 
 /// Run a model over test images as the server would: its predictions, ready to be scored or submitted
 ///
@@ -88,6 +88,7 @@ impl Predict {
                 self.out.display()
             );
         }
+        input::refuse_directory(&self.model)?;
         let set = TestSet::open(&self.images)?;
         let classes = self.class_list()?;
         let task = Task {

@@ -165,6 +165,7 @@ impl Submit {
             return Ok((Upload::memory("stdin", content), None));
         }
         input::refuse_directory(&self.file)?;
+        input::refuse_part_of_model(&self.file)?;
         let stem = self
             .file
             .file_stem()

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::io::Cursor;
 
 use bytes::Bytes;
+use referee_scoring::model_form::refuse_packaging;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::error::{CheckpointError, Result};
@@ -23,7 +24,12 @@ pub(super) struct Container {
     pub(super) storages: HashMap<String, Bytes>,
 }
 
-pub(super) fn read(file: &Bytes) -> Result<Container> {
+/// `filename`, if known, tells what the bytes do not.
+pub(super) fn read(file: &Bytes, filename: Option<&str>) -> Result<Container> {
+    let head = &file[..file.len().min(1024)];
+    if let Some(sentence) = refuse_packaging(head, filename) {
+        return Err(CheckpointError::NotCheckpoint(sentence));
+    }
     match file.as_ref() {
         [b'P', b'K', 3 | 5, 4 | 6, ..] => zip(file),
         [0x80, _, rest @ ..] if rest.starts_with(LEGACY_MAGIC) => legacy(file),
@@ -49,9 +55,6 @@ fn what_it_is(head: &[u8]) -> &'static str {
         }
         head if head.get(257..262) == Some(b"ustar") => {
             "this is a tar archive; if PyTorch before 0.1.10 wrote it, load it with PyTorch and save it again with torch.save"
-        }
-        head if head.starts_with(b"version https://git-lfs") => {
-            "this is only a pointer to a file kept by Git LFS: run git lfs pull"
         }
         [b'<', ..] => {
             "this looks like HTML, perhaps the page of a failed download, not a PyTorch checkpoint"

@@ -6,7 +6,7 @@ use referee_scoring::Notice;
 
 use super::error::{Result, WeightsError};
 use super::file::TensorInfo;
-use super::{densenet, foreign, timm};
+use super::{densenet, foreign, leftovers, timm};
 use crate::graph::{Network, Parameter, ParameterKind};
 
 /// What wrappers put before every name: data parallelism, `torch.compile`, Lightning.
@@ -159,7 +159,7 @@ impl<'a> Matching<'a> {
         Err(WeightsError::Mismatch {
             network: network.name().to_owned(),
             differences,
-            remark: self.remark(),
+            remark: self.remark(network),
         })
     }
 
@@ -195,7 +195,17 @@ impl<'a> Matching<'a> {
         }
     }
 
-    fn remark(&self) -> String {
+    fn remark(&self, network: &Network) -> String {
+        if let Some(reparametrised) = leftovers::reparametrised(self.surplus.iter().copied()) {
+            return format!("; {reparametrised}");
+        }
+        if self.missing.is_empty() && self.misshapen.is_empty() {
+            let own = network.parameters().iter();
+            let own = own.map(|parameter| parameter.name.as_str());
+            if let Some(line) = leftovers::without(&self.surplus, own) {
+                return format!("; {line}");
+            }
+        }
         let unknown = self.surplus.iter().copied();
         match foreign::library(
             unknown

@@ -1,5 +1,7 @@
 //! What kind of model a file is, as far as its first bytes show, and what to do with the kinds that are not accepted.
 
+use super::packaging::refuse_packaging;
+
 /// The sentence for a file that is no model that can be run, from its first bytes (a kilobyte is enough) and, if known, its name.
 ///
 /// None means that it may be one: safetensors, ONNX, or something that only reading the whole of it shows.
@@ -10,14 +12,16 @@ pub fn refuse_model_by_leading_bytes(head: &[u8], filename: Option<&str>) -> Opt
         .unwrap_or_default();
     // Safetensors begins with the length of its header, whose bytes may be those that another format begins with.
     if matches!(head, [_, _, _, _, _, 0, 0, 0, b'{', ..]) {
-        return None;
+        return refuse_packaging(&[], filename).map(str::to_owned);
     }
-    by_content(head)
+    refuse_packaging(head, filename)
+        .or_else(|| by_content(head))
         .or_else(|| by_extension(&extension))
         .map(str::to_owned)
 }
 
 const PYTORCH: &str = "this is a PyTorch file, which may hold code and is never loaded: convert it with `referee convert model.pth model.safetensors`";
+const BIN: &str = "a .bin is PyTorch's, which is converted with `referee convert model.bin model.safetensors`, or holds the weights of another file beside it, as OpenVINO's does: then send the ONNX file that both were made from";
 const TORCHSCRIPT: &str = "this is a TorchScript archive, which holds code: save its tensors with save_file({k: v.contiguous() for k, v in torch.jit.load('model.pt').state_dict().items()}, 'model.safetensors')";
 const EXPORTED_PROGRAM: &str = "this is a program of torch.export: export it with torch.onnx.export(torch.export.load('model.pt2'), (image,), 'model.onnx')";
 const PICKLE: &str = "this is a pickle, which is never read (loading one runs its code): save the tensors with safetensors.torch.save_file, or a scikit-learn model with skl2onnx.to_onnx";
@@ -43,9 +47,6 @@ fn by_content(head: &[u8]) -> Option<&'static str> {
             "this is a GGUF file, a language model's format: send safetensors or ONNX"
         }
         [b'<', ..] => "this looks like HTML, perhaps the page of a failed download",
-        head if head.starts_with(b"version https://git-lfs") => {
-            "this is only a pointer to a file kept by Git LFS: run `git lfs pull` and send the file itself"
-        }
         head if head.get(257..262) == Some(b"ustar") => {
             "this is a tar archive: send the one .safetensors or .onnx file in it"
         }
@@ -78,7 +79,8 @@ fn in_zip(head: &[u8]) -> &'static str {
 /// What only the name shows.
 fn by_extension(extension: &str) -> Option<&'static str> {
     match extension {
-        "pt" | "pth" | "bin" | "ckpt" => Some(PYTORCH),
+        "pt" | "pth" | "ckpt" => Some(PYTORCH),
+        "bin" => Some(BIN),
         "pkl" | "pickle" | "joblib" => Some(PICKLE),
         "h5" | "hdf5" => Some(HDF5),
         "keras" => Some(KERAS),

@@ -1,5 +1,7 @@
 //! What is no prediction file can often be told from its first bytes; the sentence says what to send instead.
 
+use crate::model_form::refuse_packaging;
+
 const PICKLE: &str = "this is a pickle, which is never read (loading one runs its code): save the array with np.save, or write CSV";
 const NPZ: &str = "this is an .npz archive: save the one array with np.save instead of np.savez";
 const TORCH: &str = "this is a PyTorch file, which only pickle can read: save predictions with np.save('predictions.npy', array.cpu().numpy())";
@@ -15,7 +17,8 @@ pub fn refuse_by_leading_bytes(head: &[u8], filename: Option<&str>) -> Option<St
         .and_then(|name| name.rsplit_once('.'))
         .map(|(_, extension)| extension.to_ascii_lowercase())
         .unwrap_or_default();
-    by_content(head)
+    refuse_packaging(head, filename)
+        .or_else(|| by_content(head))
         .or_else(|| by_extension(&extension))
         .map(str::to_owned)
 }

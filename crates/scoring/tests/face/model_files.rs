@@ -1,6 +1,7 @@
 //! What is said of model files by their first bytes. The PyTorch files are real ones (`crates/networks/tests/checkpoints`).
 
 use referee_scoring::model_form::refuse_model_by_leading_bytes;
+use referee_scoring::predictions::refuse_by_leading_bytes;
 
 /// The first kilobyte, as intake sees it.
 macro_rules! head {
@@ -73,6 +74,69 @@ fn other_libraries_files_are_refused_with_what_converts_them() {
         let sentence = sentence(b"?", Some(filename));
         assert!(sentence.contains(remedy), "{sentence}");
     }
+}
+
+#[test]
+fn what_stands_for_a_model_or_is_a_part_of_one_is_named() {
+    let files: [(&[u8], &str, &str); 13] = [
+        (b"\x1c\x00\x00\x00ORTM", "model.onnx", ".ort"),
+        (
+            b"# made by hand\nir_version: 8\n",
+            "model.onnx",
+            "format='textproto'",
+        ),
+        (b"<\n  ir_version: 8,\n", "model.onnx", "format='onnxtxt'"),
+        (b"{\n \"irVersion\": \"8\",", "model.json", "format='json'"),
+        (
+            b"<?xml version=\"1.0\"?>\n<net name=\"a\">",
+            "model.xml",
+            "OpenVINO",
+        ),
+        (
+            b"{\"metadata\":{\"total_size\":1},\"weight_map\":{",
+            "index.json",
+            "safetensors.torch.save_file",
+        ),
+        (
+            b"{\"architectures\":[\"ResNet\"]",
+            "config.json",
+            "configuration",
+        ),
+        (b"PK\x03\x04", "__0_0.distcp", "dcp_to_torch"),
+        (
+            b"\x80\x02ctorch.distributed.checkpoint.metadata\nMetadata\n",
+            ".metadata",
+            "dcp_to_torch",
+        ),
+        (
+            b"\x08\x00\x00\x00\x00\x00\x00\x00{}",
+            "model-00001-of-00002.safetensors",
+            "several files",
+        ),
+        (
+            b"PK\x03\x04",
+            "zero_pp_rank_0_mp_rank_00_optim_states.pt",
+            "zero_to_fp32.py",
+        ),
+        (b"name: \"CaffeNet\"\nlayer {\n", "deploy.prototxt", "Caffe"),
+        (
+            b"/annex/objects/SHA256E-s1--0",
+            "model.onnx",
+            "git annex get",
+        ),
+    ];
+    for (head, filename, remedy) in files {
+        let sentence = sentence(head, Some(filename));
+        assert!(sentence.contains(remedy), "{filename}: {sentence}");
+        let among_predictions = refuse_by_leading_bytes(head, Some(filename));
+        assert_eq!(among_predictions, Some(sentence));
+    }
+    // One file of one is whole.
+    let whole = b"\x08\x00\x00\x00\x00\x00\x00\x00{}";
+    assert_eq!(
+        refuse_model_by_leading_bytes(whole, Some("model-00001-of-00001.safetensors")),
+        None
+    );
 }
 
 #[test]
