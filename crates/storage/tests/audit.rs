@@ -1,7 +1,8 @@
 //! The audit trail, from what people do to what somebody who distrusts the server can check.
 
-use referee_storage::accounts::{NewUser, Role, User, change_user, create_user};
+use referee_storage::accounts::{Role, User, change_user};
 use referee_storage::audit::{self, Broken, Check, Head, Line};
+use referee_storage::registration::{Admission, NewUser, register};
 use referee_storage::testing::TestDatabase;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -12,11 +13,12 @@ async fn person(database: &TestDatabase, handle: &str) -> User {
         handle,
         email: None,
         password_hash: "none",
-        first_is_administrator: false,
+        admission: Admission::Appointed(Role::Competitor),
     };
-    create_user(&database.api, new)
+    register(&database.api, new)
         .await
         .expect("insert")
+        .done()
         .expect("a free handle")
 }
 

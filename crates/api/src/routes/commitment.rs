@@ -9,9 +9,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-use crate::auth::{MaybeSignedIn, hexadecimal};
+use crate::auth::MaybeSignedIn;
 use crate::extract::{Json, Path};
 use crate::problem::Problem;
+use crate::secrets::hexadecimal;
 
 /// The download whose presence says that the labels are published.
 const PUBLISHED_LABELS: &str = "test-labels";

@@ -149,7 +149,7 @@ impl Profile {
             .map(|ImageSize([channels, height, width])| (channels, [height, width]));
         let (channels, size) = given
             .or(shape.channels.zip(shape.size))
-            .or(opened.row().map(|length| (1, [1, length])))
+            .or(opened.flat_length().map(|length| (1, [1, length])))
             .context("it leaves the size of its images open; give --input, such as 3x224x224")?;
         Ok(opened.into_network(&name, size, channels)?)
     }

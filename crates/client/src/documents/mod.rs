@@ -16,7 +16,8 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub use accounts::{
-    CreatedToken, CurrentSession, Me, NewSession, NewToken, NewUser, Role, Token, User, UserPatch,
+    CreatedToken, CurrentSession, Me, NewSession, NewToken, NewUser, Registration, Role, Token,
+    User, UserPatch,
 };
 pub use challenge::{
     Allowance, BestEntry, ChallengeChange, ChallengeDocument, ChallengeEvent, ChallengeSummary,

@@ -7,8 +7,7 @@ use super::retry::Patience;
 use super::{ANSWER_TIMEOUT, Client, ClientError, Upload};
 use crate::documents::{
     ChallengeChange, ChallengeDocument, ChallengePatch, ChallengeSettings, ChallengeSummary,
-    CommitmentDocument,
-    ImageNames, LabelVersion, Leaderboard, Organizer, Split,
+    CommitmentDocument, ImageNames, LabelVersion, Leaderboard, Organizer, Split,
 };
 
 /// A file of a challenge that goes up and comes down as it is.

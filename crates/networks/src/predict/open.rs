@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use candle_core::Device;
-use referee_scoring::{Notice, Over};
 use referee_scoring::model_form::{
     Architecture, FIELDS, ModelForm, Resize, refuse_model_by_leading_bytes,
 };
+use referee_scoring::{Notice, Over};
 
 use super::error::PredictError;
 use crate::Network;
@@ -217,7 +217,6 @@ fn says(form: &ModelForm, field: &str) -> bool {
         "preprocess" => form.preprocess.is_some(),
         "class_order" => form.class_order.is_some(),
         "class_offset" => form.class_offset.is_some(),
-        "classes" => form.classes.is_some(),
         _ => form.output.is_some(),
     }
 }

@@ -53,8 +53,7 @@ pub(super) async fn put(
             image_names = $3,
             image_sizes = $4,
             label_leak_checked = label_leak_checked AND NOT $5,
-            facts_revision = facts_revision + 1,
-            labels_stale_since = CASE WHEN $5 THEN clock_timestamp() ELSE labels_stale_since END
+            facts_revision = facts_revision + 1
         WHERE id = $1
         "#,
         challenge,

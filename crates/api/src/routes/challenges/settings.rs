@@ -167,7 +167,6 @@ fn patched(
     let schedule = patch.schedule.unwrap_or_default();
     let limits = patch.limits.unwrap_or_default();
     let leaderboard = patch.leaderboard.unwrap_or_default();
-    let test = patch.test.unwrap_or_default();
     let (limits_now, leaderboard_now) = (self::limits(now), self::leaderboard(now));
     documents::ChallengeSettings {
         slug: challenge.slug.clone(),

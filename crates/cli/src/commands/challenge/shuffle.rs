@@ -43,7 +43,8 @@ impl Shuffle {
             write_array(images, &order, &out.join("shuffled-images.npy"))?;
             ("shuffled-images.npy", ImageList::ordinals(images.len()))
         } else {
-            let formats_tell = (directory.leaks()?.leaks.iter()).any(|leak| leak.kind == Kind::Formats);
+            let formats_tell =
+                (directory.leaks()?.leaks.iter()).any(|leak| leak.kind == Kind::Formats);
             if formats_tell {
                 eprintln!(
                     "notice: JPEG and PNG files are of different classes, so all become PNG files"

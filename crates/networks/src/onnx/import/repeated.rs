@@ -177,7 +177,7 @@ impl<'a> Importer<'a> {
         Ok(shared)
     }
 
-    fn turn(
+    fn pass(
         &mut self,
         apply: &Apply<'a>,
         body: &'a GraphProto,
