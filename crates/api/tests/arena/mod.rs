@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{Request, Response, StatusCode};
 use chrono::{DateTime, Utc};
-use referee_api::{ApiConfig, App, ServerKey, TrustedProxies, router};
+use referee_api::{ApiConfig, App, ServerKey, router};
 use referee_scoring::outcome::{Bitmap, Outcome, Tally};
 use referee_scoring::{Class, ClassEntry, ClassList, ImageList, Labels};
 use referee_storage::StorageError;

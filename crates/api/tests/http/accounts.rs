@@ -1,6 +1,6 @@
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
-use referee_api::{ApiConfig, ServerKey, TrustedProxies};
+use referee_api::{ApiConfig, ServerKey};
 use serde_json::json;
 
 use crate::server::{Server, request};

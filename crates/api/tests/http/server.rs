@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
-use referee_api::{ApiConfig, App, ServerKey, TrustedProxies, router, serve};
+use referee_api::{ApiConfig, App, ServerKey, router, serve};
 use referee_storage::scorer;
 use referee_storage::testing::TestDatabase;
 use serde_json::{Value, json};
