@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .enumerate()
         .map(|(image, name)| PictureFile {
             name: name.clone(),
-            offset: (scattered(image + 5) >> 1) * 512,
+            offset: (scattered(image + 5) >> 16) * 512,
             size: scattered(image + 3) % 200_000,
             changed: scattered(image + 1) % 100_000,
             owner: scattered(image + 2) % 3,

@@ -182,7 +182,8 @@ fn what_gives_labels_away_is_mended_by_shuffling() {
         // A format is also a way of coding, which is told apart.
         let is_noticed = said.contains("notice: the way a picture is coded");
         assert_eq!(is_noticed, tells.contains("format"), "{tells}: {said}");
-        run("shuffle").done();
+        let shuffled = run("shuffle");
+        assert_eq!(shuffled.code, 0, "{tells}: {}", shuffled.stderr);
         let fine = run("check");
         assert_eq!((fine.code, fine.stderr.as_str()), (0, ""), "{tells}");
     }

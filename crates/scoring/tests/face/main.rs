@@ -5,6 +5,7 @@ mod devkit;
 mod hosting;
 mod ladder;
 mod leaks;
+mod leaks_innocent;
 mod leaks_learnt;
 mod lists;
 mod model_files;

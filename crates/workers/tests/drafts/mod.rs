@@ -50,7 +50,7 @@ async fn the_order_of_the_files_in_the_archive_is_found_out() {
     let sentence = finding(&arena).await.expect("a finding");
     assert!(
         sentence.starts_with(
-            "the order of the files in the archive gives the labels of all images away: "
+            "the order of the files in the archive gives the labels of most images away: "
         ),
         "{sentence}"
     );
