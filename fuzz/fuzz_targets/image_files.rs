@@ -1,11 +1,11 @@
 //! `cargo +nightly fuzz run image_files target/fuzz-seeds/image_files crates/networks/tests/images`: any bytes are either refused, or
-//! images that are the same whether the file is read through or skipped through, each within the file.
+//! images that are the same whether the file is read through or skipped through, each within the file, and say the same of themselves.
 #![no_main]
 
 use std::io::Cursor;
 
 use libfuzzer_sys::fuzz_target;
-use referee_scoring::ImageFile;
+use referee_scoring::{ImageFile, image_files};
 
 fuzz_target!(|file: &[u8]| {
     let bytes = file.len() as u64;
@@ -25,6 +25,9 @@ fuzz_target!(|file: &[u8]| {
             for picture in pictures {
                 assert!(picture.offset + picture.size <= bytes);
             }
+            let sought = image_files::survey(Cursor::new(file), pictures, 0..pictures.len());
+            let read = image_files::survey_stream(file, pictures, 0..pictures.len());
+            assert_eq!(sought.expect("read"), read.expect("read"));
         }
     }
     if let Ok(list) = images.list() {

@@ -12,7 +12,8 @@ use referee_client::documents::{
     TestSettings,
 };
 use referee_networks::images::TestSet;
-use referee_scoring::{ClassList, ImageList, Labels, leaks, split};
+use referee_scoring::leaks::Findings;
+use referee_scoring::{ClassList, ImageList, Labels, image_files, leaks, split};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -142,7 +143,7 @@ impl ChallengeDirectory {
     /// Reads and checks the directory.
     ///
     /// # Errors
-    /// The first thing that the server would refuse, labels that can be guessed excepted ([`Self::leak`]).
+    /// The first thing that the server would refuse, labels that can be guessed excepted ([`Self::leaks`]).
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         let file = path.join(FILE_NAME);
         let text = fs::read_to_string(&file).with_context(|| {
@@ -235,15 +236,37 @@ impl ChallengeDirectory {
         ))
     }
 
-    /// How the labels can be guessed without looking at an image, and what to do about it; none where they cannot.
-    pub fn leak(&self) -> Option<String> {
-        let sizes = self.images.as_ref().and_then(TestSet::sizes);
-        leaks::finding(
-            &self.labels,
-            &self.image_list,
-            sizes.as_deref(),
-            &self.classes,
-        )
+    /// How the labels can be guessed without looking at an image, and what to do about it.
+    ///
+    /// # Errors
+    /// The images cannot be read.
+    pub fn leaks(&self) -> anyhow::Result<Findings> {
+        let files = self.images.as_ref().and_then(TestSet::pictures);
+        let traits = match (&self.images, files) {
+            (Some(images), Some(files)) => fs::File::open(images.path())
+                .and_then(|file| image_files::survey(file, files, leaks::sampled(files.len())))
+                .with_context(|| format!("{} cannot be read", images.path().display()))?,
+            _ => Vec::new(),
+        };
+        Ok(leaks::findings(&leaks::TestSet {
+            labels: &self.labels,
+            classes: &self.classes,
+            images: &self.image_list,
+            files,
+            traits: &traits,
+        }))
+    }
+
+    /// The same for who is about to show the images to others: notices on standard error, and what must be mended as an error.
+    pub fn refuse_leaks(&self) -> anyhow::Result<()> {
+        let found = self.leaks()?;
+        for notice in found.notice_sentences() {
+            eprintln!("notice: {notice}");
+        }
+        match found.sentence() {
+            Some(leak) => bail!("{leak}"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -1,10 +1,14 @@
 //! What a file of test images holds: an array of pixels, or a tar of pictures.
 
+mod traits;
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, BufReader, Cursor, Read, Seek};
 
 use crate::format_error::FormatError;
 use crate::images::ImageList;
 use crate::npy::{self, Header, Kind};
+pub use traits::{Format, Traits, survey, survey_stream};
 
 /// The images of one file, in the order of their ordinals.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +31,10 @@ pub struct PictureFile {
     pub offset: u64,
     /// How many they are.
     pub size: u64,
+    /// When the tar says that it was changed last: seconds since 1970, or whatever stands there.
+    pub changed: u64,
+    /// Whose it is and who may read it, according to the tar: the same number for the same owner, group and mode.
+    pub owner: u64,
 }
 
 const NEITHER: &str = "it is neither an NPY array nor a tar; give uint8 [N,H,W] or [N,H,W,C] written by np.save, or an uncompressed tar of \
@@ -199,6 +207,8 @@ fn pictures<R: Read>(entries: io::Result<tar::Entries<'_, R>>) -> Result<ImageFi
                 "the name `{shown}` in the tar is not UTF-8; rename that file"
             ))
         })?;
+        let header = entry.header();
+        let (changed, owner) = (header.mtime().unwrap_or(0), owner(header));
         let mut start = Vec::new();
         (&mut entry)
             .take(8)
@@ -213,6 +223,8 @@ fn pictures<R: Read>(entries: io::Result<tar::Entries<'_, R>>) -> Result<ImageFi
             name: name.strip_prefix("./").unwrap_or(&name).to_owned(),
             offset: entry.raw_file_position(),
             size: entry.size(),
+            changed,
+            owner,
         });
     }
     if pictures.is_empty() {
@@ -222,6 +234,13 @@ fn pictures<R: Read>(entries: io::Result<tar::Entries<'_, R>>) -> Result<ImageFi
     }
     pictures.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(ImageFile::Archive(pictures))
+}
+
+fn owner(header: &tar::Header) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let numbers = (header.uid().ok(), header.gid().ok(), header.mode().ok());
+    (numbers, header.username_bytes(), header.groupname_bytes()).hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]

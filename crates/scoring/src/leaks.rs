@@ -1,305 +1,374 @@
-//! Whether a test set gives its labels away by its names, its order or its file sizes.
+//! Whether a test set gives its labels away by its names, its order, its archive or its pictures' metadata.
 //!
 //! Every check is a guess that anyone could make without looking at a picture ("the folder says so", "the same class as the image
-//! before"), counted on the real labels. A finding needs both: more hits than chance would give once in a million test sets, and
-//! enough of them to matter.
+//! before", "pictures with this in their names mostly are of that class"), counted on the real labels. What goes with a class is learnt on
+//! one half of the images and judged on the other. A finding needs both: more hits than chance gives, and enough of them to matter, one
+//! in twenty of those that chance leaves open.
+//!
+//! Chance: of test sets whose labels have nothing to do with all this, fewer than one in a million has a finding (`leaks/chance.rs`).
 
-use std::collections::{HashMap, HashSet};
+mod chance;
+mod learning;
+mod names;
+mod order;
+mod pictures;
+mod said;
 
 use crate::classes::{Class, ClassList};
+use crate::image_files::{PictureFile, Traits};
 use crate::images::ImageList;
 use crate::labels::Labels;
-use crate::statistics::binomial_tail;
-
-/// Chance gives as many hits once in a million test sets.
-const SIGNIFICANCE: f64 = 1e-6;
-
-/// Of the images that chance leaves open, so many are guessed right: one in twenty.
-const EFFECT: f64 = 0.05;
+use chance::{Budget, EFFECT, Guess, KNOWN};
+pub use learning::sampled;
+use learning::{Learner, Sample};
+use names::Best;
+use order::Told;
+pub use order::{RunsTest, runs_test};
 
 /// Pictures of one class compress alike, so that file sizes always tell something. What matters is when they tell half.
 const EFFECT_OF_SIZES: f64 = 0.5;
 
-/// Wald and Wolfowitz's runs test for any number of classes.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RunsTest {
-    /// Stretches of equal labels.
-    pub runs: u64,
-    /// Their number in a random order, on average.
-    pub expected: f64,
-    /// Standard deviations above (below: negative) the average. Sorted labels have few runs and a large negative z.
-    pub z: f64,
+/// What is public about a test set, with its labels.
+#[derive(Clone, Copy)]
+pub struct TestSet<'a> {
+    pub labels: &'a Labels,
+    pub classes: &'a ClassList,
+    pub images: &'a ImageList,
+    /// By ordinal, where the images are files.
+    pub files: Option<&'a [PictureFile]>,
+    /// By ordinal, of the images that [`sampled`] names at least.
+    pub traits: &'a [(usize, Traits)],
 }
 
-/// Tests whether these labels are in random order (Wald and Wolfowitz 1940; several classes: Barton and David 1957).
-pub fn runs_test(labels: &[Class]) -> RunsTest {
-    let n = count(labels.len());
-    let (mut squares, mut cubes) = (0.0, 0.0);
-    for &of_class in frequencies(labels).values() {
-        squares += of_class * of_class;
-        cubes += of_class * of_class * of_class;
-    }
-    let equal_neighbours = labels.windows(2).filter(|pair| pair[0] == pair[1]).count();
-    let runs = labels.len() - equal_neighbours;
-    let expected = if labels.is_empty() {
-        0.0
-    } else {
-        n + 1.0 - squares / n
-    };
-    let variance =
-        (squares * (squares + n * (n + 1.0)) - 2.0 * n * cubes - n * n * n) / (n * n * (n - 1.0));
-    let z = if variance > 0.0 {
-        (count(runs) - expected) / variance.sqrt()
-    } else {
-        0.0
-    };
-    RunsTest {
-        runs: runs as u64,
-        expected,
-        z,
+/// Where labels can be read off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Folders,
+    FileNames,
+    Order,
+    Endings,
+    Archive,
+    Times,
+    Owners,
+    Formats,
+    Metadata,
+    /// Of the pictures themselves; a notice.
+    Sizes,
+    Dimensions,
+    Coding,
+}
+
+impl Kind {
+    /// The subject of a sentence that says no more.
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Folders => "folders give",
+            Self::FileNames => "file names give",
+            Self::Order => "the order of the images gives",
+            Self::Endings => "the endings of the file names give",
+            Self::Archive => "the order of the files in the archive gives",
+            Self::Times => "the files' times of change in the archive give",
+            Self::Owners => "the files' owners in the archive give",
+            Self::Formats => "the pictures' formats give",
+            Self::Metadata => "the pictures' metadata gives",
+            Self::Sizes => "file sizes give",
+            Self::Dimensions => "the pictures' sizes in pixels give",
+            Self::Coding => "the way the pictures are coded gives",
+        }
     }
 }
 
-/// The sentence that says how the labels can be guessed and what to do about it; none where they cannot.
-///
-/// `sizes` are the images' file sizes in bytes by ordinal, where they come as files. Of an image with several labels the first is looked
-/// at, skipped ones are left out. Names are checked first, since names also make the order.
+/// Of how many images the class can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amount {
+    Some,
+    Most,
+    All,
+}
+
+impl Amount {
+    fn of(guess: &Guess) -> Self {
+        match guess.hits * 1000 / guess.trials.max(1) {
+            990.. => Self::All,
+            500.. => Self::Most,
+            _ => Self::Some,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Some => "some",
+            Self::Most => "most",
+            Self::All => "all",
+        }
+    }
+}
+
+/// One way to tell labels without looking at pictures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leak {
+    pub kind: Kind,
+    pub amount: Amount,
+    /// What tells the class, and how well. For those who have the labels only.
+    pub clause: String,
+}
+
+/// What was found in a test set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// To be mended before others may see the images.
+    pub leaks: Vec<Leak>,
+    /// What lies in the pictures themselves.
+    pub notices: Vec<Leak>,
+}
+
+/// Ways that a sentence names.
+const NAMED: usize = 3;
+
+impl Findings {
+    /// How the labels can be told and what to do about it, for who has them; none where they cannot be.
+    pub fn sentence(&self) -> Option<String> {
+        let clauses: Vec<&str> = self
+            .leaks
+            .iter()
+            .take(NAMED)
+            .map(|leak| leak.clause.as_str())
+            .collect();
+        (!clauses.is_empty()).then(|| {
+            format!(
+                "{}: run `referee challenge shuffle DIR` first, or pass --known-labels if these labels are public anyway",
+                clauses.join("; ")
+            )
+        })
+    }
+
+    /// The same without a figure or a name, so that nobody learns labels by asking with names of their own making.
+    pub fn public_sentence(&self) -> Option<String> {
+        let leak = self.leaks.first()?;
+        Some(format!(
+            "{} the labels of {} images away: run `referee challenge shuffle DIR` first (`referee challenge check DIR` says what tells them), \
+             or pass --known-labels if these labels are public anyway",
+            leak.kind.noun(),
+            leak.amount.word(),
+        ))
+    }
+
+    /// Notices as sentences.
+    pub fn notice_sentences(&self) -> impl Iterator<Item = String> {
+        self.notices.iter().map(|notice| {
+            format!(
+                "{}; this lies in the pictures themselves, and shuffling leaves it as it is",
+                notice.clause
+            )
+        })
+    }
+
+    fn add(&mut self, kind: Kind, guess: &Guess, clause: String) {
+        let leak = Leak {
+            kind,
+            amount: Amount::of(guess),
+            clause,
+        };
+        match kind {
+            Kind::Sizes | Kind::Dimensions | Kind::Coding => self.notices.push(leak),
+            _ => self.leaks.push(leak),
+        }
+    }
+
+    fn add_best(&mut self, kind: Kind, sample: &Sample, best: Option<Best>) {
+        if let Some(Best { guess, what }) = best {
+            let Guess {
+                hits,
+                trials,
+                expected,
+                ..
+            } = guess;
+            let of_images = sample.of_images(trials);
+            self.add(
+                kind,
+                &guess,
+                format!("{what} tells the class of {hits} {of_images}, {expected:.0} by chance"),
+            );
+        }
+    }
+}
+
+/// Looks for all that tells labels. Of an image with several labels the first is looked at, skipped ones are left out.
 ///
 /// # Panics
-/// If `labels`, `images` and `sizes` are not of the same length.
-pub fn finding(
-    labels: &Labels,
-    images: &ImageList,
-    sizes: Option<&[u64]>,
-    classes: &ClassList,
-) -> Option<String> {
+/// If labels, images and files are not of the same number.
+pub fn findings<'a>(set: &TestSet<'a>) -> Findings {
     assert_eq!(
-        labels.len(),
-        images.len(),
+        set.labels.len(),
+        set.images.len(),
         "labels and images are of the same test set"
     );
-    let truth: Vec<(usize, Class)> = (0..labels.len())
-        .filter_map(|image| labels.get(image).first().map(|&class| (image, class)))
+    let truth: Vec<(usize, Class)> = (0..set.labels.len())
+        .filter_map(|image| set.labels.get(image).first().map(|&class| (image, class)))
         .collect();
-    let what = images
-        .names()
-        .and_then(|names| by_names(&truth, names, classes))
-        .or_else(|| by_order(&truth, images.names()))
-        .or_else(|| sizes.and_then(|sizes| by_sizes(&truth, sizes)))?;
-    Some(format!(
-        "{what}: run `referee challenge shuffle DIR` first, or pass --known-labels if these labels are public anyway"
-    ))
-}
-
-/// How often a guess is right, and how often it would be by chance.
-struct Guess {
-    hits: usize,
-    trials: usize,
-    expected: f64,
-}
-
-impl Guess {
-    fn gives_away(&self, effect: f64) -> bool {
-        let (hits, trials) = (count(self.hits), count(self.trials));
-        hits - self.expected >= effect * (trials - self.expected)
-            && hits > self.expected
-            && binomial_tail(self.hits as u64, self.trials as u64, self.expected / trials)
-                < SIGNIFICANCE
+    let sample = Sample::of(&truth, set.images.len(), set.classes.len());
+    let mut found = Findings::default();
+    let names: Option<Vec<Name<'a>>> = set.images.names().map(|names| {
+        sample
+            .images
+            .iter()
+            .map(|&image| Name::of(&names[image]))
+            .collect()
+    });
+    if let Some(names) = &names {
+        said(&sample, names, set.classes, &mut found);
     }
+    order(&truth, set.images.names(), &mut found);
+    let is_in_order = found.leaks.iter().any(|leak| leak.kind == Kind::Order);
+    let mut budget = Budget::default();
+    // Of each kind by itself, so that one that the pictures themselves hold does not hide another.
+    let mut learn = |kind: Kind, tell: &dyn Fn(&mut Learner<'_>) -> Option<Best>| {
+        let best = tell(&mut Learner::new(&sample, &mut budget));
+        found.add_best(kind, &sample, best);
+    };
+    let classes = set.classes.len();
+    if !is_in_order {
+        learn(Kind::Order, &|learner| pictures::ordinals(learner, classes));
+    }
+    if let Some(files) = set.files {
+        assert_eq!(
+            files.len(),
+            set.images.len(),
+            "files are of the same test set"
+        );
+        learn(Kind::Archive, &|learner| {
+            pictures::places(learner, files, classes)
+        });
+        learn(Kind::Times, &|learner| {
+            pictures::times(learner, files, classes)
+        });
+        learn(Kind::Owners, &|learner| pictures::owners(learner, files));
+        let traits = pictures::of_images(&sample.images, set.traits);
+        learn(Kind::Formats, &|learner| {
+            pictures::formats(learner, &traits)
+        });
+        learn(Kind::Metadata, &|learner| {
+            pictures::metadata(learner, &traits)
+        });
+        learn(Kind::Dimensions, &|learner| {
+            pictures::dimensions(learner, &traits)
+        });
+        learn(Kind::Coding, &|learner| pictures::codings(learner, &traits));
+    }
+    if let Some(names) = &names {
+        let of =
+            |part: fn(&Name<'a>) -> &'a str| -> Vec<&'a str> { names.iter().map(part).collect() };
+        let (endings, folders, stems) = (
+            of(|name| name.ending),
+            of(|name| name.folder),
+            of(|name| name.stem),
+        );
+        learn(Kind::Endings, &|learner| {
+            names::whole(learner, &endings, "the ending of the file name")
+        });
+        learn(Kind::Folders, &|learner| {
+            names::tell(learner, &folders, "folder", classes)
+        });
+        learn(Kind::FileNames, &|learner| {
+            names::tell(learner, &stems, "file name", classes)
+        });
+    }
+    if let Some(told) = set.files.and_then(|files| sizes(&truth, files)) {
+        let clause = format!(
+            "the file sizes, when sorted, give the labels away: {}",
+            told.how
+        );
+        found.add(Kind::Sizes, &told.guess, clause);
+    }
+    found
 }
 
-fn by_names(truth: &[(usize, Class)], names: &[String], classes: &ClassList) -> Option<String> {
-    let phrases = phrases(classes);
-    let says = |part: fn(&str) -> &str| {
-        let share = frequencies(&classes_of(truth));
-        let mut guess = Guess {
-            hits: 0,
-            trials: truth.len(),
-            expected: 0.0,
-        };
-        for (image, class) in truth {
-            let said = classes_in(part(&names[*image]), &phrases);
-            guess.hits += usize::from(said.contains(class));
-            let chance: f64 = said.iter().filter_map(|class| share.get(class)).sum();
-            guess.expected += chance / count(truth.len());
+/// The parts of an image's name.
+struct Name<'a> {
+    folder: &'a str,
+    file: &'a str,
+    /// The file without its ending.
+    stem: &'a str,
+    ending: &'a str,
+}
+
+impl<'a> Name<'a> {
+    fn of(name: &'a str) -> Self {
+        let (folder, file) = name.rsplit_once('/').unwrap_or(("", name));
+        let (stem, ending) = file.rsplit_once('.').unwrap_or((file, ""));
+        Self {
+            folder,
+            file,
+            stem,
+            ending,
         }
-        guess
-    };
-    let folders = says(|name| name.rsplit_once('/').map_or("", |(folder, _)| folder));
-    let files = says(|name| name.rsplit_once('/').map_or(name, |(_, file)| file));
-    let sentence = |what: &str, guess: &Guess| {
-        format!(
-            "{what} give the labels away: {} of {} images are named after their class",
-            guess.hits, guess.trials
-        )
-    };
-    if folders.gives_away(EFFECT) {
-        Some(sentence("folders", &folders))
-    } else if files.gives_away(EFFECT) {
-        Some(sentence("file names", &files))
-    } else {
-        None
     }
 }
 
-fn by_order(truth: &[(usize, Class)], names: Option<&[String]>) -> Option<String> {
-    let in_order = in_order("the order of the images gives", &classes_of(truth), EFFECT);
-    in_order.or_else(|| {
-        let names = names?;
-        let mut byte_order = truth.to_vec();
-        byte_order.sort_by_key(|&(image, _)| names[image].as_str());
-        let mut natural = truth.to_vec();
-        natural.sort_by_cached_key(|&(image, _)| natural_key(&names[image]));
-        [byte_order, natural].iter().find_map(|sorted| {
-            self::in_order("the names, when sorted, give", &classes_of(sorted), EFFECT)
-        })
-    })
+/// Names that say the class as the class list does.
+fn said(sample: &Sample, names: &[Name<'_>], classes: &ClassList, found: &mut Findings) {
+    let folders: Vec<&str> = names.iter().map(|name| name.folder).collect();
+    let files: Vec<&str> = names.iter().map(|name| name.file).collect();
+    for (kind, texts) in [(Kind::Folders, folders), (Kind::FileNames, files)] {
+        let strict_and_loose =
+            [false, true].map(|loosely| said::says(sample, &texts, classes, loosely));
+        let said = strict_and_loose
+            .into_iter()
+            .find(|guess| guess.hits_give_away(EFFECT, KNOWN));
+        if let Some(guess) = said {
+            let of_images = sample.of_images(guess.trials);
+            let what = kind.noun();
+            found.add(
+                kind,
+                &guess,
+                format!(
+                    "{what} the labels away: {} {of_images} are named after their class",
+                    guess.hits
+                ),
+            );
+            return;
+        }
+    }
 }
 
-fn by_sizes(truth: &[(usize, Class)], sizes: &[u64]) -> Option<String> {
+/// The order as given, and that of sorted names.
+fn order(truth: &[(usize, Class)], names: Option<&[String]>, found: &mut Findings) {
+    let told = |truth: &[(usize, Class)]| order::in_order(&classes_of(truth), EFFECT, || KNOWN);
+    if let Some(Told { guess, how }) = told(truth) {
+        return found.add(
+            Kind::Order,
+            &guess,
+            format!("the order of the images gives the labels away: {how}"),
+        );
+    }
+    let Some(names) = names else { return };
+    let sorted = |by: fn(&str, &str) -> std::cmp::Ordering| {
+        let order = |a: &(usize, Class), b: &(usize, Class)| by(&names[a.0], &names[b.0]);
+        if truth.is_sorted_by(|a, b| order(a, b).is_le()) {
+            return None;
+        }
+        let mut sorted = truth.to_vec();
+        sorted.sort_by(order);
+        told(&sorted)
+    };
+    let bytes = |a: &str, b: &str| a.cmp(b);
+    if let Some(Told { guess, how }) = sorted(bytes).or_else(|| sorted(|a, b| order::natural(a, b)))
+    {
+        found.add(
+            Kind::FileNames,
+            &guess,
+            format!("the names, when sorted, give the labels away: {how}"),
+        );
+    }
+}
+
+fn sizes(truth: &[(usize, Class)], files: &[PictureFile]) -> Option<Told> {
     let mut by_size = truth.to_vec();
     // Files of the same size say nothing, so they may not stay in an order that does.
-    by_size.sort_by_key(|&(image, _)| (sizes[image], scattered(image)));
-    in_order(
-        "the file sizes, when sorted, give",
-        &classes_of(&by_size),
-        EFFECT_OF_SIZES,
-    )
-}
-
-/// Two guesses at labels in this order: the same class as the image before, and the class that mostly followed that one in the first
-/// half. The first finds sorted and clumped labels, the second those that take turns.
-fn in_order(what: &str, labels: &[Class], effect: f64) -> Option<String> {
-    if labels.len() < 2 {
-        return None;
-    }
-    let test = runs_test(labels);
-    let same = Guess {
-        hits: labels.len() - usize::try_from(test.runs).ok()?,
-        trials: labels.len() - 1,
-        expected: count(labels.len()) - test.expected,
-    };
-    if same.gives_away(effect) {
-        let Guess {
-            hits,
-            trials,
-            expected,
-        } = same;
-        return Some(format!(
-            "{what} the labels away: {hits} of {trials} images have the class of the one before, {expected:.0} would by chance"
-        ));
-    }
-    let next = successors(labels);
-    next.gives_away(effect).then(|| {
-        let Guess { hits, trials, expected } = next;
-        format!("{what} the labels away: the class of the image before tells that of {hits} of {trials} images, {expected:.0} by chance")
-    })
-}
-
-/// Learns on the first half of the labels which class follows which, and guesses the second half.
-fn successors(labels: &[Class]) -> Guess {
-    let (first, second) = labels.split_at(labels.len() / 2);
-    let mut followed: HashMap<(Class, Class), u32> = HashMap::new();
-    for pair in first.windows(2) {
-        *followed.entry((pair[0], pair[1])).or_default() += 1;
-    }
-    let mut usual: HashMap<Class, (u32, Class)> = HashMap::new();
-    for ((before, after), times) in followed {
-        let best = usual.entry(before).or_insert((times, after));
-        *best = (*best).max((times, after));
-    }
-    let share = frequencies(second);
-    let mut guess = Guess {
-        hits: 0,
-        trials: second.len() - 1,
-        expected: 0.0,
-    };
-    for pair in second.windows(2) {
-        if let Some(&(_, after)) = usual.get(&pair[0]) {
-            guess.hits += usize::from(after == pair[1]);
-            guess.expected += share.get(&after).copied().unwrap_or(0.0) / count(second.len());
-        }
-    }
-    guess
-}
-
-/// What calls a class: its name, its id and its index, as [`words`].
-fn phrases(classes: &ClassList) -> HashMap<Vec<String>, Class> {
-    let mut phrases = HashMap::new();
-    for (index, entry) in (0..).zip(classes.entries()) {
-        phrases
-            .entry(vec![index.to_string()])
-            .or_insert(Class(index));
-        for name in std::iter::once(&entry.name).chain(&entry.id) {
-            phrases.insert(words(name), Class(index));
-        }
-    }
-    phrases
-}
-
-/// The classes called by some stretch of up to four words of `text`.
-fn classes_in(text: &str, phrases: &HashMap<Vec<String>, Class>) -> HashSet<Class> {
-    let words = words(text);
-    (1..=4)
-        .flat_map(|length| words.windows(length))
-        .filter_map(|phrase| phrases.get(phrase).copied())
-        .collect()
-}
-
-/// The words and numbers of a name, in lower case: `Ankle_Boot-012.png` is ankle, boot, 012, png.
-fn words(text: &str) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    let mut last = None;
-    for character in text.chars().flat_map(char::to_lowercase) {
-        let kind = character.is_alphanumeric().then(|| character.is_numeric());
-        match (kind, words.last_mut()) {
-            (Some(_), Some(word)) if kind == last => word.push(character),
-            (Some(_), _) => words.push(character.to_string()),
-            (None, _) => {}
-        }
-        last = kind;
-    }
-    words
-}
-
-/// Sorts `image-9` before `image-10`: numbers by value, which is by length once leading zeros are gone.
-fn natural_key(name: &str) -> Vec<(bool, usize, String)> {
-    let key = |word: String| {
-        let number = word.starts_with(char::is_numeric);
-        let word = if number {
-            word.trim_start_matches('0').to_owned()
-        } else {
-            word
-        };
-        (!number, if number { word.len() } else { 0 }, word)
-    };
-    words(name).into_iter().map(key).collect()
-}
-
-/// A fixed order without pattern (the finaliser of `SplitMix64`).
-fn scattered(image: usize) -> u64 {
-    let mut x = (image as u64).wrapping_add(0x9e37_79b9_7f4a_7c15);
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
+    by_size.sort_by_key(|&(image, _)| (files[image].size, learning::scattered(image)));
+    order::in_order(&classes_of(&by_size), EFFECT_OF_SIZES, || KNOWN)
 }
 
 fn classes_of(truth: &[(usize, Class)]) -> Vec<Class> {
     truth.iter().map(|&(_, class)| class).collect()
-}
-
-fn frequencies(labels: &[Class]) -> HashMap<Class, f64> {
-    let mut frequencies = HashMap::new();
-    for &label in labels {
-        *frequencies.entry(label).or_insert(0.0) += 1.0;
-    }
-    frequencies
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a number of images, far below 2^53"
-)]
-fn count(images: usize) -> f64 {
-    images as f64
 }

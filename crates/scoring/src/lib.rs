@@ -26,7 +26,7 @@ mod stream;
 
 pub use classes::{Class, ClassEntry, ClassList, ClassListError};
 pub use format_error::{At, FormatError, LineError};
-pub use image_files::{ImageFile, PictureFile};
+pub use image_files::{ImageFile, PictureFile, Traits};
 pub use images::{ImageList, ImageListError};
 pub use labels::Labels;
 pub use ladder::Ladder;

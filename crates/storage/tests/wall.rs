@@ -101,6 +101,39 @@ async fn the_api_role_adds_labels_and_can_do_nothing_else_behind_the_wall() {
     assert_eq!(attempt(&mut api, &conflict).await, REFUSED, "{conflict}");
 }
 
+/// The leak check answers about sealed labels, so that it is asked a limited number of times.
+#[tokio::test]
+async fn the_api_role_gets_no_more_answers_from_the_leak_check_than_are_due() {
+    let database = TestDatabase::new().await;
+    let challenge = sealed_challenge(&database).await;
+    let mut api = connect(&database.role_url("referee_api")).await;
+    for statement in [
+        "UPDATE challenges SET leak_checks = 0",
+        "UPDATE challenges SET label_leak = NULL",
+        "ALTER TABLE challenges DISABLE TRIGGER end_leak_checks",
+    ] {
+        assert_eq!(attempt(&mut api, statement).await, REFUSED, "{statement}");
+    }
+    let negative = format!(
+        "INSERT INTO challenges (id, slug, title, classes, primary_error, created_by, leak_checks)
+         VALUES (gen_random_uuid(), 'more', 'More', '[]', 'top1', '{challenge}', -1000)"
+    );
+    assert_eq!(
+        attempt(&mut api, &negative).await,
+        "23514",
+        "check_violation"
+    );
+
+    // A publication ends it, and taking it back begins nothing anew.
+    for published in ["now()", "NULL"] {
+        let statement = format!("UPDATE challenges SET published_at = {published}");
+        assert_eq!(attempt(&mut api, &statement).await, "went through, 1 rows");
+    }
+    let mut scorer = connect(&database.role_url("referee_scorer")).await;
+    let answer = "UPDATE challenges SET label_leak = 'x', leak_checks = leak_checks + 1 WHERE leak_checks < 20";
+    assert_eq!(attempt(&mut scorer, answer).await, "went through, 0 rows");
+}
+
 /// Whoever makes a large object owns it, and it may be as large as the disk.
 #[tokio::test]
 async fn nobody_makes_large_objects() {

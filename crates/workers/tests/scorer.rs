@@ -1,13 +1,13 @@
 //! The scorer against a real database: from a stored submission to released scores, and through what can go wrong.
 
 mod arena;
+mod drafts;
 mod losses;
 
 use std::time::Duration;
 
 use arena::{Arena, Rules, SLUG, text};
 use referee_storage::leaderboard::{Split, board};
-use referee_storage::scorer;
 use referee_storage::submissions::{Status, marks};
 use referee_workers::ScorerConfig;
 use sqlx::postgres::PgListener;
@@ -382,51 +382,6 @@ async fn the_board_says_which_ranks_are_tied() {
             let ranges: Vec<_> = places.iter().map(|place| place.rank_range).collect();
             ranges == [Some((1, 2)), Some((1, 2)), Some((3, 3))]
         })
-        .await;
-}
-
-#[tokio::test]
-async fn labels_in_the_order_of_their_classes_are_found_out() {
-    let arena = Arena::without_labels(Rules {
-        images: 1000,
-        ..Rules::default()
-    })
-    .await;
-    let sorted: String = std::iter::once("image,label\n".to_owned())
-        .chain((0..1000).map(|i| format!("{i},{}\n", i / 100)))
-        .collect();
-    arena.upload_labels(&sorted).await;
-    arena
-        .eventually("a finding", async || arena.leak().await.is_some())
-        .await;
-    let sentence = arena.leak().await.expect("a finding");
-    assert!(sentence.contains("referee challenge shuffle"), "{sentence}");
-}
-
-#[tokio::test]
-async fn what_was_found_in_labels_that_were_replaced_says_nothing_about_these() {
-    let arena = Arena::without_labels(Rules {
-        images: 1000,
-        ..Rules::default()
-    })
-    .await;
-    arena.stop_scorer().await;
-    let labels = |class: fn(usize) -> usize| -> String {
-        std::iter::once("image,label\n".to_owned())
-            .chain((0..1000).map(|i| format!("{i},{}\n", class(i))))
-            .collect()
-    };
-    arena.upload_labels(&labels(truth)).await;
-    let db = &arena.database.scorer;
-    let facts = scorer::facts(db, arena.challenge).await.expect("read");
-    let looked_at = facts.expect("a test set").revision;
-    arena.upload_labels(&labels(|image| image / 100)).await;
-    scorer::mark_leak(db, arena.challenge, looked_at, None)
-        .await
-        .expect("mark");
-    arena.start_scorer().await;
-    arena
-        .eventually("a finding", async || arena.leak().await.is_some())
         .await;
 }
 

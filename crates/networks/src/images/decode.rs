@@ -1,7 +1,7 @@
 //! Pixels of one picture, as Pillow's `Image.open(…).convert('RGB')` or `.convert('L')` has them.
 
-use image::codecs::png::PngDecoder;
-use image::{ColorType, ImageDecoder as _, Limits};
+use image::codecs::png::{PngDecoder, PngEncoder};
+use image::{ColorType, ImageDecoder as _, ImageEncoder as _, Limits};
 use std::io::Cursor;
 
 use super::jpeg;
@@ -21,6 +21,30 @@ pub struct Picture {
     pub channels: usize,
     /// `[height, width, channels]`.
     pub pixels: Vec<u8>,
+}
+
+impl Picture {
+    /// A PNG file with these pixels.
+    ///
+    /// # Errors
+    /// The picture has neither one channel nor three.
+    pub fn to_png(&self) -> Result<Vec<u8>, image::ImageError> {
+        let color = match self.channels {
+            1 => image::ExtendedColorType::L8,
+            3 => image::ExtendedColorType::Rgb8,
+            channels => image::ExtendedColorType::Unknown(u8::try_from(channels).unwrap_or(0)),
+        };
+        // A picture that was decoded is far smaller than 2^32 pixels on a side.
+        let side = |extent: usize| u32::try_from(extent).unwrap_or(u32::MAX);
+        let mut file = Vec::new();
+        PngEncoder::new(&mut file).write_image(
+            &self.pixels,
+            side(self.width),
+            side(self.height),
+            color,
+        )?;
+        Ok(file)
+    }
 }
 
 /// What colours become before anything is resized.

@@ -5,8 +5,8 @@ use std::io::Read;
 use flate2::read::GzDecoder;
 use flate2::write::ZlibEncoder;
 use proptest::prelude::*;
-use referee_scoring::leaks::{finding, runs_test};
-use referee_scoring::{Class, ClassList, ImageList};
+use referee_scoring::leaks::{Findings, Kind, TestSet, findings, runs_test};
+use referee_scoring::{Class, ClassList, ImageList, PictureFile};
 
 use crate::labels;
 
@@ -43,8 +43,27 @@ fn named(names: impl Iterator<Item = String>) -> ImageList {
     ImageList::named(names.collect()).expect("valid")
 }
 
+fn found(classes: &[u16], images: &ImageList, sizes: Option<&[u64]>) -> Findings {
+    let file = |(image, &size): (usize, &u64)| PictureFile {
+        name: format!("{image:08}.png"),
+        offset: image as u64,
+        size,
+        changed: 0,
+        owner: 0,
+    };
+    let files: Option<Vec<PictureFile>> =
+        sizes.map(|sizes| sizes.iter().enumerate().map(file).collect());
+    findings(&TestSet {
+        labels: &labels(classes),
+        classes: &ten_classes(),
+        images,
+        files: files.as_deref(),
+        traits: &[],
+    })
+}
+
 fn find(classes: &[u16], images: &ImageList, sizes: Option<&[u64]>) -> Option<String> {
-    finding(&labels(classes), images, sizes, &ten_classes())
+    found(classes, images, sizes).sentence()
 }
 
 /// By hand: 12 labels of two classes (7 and 5) in 5 runs; expected 1 + 2·7·5/12; variance 2·35·(70 − 12)/(144·11).
@@ -83,6 +102,34 @@ fn labels_that_take_turns_are_found() {
             .expect("found")
             .contains("the class of the image before")
     );
+}
+
+/// Neighbours say nothing: a class is not more frequent after another, but in one half of the images than in the other.
+#[test]
+fn labels_that_drift_or_have_a_period_are_found() {
+    let random = random_labels();
+    let period: Vec<u16> = random
+        .iter()
+        .enumerate()
+        .map(|(image, &class)| if image % 7 == 3 { 4 } else { class })
+        .collect();
+    let sentence = find(&period, &ImageList::ordinals(2000), None).expect("found");
+    assert!(
+        sentence.starts_with("the place of the image, by its remainder of 7, tells the class of "),
+        "{sentence}"
+    );
+    let drift: Vec<u16> = random
+        .iter()
+        .enumerate()
+        .map(|(image, &class)| {
+            if image % 4 == 0 && class < 5 {
+                9 * u16::from(image > 900)
+            } else {
+                class
+            }
+        })
+        .collect();
+    assert!(find(&drift, &ImageList::ordinals(2000), None).is_some());
 }
 
 #[test]
@@ -146,23 +193,27 @@ fn names_that_sort_by_class_are_found() {
     );
 }
 
+/// Shuffling does not mend what the pictures are.
 #[test]
-fn sizes_that_tell_the_class_are_found() {
+fn sizes_that_tell_the_class_are_a_notice() {
     let classes = random_labels();
     let sizes: Vec<u64> = classes
         .iter()
         .enumerate()
         .map(|(image, &class)| u64::from(class) * 1000 + image as u64 % 900)
         .collect();
-    let sentence = find(&classes, &ImageList::ordinals(2000), Some(&sizes)).expect("found");
+    let found = found(&classes, &ImageList::ordinals(2000), Some(&sizes));
+    assert_eq!(found.sentence(), None);
+    assert_eq!(found.notices[0].kind, Kind::Sizes);
+    let notice = found.notice_sentences().next().expect("a notice");
     assert!(
-        sentence.starts_with("the file sizes, when sorted, give"),
-        "{sentence}"
+        notice.starts_with("the file sizes, when sorted, give"),
+        "{notice}"
     );
     let equal = vec![512; 2000];
     assert_eq!(
-        find(&classes, &ImageList::ordinals(2000), Some(&equal)),
-        None
+        self::found(&classes, &ImageList::ordinals(2000), Some(&equal)),
+        Findings::default()
     );
 }
 
@@ -207,8 +258,8 @@ fn fashion_mnist_is_no_finding() {
         .collect();
     assert_eq!(sizes.len(), 10_000);
     assert_eq!(
-        find(&classes, &ImageList::ordinals(10_000), Some(&sizes)),
-        None
+        found(&classes, &ImageList::ordinals(10_000), Some(&sizes)),
+        Findings::default()
     );
     let sorted = named((0..10_000).map(|image| format!("{:02}-{image:05}.png", classes[image])));
     assert!(find(&classes, &sorted, None).is_some());

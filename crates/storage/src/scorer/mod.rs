@@ -6,6 +6,7 @@
 
 mod claim;
 mod close;
+mod leaks;
 mod outcome;
 mod ranks;
 mod versions;
@@ -13,12 +14,13 @@ mod watchdog;
 
 pub use claim::{Claim, FailureReason, MAX_ATTEMPTS, claim, fail, record_progress, reject};
 pub use close::{due_closings, release_private_scores};
+pub use leaks::{DueCheck, due_check, mark_leak};
 pub use outcome::{Judged, Stored, store_outcome};
 pub use ranks::{RankRange, Ranking, hits, ranking, store_rank_ranges};
 pub use versions::{
     ChallengeFacts, LabelVersion, add_outcome, add_split, challenges_with_boards, copy_labels,
-    current_version, facts, facts_revision, flip, labels, mark_leak, refuse, remind, retire_unfit,
-    seal, split, unscored, untended_challenges, versions_in_work, wake,
+    current_version, facts, facts_revision, flip, labels, refuse, remind, retire_unfit, seal,
+    split, unscored, untended_challenges, versions_in_work, wake,
 };
 pub use watchdog::{WatchdogReport, watch};
 

@@ -19,10 +19,7 @@ const NOT_RESCORED: &str = "The labels changed and this file could not be read a
 pub struct ChallengeFacts {
     pub classes: ClassList,
     pub images: ImageList,
-    /// Encoded bytes of each test image, where they are files.
-    pub image_sizes: Option<Vec<u64>>,
     pub public_fraction: f64,
-    pub leak_checked: bool,
     /// Of classes, images and labels: another number, other facts.
     pub revision: i32,
 }
@@ -36,8 +33,7 @@ struct StoredClass {
 /// `None` while the challenge has no test set yet.
 pub async fn facts(db: &ScorerDb, challenge: Uuid) -> Result<Option<ChallengeFacts>, StorageError> {
     let row = sqlx::query!(
-        "SELECT classes, images, image_names, image_sizes, public_fraction, label_leak_checked,
-                facts_revision
+        "SELECT classes, images, image_names, public_fraction, facts_revision
          FROM challenges
          WHERE id = $1",
         challenge
@@ -63,11 +59,7 @@ pub async fn facts(db: &ScorerDb, challenge: Uuid) -> Result<Option<ChallengeFac
                 .map_err(|_| StorageError::Corrupt("a stored image list is not valid"))?,
             None => ImageList::ordinals(images.unsigned_abs() as usize),
         },
-        image_sizes: row
-            .image_sizes
-            .map(|sizes| sizes.into_iter().map(i64::unsigned_abs).collect()),
         public_fraction: row.public_fraction,
-        leak_checked: row.label_leak_checked,
         revision: row.facts_revision,
     }))
 }
@@ -277,24 +269,6 @@ pub async fn refuse(
     Ok(())
 }
 
-/// What the leak check found in a revision of the facts: a sentence, or nothing. It says nothing about a later one.
-pub async fn mark_leak(
-    db: &ScorerDb,
-    challenge: Uuid,
-    revision: i32,
-    finding: Option<&str>,
-) -> Result<(), StorageError> {
-    sqlx::query!(
-        "UPDATE challenges SET label_leak = $3, label_leak_checked = true WHERE id = $1 AND facts_revision = $2",
-        challenge,
-        revision,
-        finding
-    )
-    .execute(db.pool())
-    .await?;
-    Ok(())
-}
-
 /// Scored submissions without an outcome under `version`, in the order in which they were scored first, at most `limit`,
 /// without those in `left_out`.
 pub async fn unscored(
@@ -432,7 +406,7 @@ pub async fn untended_challenges(db: &ScorerDb) -> Result<Vec<Uuid>, StorageErro
         r#"SELECT c.id
            FROM challenges c
            WHERE EXISTS (SELECT FROM label_versions v WHERE v.challenge = c.id AND v.state IN ('uploaded', 'sealed'))
-              OR (NOT c.label_leak_checked AND c.label_version IS NOT NULL)"#
+              OR (NOT c.label_leak_checked AND c.label_version IS NOT NULL AND c.published_at IS NULL)"#
     )
     .fetch_all(db.pool())
     .await?)

@@ -1,6 +1,7 @@
 //! The scorer: the one worker that sees predictions and sealed labels together.
 
 mod judge;
+mod leaks;
 mod ranks;
 mod rounds;
 mod score;
@@ -39,6 +40,7 @@ impl Default for ScorerConfig {
 #[derive(Clone, Debug)]
 struct Scorer {
     db: ScorerDb,
+    objects: ObjectStore,
     judge: Judge,
     rounds: Rounds,
 }
@@ -52,7 +54,8 @@ pub async fn run_scorer(
 ) -> Result<(), WorkerError> {
     let scorer = Scorer {
         db: db.clone(),
-        judge: Judge::new(db.clone(), objects),
+        judge: Judge::new(db.clone(), objects.clone()),
+        objects,
         rounds: Rounds::new(db.clone(), config.deadline),
     };
     let rounds = tokio::spawn(scorer.rounds.clone().run(shutdown.clone()));

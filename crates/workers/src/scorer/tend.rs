@@ -4,14 +4,14 @@ use std::sync::atomic::AtomicU64;
 
 use futures::StreamExt;
 use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext};
-use referee_scoring::{leaks, split};
+use referee_scoring::split;
 use referee_storage::StorageError;
 use referee_storage::scorer::{self, Claim, LabelVersion};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::Scorer;
 use super::judge::NotJudged;
+use super::{Scorer, leaks};
 
 /// Submissions read and compared at the same time during a rescore.
 const RESCORED_AT_ONCE: usize = 4;
@@ -101,12 +101,12 @@ impl Scorer {
     }
 
     async fn check_for_leaks(&self, challenge: Uuid) -> Result<(), StorageError> {
+        let Some(due) = scorer::due_check(&self.db, challenge).await? else {
+            return Ok(());
+        };
         let Some(facts) = scorer::facts(&self.db, challenge).await? else {
             return Ok(());
         };
-        if facts.leak_checked {
-            return Ok(());
-        }
         let newest = scorer::versions_in_work(&self.db, challenge)
             .await?
             .pop()
@@ -117,13 +117,11 @@ impl Scorer {
         let Some(labels) = scorer::labels(&self.db, challenge, version).await? else {
             return Ok(());
         };
-        let finding = leaks::finding(
-            &labels,
-            &facts.images,
-            facts.image_sizes.as_deref(),
-            &facts.classes,
-        );
-        scorer::mark_leak(&self.db, challenge, facts.revision, finding.as_deref()).await
+        if facts.revision != due.revision || facts.images.len() != labels.len() {
+            return Ok(()); // Something changed just now, and whoever changed it has this done again.
+        }
+        let finding = leaks::finding(&self.objects, due.images, facts, labels).await?;
+        scorer::mark_leak(&self.db, challenge, due.revision, finding.as_deref()).await
     }
 
     /// Scores every scored submission under `version`, then shows it. Submissions that are scored meanwhile are taken in.

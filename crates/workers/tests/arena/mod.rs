@@ -10,6 +10,7 @@ use referee_scoring::images::ImageList;
 use referee_scoring::labels::Labels;
 use referee_storage::StorageError;
 use referee_storage::accounts::{NewUser, create_user};
+use referee_storage::challenges::files::put_test_images;
 use referee_storage::challenges::labels::{Added, add, rescore};
 use referee_storage::challenges::settings::{
     AfterClose, Change, Feedback, OutsideData, Primary, Ranking, Settings, change, create,
@@ -27,6 +28,9 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub const SLUG: &str = "arena";
+
+/// What a PNG file begins with.
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 
 /// What differs between the tests' challenges.
 pub struct Rules {
@@ -70,6 +74,60 @@ pub fn text(guesses: impl Iterator<Item = usize>) -> String {
 }
 
 impl Arena {
+    /// Not published yet, and without labels.
+    pub async fn draft(images: usize) -> Self {
+        let arena = Self::without_labels(Rules {
+            images,
+            ..Rules::default()
+        })
+        .await;
+        arena
+            .sql("UPDATE challenges SET published_at = NULL, leak_checks = 0")
+            .await;
+        arena
+    }
+
+    pub async fn publish(&self) {
+        self.sql("UPDATE challenges SET published_at = now()").await;
+    }
+
+    /// Gives a draft a tar of images; image i lies at `places[i]` of it.
+    pub async fn upload_images(&self, places: &[usize]) {
+        let mut order: Vec<usize> = (0..places.len()).collect();
+        order.sort_by_key(|&image| places[image]);
+        let mut tar = tar::Builder::new(Vec::new());
+        for image in order {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(PNG.len() as u64);
+            let name = format!("{image:06}.png");
+            tar.append_data(&mut header, name, PNG).expect("append");
+        }
+        let tar = Bytes::from(tar.into_inner().expect("a tar"));
+        let mut upload = self.objects.upload(1 << 30);
+        upload.write(tar).await.expect("write");
+        let stored = upload.finish().await.expect("store");
+        let names = (0..places.len()).map(|image| format!("{image:06}.png"));
+        let images = ImageList::named(names.collect()).expect("names");
+        let sizes = vec![PNG.len().try_into().expect("small"); places.len()];
+        put_test_images(
+            &self.database.api,
+            SLUG,
+            "images.tar",
+            &stored,
+            &images,
+            Some(&sizes),
+        )
+        .await
+        .expect("put");
+    }
+
+    /// How often the scorer has answered whether something gives the labels away, and whether it has answered for these.
+    pub async fn leak_checks(&self) -> (i32, bool) {
+        let query = "SELECT leak_checks, label_leak_checked FROM challenges";
+        let row = self.rows(query).await.remove(0);
+        (row.get(0), row.get(1))
+    }
+
     /// With labels: image i is of class i mod 10.
     pub async fn start(rules: Rules) -> Self {
         let arena = Self::without_labels(rules).await;

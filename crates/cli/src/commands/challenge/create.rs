@@ -47,11 +47,8 @@ impl Create {
         if let Some(notice) = directory.notice() {
             eprintln!("notice: {notice}");
         }
-        if !self.draft
-            && !self.known_labels
-            && let Some(leak) = directory.leak()
-        {
-            bail!("{leak}");
+        if !self.draft && !self.known_labels {
+            directory.refuse_leaks()?;
         }
         let client = self.connection.signed_in()?;
         let challenge = if self.draft {

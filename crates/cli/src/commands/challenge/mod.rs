@@ -71,8 +71,8 @@ impl Check {
         if let Some(notice) = directory.notice() {
             eprintln!("notice: {notice}");
         }
-        if let Some(leak) = directory.leak().filter(|_| !self.known_labels) {
-            anyhow::bail!("{leak}");
+        if !self.known_labels {
+            directory.refuse_leaks()?;
         }
         let validation = directory.manifest.validation.as_ref();
         let images = directory.images.as_ref();

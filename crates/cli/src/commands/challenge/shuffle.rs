@@ -5,13 +5,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use referee_networks::images::TestSet;
+use referee_scoring::leaks::Kind;
 use referee_scoring::{ImageList, Labels, npy};
 
-use super::strip;
+use super::strip::{self, Stripped};
 use crate::manifest::{ChallengeDirectory, FILE_NAME};
 use crate::{output, progress};
 
 /// Put the test images in a random order under names that say nothing, without their metadata
+///
+/// Where JPEG and PNG files are of different classes, the JPEG files become PNG files of the same pixels, which are larger.
 ///
 /// Writes shuffled-images.npy (or .tar), shuffled-labels.csv and shuffled-order.csv (which image was which) beside
 /// challenge.toml, and lets challenge.toml name the first two. The old files stay. With --out they go there, and challenge.toml
@@ -39,7 +42,15 @@ impl Shuffle {
             write_array(images, &order, &out.join("shuffled-images.npy"))?;
             ("shuffled-images.npy", ImageList::ordinals(images.len()))
         } else {
-            let names = write_archive(images, &order, &out.join("shuffled-images.tar"))?;
+            let found = directory.leaks()?.leaks;
+            let formats_tell = found.iter().any(|leak| leak.kind == Kind::Formats);
+            if formats_tell {
+                eprintln!(
+                    "notice: JPEG and PNG files are of different classes, so all become PNG files"
+                );
+            }
+            let path = out.join("shuffled-images.tar");
+            let names = write_archive(images, &order, formats_tell, &path)?;
             ("shuffled-images.tar", ImageList::named(names)?)
         };
         write_labels(
@@ -102,7 +113,12 @@ fn write_array(images: &TestSet, order: &[usize], path: &Path) -> anyhow::Result
 }
 
 /// Flat names with leading zeros, so that byte order is numeric order; the same owner, mode and time for all.
-fn write_archive(images: &TestSet, order: &[usize], path: &Path) -> anyhow::Result<Vec<String>> {
+fn write_archive(
+    images: &TestSet,
+    order: &[usize],
+    as_png: bool,
+    path: &Path,
+) -> anyhow::Result<Vec<String>> {
     let pictures = images.pictures().unwrap_or_default();
     let width = order.len().saturating_sub(1).to_string().len().max(6);
     let mut names = Vec::with_capacity(order.len());
@@ -110,9 +126,15 @@ fn write_archive(images: &TestSet, order: &[usize], path: &Path) -> anyhow::Resu
     write_whole(path, SECRET, |out| {
         let mut archive = tar::Builder::new(out);
         for (new, &old) in bar.wrap_iter(order.iter()).enumerate() {
-            let picture = strip::metadata(images.bytes(old)?).with_context(|| {
+            let mut picture = strip::metadata(images.bytes(old)?).with_context(|| {
                 format!("{} cannot be stripped of its metadata", pictures[old].name)
             })?;
+            if as_png && picture.extension == "jpg" {
+                picture = Stripped {
+                    bytes: images.picture(old)?.to_png()?,
+                    extension: "png",
+                };
+            }
             let name = format!("image-{new:0width$}.{}", picture.extension);
             let mut header = tar::Header::new_ustar();
             header.set_size(picture.bytes.len() as u64);

@@ -37,7 +37,9 @@ fn png(file: &[u8]) -> Option<Vec<u8>> {
         let length = u32::from_be_bytes(rest.get(..4)?.try_into().ok()?) as usize;
         let chunk = rest.get(..length.checked_add(12)?)?;
         let kind = &chunk[4..8];
-        if matches!(kind, b"IHDR" | b"PLTE" | b"tRNS" | b"IDAT" | b"IEND") {
+        // A palette beside true colours (types 2 and 6) is a suggestion and changes no pixel.
+        let is_palette = kind == b"PLTE" && file.get(25) == Some(&3);
+        if is_palette || matches!(kind, b"IHDR" | b"tRNS" | b"IDAT" | b"IEND") {
             stripped.extend_from_slice(chunk);
         }
         if kind == b"IEND" {
@@ -47,8 +49,9 @@ fn png(file: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// Every segment but comments and application data; of those only JFIF (APP0) and Adobe's (APP14), which says how colours
-/// are coded. What follows the first scan header is kept up to the end of the image (ITU T.81, annex B).
+/// Every segment but comments and application data; of those only JFIF's (APP0) and Adobe's (APP14), which say how colours
+/// are coded, without the resolution, version and preview that they may hold. What follows the first scan header is kept up to the end of
+/// the image (ITU T.81, annex B).
 fn jpeg(file: &[u8]) -> Option<Vec<u8>> {
     let mut stripped = file.get(..2)?.to_vec();
     let mut rest = &file[2..];
@@ -66,9 +69,14 @@ fn jpeg(file: &[u8]) -> Option<Vec<u8>> {
         }
         let length = usize::from(u16::from_be_bytes(rest.get(2..4)?.try_into().ok()?));
         let segment = rest.get(..length.checked_add(2)?)?;
-        let is_metadata = matches!(marker, 0xe1..=0xed | 0xef | 0xfe);
-        if !is_metadata {
-            stripped.extend_from_slice(segment);
+        match (marker, &segment[4..]) {
+            (0xe0, content) if content.starts_with(b"JFIF\0") => stripped.extend_from_slice(JFIF),
+            (0xee, content) if content.starts_with(b"Adobe") && content.len() >= 12 => {
+                stripped.extend_from_slice(ADOBE);
+                stripped.push(content[11]);
+            }
+            (0xe0..=0xef | 0xfe, _) => {}
+            _ => stripped.extend_from_slice(segment),
         }
         rest = &rest[segment.len()..];
         if marker == 0xda {
@@ -78,6 +86,11 @@ fn jpeg(file: &[u8]) -> Option<Vec<u8>> {
         }
     }
 }
+
+/// Version 1.01, pixels without a length, no preview (ITU T.871, section 10.1).
+const JFIF: &[u8] = b"\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0";
+/// Version 100 without flags; the colour transform follows.
+const ADOBE: &[u8] = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0";
 
 /// Bytes up to the next marker that is not part of the data (stuffed zeros and restart markers are).
 fn entropy_coded(rest: &[u8]) -> usize {
@@ -96,7 +109,18 @@ mod tests {
 
     #[test]
     fn a_jpeg_keeps_its_image_and_loses_its_exif() {
-        let start = [vec![0xff, 0xd8], segment(0xe0, b"JFIF\0")].concat();
+        let jfif = |density: u8| {
+            segment(
+                0xe0,
+                &[
+                    b"JFIF\0\x01\x01\x01\0".as_slice(),
+                    &[density, 0, density, 0, 0],
+                ]
+                .concat(),
+            )
+        };
+        let start = [vec![0xff, 0xd8], jfif(72)].concat();
+        let plain = segment(0xe0, b"JFIF\0\x01\x01\0\0\x01\0\x01\0\0");
         let metadata = [
             segment(0xe1, b"Exif\0\0taken by me"),
             segment(0xfe, b"a comment"),
@@ -119,8 +143,29 @@ mod tests {
         let stripped =
             super::metadata(&[&start[..], &metadata, &scan, &second_scan, b"appended"].concat())
                 .unwrap();
-        assert_eq!(stripped.bytes, [start, scan, kept_scan].concat());
+        assert_eq!(
+            stripped.bytes,
+            [vec![0xff, 0xd8], plain, scan, kept_scan].concat()
+        );
         assert_eq!(stripped.extension, "jpg");
+    }
+
+    /// Adobe TN 5116: version, two flags, and the colour transform, which is all that decodes differently.
+    #[test]
+    fn an_adobe_header_keeps_its_colour_transform_alone() {
+        let adobe = |version: u8, transform: u8| {
+            segment(
+                0xee,
+                &[b"Adobe\0".as_slice(), &[version, 0x40, 0, 0, 0, transform]].concat(),
+            )
+        };
+        let rest = [segment(0xda, &[3; 10]), vec![1, 0xff, 0xd9]].concat();
+        let file = |header: &[u8]| [&[0xff, 0xd8], header, &rest].concat();
+        let strip = |header: &[u8]| super::metadata(&file(header)).unwrap().bytes;
+        assert_eq!(strip(&adobe(101, 1)), strip(&adobe(100, 1)));
+        assert_ne!(strip(&adobe(100, 0)), strip(&adobe(100, 1)));
+        assert_eq!(strip(&adobe(100, 1))[17], 1);
+        assert_eq!(strip(&segment(0xee, b"a note")), file(b""));
     }
 
     #[test]
