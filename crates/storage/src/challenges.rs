@@ -1,7 +1,8 @@
 //! Challenges as the api role sees them: what they are (here), how organizers change them ([`settings`]), their public
-//! files and test images ([`files`]), their organizers ([`organizers`]) and the versions of their hidden labels
+//! files and test images ([`files`]), what changed since their publication ([`changes`]), their organizers ([`organizers`]) and the versions of their hidden labels
 //! ([`labels`]), which go in and never come out.
 
+pub mod changes;
 pub mod files;
 pub mod labels;
 pub mod organizers;

@@ -111,6 +111,9 @@ async fn the_api_role_gets_no_more_answers_from_the_leak_check_than_are_due() {
         "UPDATE challenges SET leak_checks = 0",
         "UPDATE challenges SET label_leak = NULL",
         "ALTER TABLE challenges DISABLE TRIGGER end_leak_checks",
+        "DELETE FROM challenge_changes",
+        "INSERT INTO challenge_changes (challenge, what) VALUES (gen_random_uuid(), 'labels')",
+        "UPDATE challenge_changes SET at = now()",
     ] {
         assert_eq!(attempt(&mut api, statement).await, REFUSED, "{statement}");
     }
@@ -132,6 +135,10 @@ async fn the_api_role_gets_no_more_answers_from_the_leak_check_than_are_due() {
     let mut scorer = connect(&database.role_url("referee_scorer")).await;
     let answer = "UPDATE challenges SET label_leak = 'x', leak_checks = leak_checks + 1 WHERE leak_checks < 20";
     assert_eq!(attempt(&mut scorer, answer).await, "went through, 0 rows");
+    assert_eq!(
+        attempt(&mut api, "SELECT FROM challenge_changes").await,
+        "went through, 2 rows"
+    );
 }
 
 /// Whoever makes a large object owns it, and it may be as large as the disk.

@@ -7,6 +7,7 @@ mod losses;
 use std::time::Duration;
 
 use arena::{Arena, Rules, SLUG, text};
+use referee_storage::challenges::changes::changes;
 use referee_storage::leaderboard::{Split, board};
 use referee_storage::submissions::{Status, marks};
 use referee_workers::ScorerConfig;
@@ -204,6 +205,28 @@ async fn new_labels_rescore_everything_before_the_board_shows_any_of_it() {
         .map(|place| (place.team.as_str(), place.tally.top1_misses))
         .collect();
     assert_eq!(errors, [("bob", 0), ("ann", 10)]);
+    // Ann has other images wrong than before, and as many.
+    assert_eq!(arena.read(first).await.notices, serde_json::json!([]));
+    assert_eq!(
+        arena.read(second).await.notices,
+        serde_json::json!([{
+            "code": "score-changed",
+            "detail": "The labels changed from version 1 to version 2, and with them this score: on the public images a top-1 error of \
+                       0.00 % instead of 50.00 %, a top-5 error of 0.00 % instead of 50.00 %.",
+        }])
+    );
+    let listed = changes(&arena.database.api, arena.challenge)
+        .await
+        .expect("read");
+    let listed: Vec<_> = listed
+        .into_iter()
+        .map(|change| (change.what, change.before, change.after))
+        .collect();
+    assert_eq!(
+        listed[0],
+        ("labels".to_owned(), Some(1.into()), Some(2.into()))
+    );
+    assert_eq!(listed.len(), 2, "and the publication: {listed:?}");
     assert_eq!(arena.label_states().await, ["superseded", "current"]);
 }
 
@@ -216,6 +239,9 @@ async fn the_same_labels_can_be_scored_anew() {
     arena.rescore().await;
     arena.version_shown(2).await;
     assert_eq!(arena.released(submission, "public").await, Some((40, 7, 7)));
+    assert_eq!(arena.read(submission).await.notices, serde_json::json!([]));
+    let listed = changes(&arena.database.api, arena.challenge).await;
+    assert_eq!(listed.expect("read")[0].what, "rescored");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! A challenge as a whole: listed, made, shown, changed, published.
 
+mod changes;
 mod document;
 mod publishing;
 mod settings;
@@ -31,6 +32,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(list, create))
         .routes(routes!(show, change))
         .routes(routes!(image_names))
+        .routes(routes!(changes::list))
         // The class list of ImageNet-21k, with every synonym, is 2 MB.
         .layer(DefaultBodyLimit::max(LARGEST_SETTINGS))
 }

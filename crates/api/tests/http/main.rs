@@ -3,6 +3,7 @@
 mod accounts;
 mod challenge_files;
 mod challenges;
+mod changes;
 mod connections;
 mod extractors;
 mod server;

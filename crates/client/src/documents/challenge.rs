@@ -141,6 +141,23 @@ pub struct StoredFile {
     pub sha256: String,
 }
 
+/// Something that changed after a challenge was published.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ChallengeChange {
+    pub at: DateTime<Utc>,
+    /// A setting or file as the challenge's document calls it (`schedule.closes`, `limits.per_day`, `files.train-images`), or `published`,
+    /// `released` (the private scores), `labels` (corrected) or `rescored` (the same labels, everything scored anew).
+    pub what: String,
+    /// What it was, in JSON as the document has it: of labels the version, of files the name. Null where there was nothing, or where it is too
+    /// long to be repeated.
+    pub before: Option<serde_json::Value>,
+    /// What it is since then.
+    pub after: Option<serde_json::Value>,
+    /// The same as a sentence.
+    pub detail: String,
+}
+
 /// What stands between a draft and its publication.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -18,9 +18,9 @@ pub use accounts::{
     CreatedToken, CurrentSession, Me, NewSession, NewToken, NewUser, Role, Token, User, UserPatch,
 };
 pub use challenge::{
-    Allowance, BestEntry, ChallengeDocument, ChallengeEvent, ChallengeSummary, ImageNames,
-    LabelState, LabelVersion, Organizer, Publishing, Quota, Selection, State, StoredFile,
-    TestDocument, ValidationDocument, WorkQueue, Worker,
+    Allowance, BestEntry, ChallengeChange, ChallengeDocument, ChallengeEvent, ChallengeSummary,
+    ImageNames, LabelState, LabelVersion, Organizer, Publishing, Quota, Selection, State,
+    StoredFile, TestDocument, ValidationDocument, WorkQueue, Worker,
 };
 pub use leaderboard::{Leaderboard, LeaderboardEntry, Split};
 pub use settings::{

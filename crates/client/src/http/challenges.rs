@@ -6,8 +6,8 @@ use reqwest::{Method, StatusCode};
 use super::retry::Patience;
 use super::{ANSWER_TIMEOUT, Client, ClientError, Upload};
 use crate::documents::{
-    ChallengeDocument, ChallengePatch, ChallengeSettings, ChallengeSummary, ImageNames,
-    LabelVersion, Leaderboard, Organizer, Split,
+    ChallengeChange, ChallengeDocument, ChallengePatch, ChallengeSettings, ChallengeSummary,
+    ImageNames, LabelVersion, Leaderboard, Organizer, Split,
 };
 
 /// A file of a challenge that goes up and comes down as it is.
@@ -40,6 +40,11 @@ impl Client {
 
     pub async fn challenge(&self, slug: &str) -> Result<ChallengeDocument, ClientError> {
         self.get(&["challenges", slug]).await
+    }
+
+    /// What changed since its publication, newest first.
+    pub async fn challenge_changes(&self, slug: &str) -> Result<Vec<ChallengeChange>, ClientError> {
+        self.get_all(&["challenges", slug, "changes"]).await
     }
 
     pub async fn create_challenge(

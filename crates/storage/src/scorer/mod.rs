@@ -4,6 +4,7 @@
 //! version flips or private scores are released), then the team's (one scoring at a time, so that the ladder advances in
 //! the order of `scored_seq`).
 
+mod changed_scores;
 mod claim;
 mod close;
 mod leaks;

@@ -6,6 +6,7 @@ use referee_scoring::outcome::Bitmap;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::changed_scores::tell_of_changed_scores;
 use super::outcome::store_rescored;
 use super::{Claim, Judged, lock_challenge, touch_board};
 use crate::{ScorerDb, StorageError};
@@ -320,6 +321,9 @@ pub async fn add_outcome(
     )
     .execute(&mut *transaction)
     .await?;
+    if is_shown {
+        tell_of_changed_scores(&mut transaction, claim.challenge, Some(claim.submission)).await?;
+    }
     // The board last, as whoever else changes a submission does.
     if is_shown {
         touch_board(&mut transaction, claim.challenge).await?;
@@ -395,6 +399,7 @@ pub async fn flip(
     )
     .execute(&mut *transaction)
     .await?;
+    tell_of_changed_scores(&mut transaction, challenge, None).await?;
     touch_board(&mut transaction, challenge).await?;
     transaction.commit().await?;
     Ok(true)

@@ -64,6 +64,26 @@ export interface paths {
         patch: operations["change_challenge"];
         trace?: never;
     };
+    "/api/v1/challenges/{slug}/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What changed since a challenge was published, newest first: dates, limits, ranking and other rules, files, and the labels. The newest
+         *     thousand.
+         */
+        get: operations["list_challenge_changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/challenges/{slug}/events": {
         parameters: {
             query?: never;
@@ -645,6 +665,25 @@ export interface components {
             /** Format: double */
             top5_error: number;
         };
+        /** @description Something that changed after a challenge was published. */
+        ChallengeChange: {
+            /** @description What it is since then. */
+            after?: unknown;
+            /** Format: date-time */
+            at: string;
+            /**
+             * @description What it was, in JSON as the document has it: of labels the version, of files the name. Null where there was nothing, or where it is too
+             *     long to be repeated.
+             */
+            before?: unknown;
+            /** @description The same as a sentence. */
+            detail: string;
+            /**
+             * @description A setting or file as the challenge's document calls it (`schedule.closes`, `limits.per_day`, `files.train-images`), or `published`,
+             *     `released` (the private scores), `labels` (corrected) or `rescored` (the same labels, everything scored anew).
+             */
+            what: string;
+        };
         /** @description A challenge in full. */
         ChallengeDocument: {
             classes: components["schemas"]["Class"][];
@@ -1120,6 +1159,29 @@ export interface components {
          * @enum {string}
          */
         OutsideData: "declared" | "forbidden";
+        /** @description A part of a list, newest first. */
+        Page_ChallengeChange: {
+            items: {
+                /** @description What it is since then. */
+                after?: unknown;
+                /** Format: date-time */
+                at: string;
+                /**
+                 * @description What it was, in JSON as the document has it: of labels the version, of files the name. Null where there was nothing, or where it is too
+                 *     long to be repeated.
+                 */
+                before?: unknown;
+                /** @description The same as a sentence. */
+                detail: string;
+                /**
+                 * @description A setting or file as the challenge's document calls it (`schedule.closes`, `limits.per_day`, `files.train-images`), or `published`,
+                 *     `released` (the private scores), `labels` (corrected) or `rescored` (the same labels, everything scored anew).
+                 */
+                what: string;
+            }[];
+            /** @description The value of `after` that asks for the next part; `null` at the end. */
+            next?: string | null;
+        };
         /** @description A part of a list, newest first. */
         Page_ChallengeSummary: {
             items: {
@@ -1637,6 +1699,7 @@ export type AfterClose = components['schemas']['AfterClose'];
 export type Allowance = components['schemas']['Allowance'];
 export type Architectures = components['schemas']['Architectures'];
 export type BestEntry = components['schemas']['BestEntry'];
+export type ChallengeChange = components['schemas']['ChallengeChange'];
 export type ChallengeDocument = components['schemas']['ChallengeDocument'];
 export type ChallengeEvent = components['schemas']['ChallengeEvent'];
 export type ChallengePatch = components['schemas']['ChallengePatch'];
@@ -1670,6 +1733,7 @@ export type NewUser = components['schemas']['NewUser'];
 export type Notice = components['schemas']['Notice'];
 export type Organizer = components['schemas']['Organizer'];
 export type OutsideData = components['schemas']['OutsideData'];
+export type PageChallengeChange = components['schemas']['Page_ChallengeChange'];
 export type PageChallengeSummary = components['schemas']['Page_ChallengeSummary'];
 export type PageLabelVersion = components['schemas']['Page_LabelVersion'];
 export type PageOrganizer = components['schemas']['Page_Organizer'];
@@ -1919,6 +1983,37 @@ export interface operations {
             };
             /** @description The workers have not looked at the labels and the pictures yet */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_challenge_changes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The changes */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ChallengeChange"];
+                };
+            };
+            /** @description There is no such challenge */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use referee_client::documents::{ChallengeDocument, LabelState};
+use referee_client::documents::{ChallengeChange, ChallengeDocument, LabelState};
 use referee_client::http::Upload;
 
 use crate::connection::Connection;
@@ -147,7 +147,7 @@ impl List {
     }
 }
 
-/// Show a challenge: its rules, its dates, and what can be downloaded
+/// Show a challenge: its rules, its dates, what can be downloaded, and what changed since its publication
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  referee challenge show fashion-mnist")]
 struct Show {
@@ -162,16 +162,20 @@ struct Show {
 
 impl Show {
     async fn run(self) -> anyhow::Result<()> {
-        let challenge = self.connection.client()?.challenge(&self.challenge).await?;
+        let client = self.connection.client()?;
+        let challenge = client.challenge(&self.challenge).await?;
         if self.json {
-            output::print_json(&challenge)
-        } else {
-            output::print(&details(&challenge))
+            return output::print_json(&challenge);
         }
+        let changes = client.challenge_changes(&self.challenge).await?;
+        output::print(&details(&challenge, &changes))
     }
 }
 
-fn details(challenge: &ChallengeDocument) -> String {
+/// The newest ones; the challenge's page and `…/changes` have them all.
+const CHANGES_SHOWN: usize = 10;
+
+fn details(challenge: &ChallengeDocument, changes: &[ChallengeChange]) -> String {
     let mut text = format!("{} ({})\n\n", challenge.title, challenge.state);
     let mut line = |name: &str, value: String| {
         writeln!(text, "{name:<14}{value}").expect("writing to a string cannot fail");
@@ -238,6 +242,12 @@ fn details(challenge: &ChallengeDocument) -> String {
                 file.filename,
                 indicatif::HumanBytes(file.bytes)
             ),
+        );
+    }
+    for change in changes.iter().take(CHANGES_SHOWN) {
+        line(
+            "changed",
+            format!("{}: {}", change.at.format("%F %R UTC"), change.detail),
         );
     }
     if !challenge.description.is_empty() {
