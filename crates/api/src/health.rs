@@ -29,8 +29,7 @@ async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Whether the server can do its work: its database answers and has this version's schema, and the object store is that
-/// database's.
+/// Whether the server can do its work: its database answers and has this version's schema, and the store is that database's.
 #[utoipa::path(get, path = "/readyz", tag = "server", responses(
     (status = 200, description = "It can", body = String),
     (status = 503, description = "The database does not answer or has another version's schema, or the object store is not this database's", body = documents::Problem)

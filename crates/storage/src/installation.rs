@@ -11,7 +11,7 @@ use crate::objects::{MARKER, ObjectError, ObjectStore};
 use crate::readiness::NotReady;
 
 /// Keys that are looked for in a store without a mark: no two installations have one in common, so that one is enough.
-const MOST_KEYS: i64 = 1000;
+const MOST_KEYS: i64 = 100;
 
 struct Installation {
     id: Uuid,

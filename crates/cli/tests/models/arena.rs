@@ -102,7 +102,27 @@ impl Arena {
 
     /// Another inference worker, with options of `referee serve`.
     pub fn worker(&self, options: &[&str]) -> Worker {
-        let mut command = Command::new(REFEREE);
+        self.worker_in(Command::new(REFEREE), options)
+    }
+
+    /// One that sees the objects as docker-compose.yml mounts them: nothing may be written but below `records/`. Only root may
+    /// mount.
+    pub fn worker_behind_mounts(&self) -> Worker {
+        const MOUNTS: &str = r#"
+            objects=$1; shift
+            mount --bind "$objects" "$objects" && mount -o remount,bind,ro "$objects" || exit
+            mount --bind "$objects/records" "$objects/records" && mount -o remount,bind,rw "$objects/records" || exit
+            ! touch "$objects/incoming/x" 2>/dev/null && exec "$@"
+        "#;
+        let mut mounted = Command::new("unshare");
+        mounted
+            .args(["--mount", "sh", "-c", MOUNTS, "sh"])
+            .arg(self.path("objects"))
+            .arg(REFEREE);
+        self.worker_in(mounted, &[])
+    }
+
+    fn worker_in(&self, mut command: Command, options: &[&str]) -> Worker {
         command
             .args([
                 "serve",

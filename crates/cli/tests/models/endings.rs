@@ -41,6 +41,19 @@ async fn what_exceeds_a_limit_or_does_not_fit_is_rejected_and_the_worker_lives_o
     worker.kill();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_needs_to_write_nowhere_but_below_records() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("not tried: only root can mount");
+        return;
+    }
+    let arena = Arena::open(Rules::default()).await;
+    write_perceptron(&arena.path("net.safetensors"), json!({}), IN_ORDER, 1.0);
+    let id = arena.submit("net.safetensors", &["--architecture", "perceptron"]);
+    let _worker = arena.worker_behind_mounts();
+    assert_eq!(arena.finished(&id).await["status"], "scored");
+}
+
 /// The worker runs what was uploaded, on the images that were uploaded, or nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_altered_in_the_store_is_not_run() {

@@ -617,8 +617,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the server can do its work: its database answers and has this version's schema, and the object store is that
-         *     database's. */
+        /** Whether the server can do its work: its database answers and has this version's schema, and the store is that database's. */
         get: operations["readyz"];
         put?: never;
         post?: never;
