@@ -64,6 +64,27 @@ export interface paths {
         patch: operations["change_challenge"];
         trace?: never;
     };
+    "/api/v1/challenges/{slug}/commitment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The commitment to the hidden labels: SHA-256 over labels, split and rules, with a salt. What opens it is there once the private
+         *     scores are released (where all images are public, after the close): for the challenge's organizers, and for everyone where they
+         *     have put the labels among the downloads, as `test-labels`.
+         */
+        get: operations["show_commitment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/challenges/{slug}/events": {
         parameters: {
             query?: never;
@@ -648,6 +669,7 @@ export interface components {
         /** @description A challenge in full. */
         ChallengeDocument: {
             classes: components["schemas"]["Class"][];
+            commitment?: components["schemas"]["Commitment"] | null;
             /** Format: date-time */
             created_at: string;
             /** @description Markdown; to be sanitised when shown. */
@@ -798,6 +820,32 @@ export interface components {
             /** @description A second name, such as a WNID. */
             id?: string | null;
             name: string;
+        };
+        /** @description A commitment to hidden labels, their split and the rules: whoever keeps it can tell later whether they are still the same. */
+        Commitment: {
+            /** Format: int32 */
+            label_version: number;
+            /** @description 64 hexadecimal digits. */
+            sha256: string;
+        };
+        /** @description A commitment with what opens it, for those who may have that. */
+        CommitmentDocument: {
+            /** Format: int32 */
+            label_version: number;
+            opening?: components["schemas"]["CommitmentOpening"] | null;
+            /** @description Why there is no `opening` for whoever asks, in a sentence. */
+            sealed_because?: string | null;
+            /** @description 64 hexadecimal digits. */
+            sha256: string;
+        };
+        /** @description What, together with the labels, makes the commitment again; `docs/CHALLENGE.md` says how. */
+        CommitmentOpening: {
+            /** @description Which images are public: a bit each, in hexadecimal bytes, the lowest bit first. */
+            public_images: string;
+            /** @description As they were when it was made, a line each. */
+            rules: string;
+            /** @description 64 hexadecimal digits. */
+            salt: string;
         };
         /** @description A new token with its secret, which is shown this once. */
         CreatedToken: {
@@ -1643,6 +1691,9 @@ export type ChallengePatch = components['schemas']['ChallengePatch'];
 export type ChallengeSettings = components['schemas']['ChallengeSettings'];
 export type ChallengeSummary = components['schemas']['ChallengeSummary'];
 export type Class = components['schemas']['Class'];
+export type Commitment = components['schemas']['Commitment'];
+export type CommitmentDocument = components['schemas']['CommitmentDocument'];
+export type CommitmentOpening = components['schemas']['CommitmentOpening'];
 export type CreatedToken = components['schemas']['CreatedToken'];
 export type CurrentSession = components['schemas']['CurrentSession'];
 export type Entry = components['schemas']['Entry'];
@@ -1919,6 +1970,37 @@ export interface operations {
             };
             /** @description The workers have not looked at the labels and the pictures yet */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_commitment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The commitment */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommitmentDocument"];
+                };
+            };
+            /** @description There is no such challenge, or no commitment yet */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2813,7 +2895,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The board shows no labels yet */
+            /** @description The board shows no labels yet, or others than the classes and images are for */
             409: {
                 headers: {
                     [name: string]: unknown;
