@@ -48,14 +48,7 @@ fn canaries(text: &str) -> BTreeSet<&str> {
     let names: BTreeSet<String> = (0..IMAGES).map(|image| name_of(class_of(image))).collect();
     // A fraction's digits are no class.
     text.split(|c: char| !c.is_alphanumeric() && c != '.')
-        .flat_map(|word| {
-            let whole = word.trim_matches('.');
-            if whole.contains('.') {
-                None
-            } else {
-                Some(whole)
-            }
-        })
+        .map(|word| word.trim_matches('.'))
         .filter(|word| numbers.contains(*word) || names.contains(*word))
         .collect()
 }

@@ -64,6 +64,7 @@ export interface paths {
         patch: operations["change_challenge"];
         trace?: never;
     };
+<<<<<<< HEAD
     "/api/v1/challenges/{slug}/changes": {
         parameters: {
             query?: never;
@@ -76,6 +77,22 @@ export interface paths {
          *     thousand.
          */
         get: operations["list_challenge_changes"];
+||||||| bae9e75
+=======
+    "/api/v1/challenges/{slug}/commitment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The commitment to the hidden labels: SHA-256 over labels, split and rules, with a salt. What opens it is there once the private
+         *     scores are released (where all images are public, after the close): for the challenge's organizers, and for everyone where they
+         *     have put the labels among the downloads, as `test-labels`.
+         */
+        get: operations["show_commitment"];
+>>>>>>> wall
         put?: never;
         post?: never;
         delete?: never;
@@ -688,6 +705,7 @@ export interface components {
         /** @description A challenge in full. */
         ChallengeDocument: {
             classes: components["schemas"]["Class"][];
+            commitment?: components["schemas"]["Commitment"] | null;
             /** Format: date-time */
             created_at: string;
             /** @description Markdown; to be sanitised when shown. */
@@ -838,6 +856,32 @@ export interface components {
             /** @description A second name, such as a WNID. */
             id?: string | null;
             name: string;
+        };
+        /** @description A commitment to hidden labels, their split and the rules: whoever keeps it can tell later whether they are still the same. */
+        Commitment: {
+            /** Format: int32 */
+            label_version: number;
+            /** @description 64 hexadecimal digits. */
+            sha256: string;
+        };
+        /** @description A commitment with what opens it, for those who may have that. */
+        CommitmentDocument: {
+            /** Format: int32 */
+            label_version: number;
+            opening?: components["schemas"]["CommitmentOpening"] | null;
+            /** @description Why there is no `opening` for whoever asks, in a sentence. */
+            sealed_because?: string | null;
+            /** @description 64 hexadecimal digits. */
+            sha256: string;
+        };
+        /** @description What, together with the labels, makes the commitment again; `docs/CHALLENGE.md` says how. */
+        CommitmentOpening: {
+            /** @description Which images are public: a bit each, in hexadecimal bytes, the lowest bit first. */
+            public_images: string;
+            /** @description As they were when it was made, a line each. */
+            rules: string;
+            /** @description 64 hexadecimal digits. */
+            salt: string;
         };
         /** @description A new token with its secret, which is shown this once. */
         CreatedToken: {
@@ -1738,6 +1782,9 @@ export type ChallengePatch = components['schemas']['ChallengePatch'];
 export type ChallengeSettings = components['schemas']['ChallengeSettings'];
 export type ChallengeSummary = components['schemas']['ChallengeSummary'];
 export type Class = components['schemas']['Class'];
+export type Commitment = components['schemas']['Commitment'];
+export type CommitmentDocument = components['schemas']['CommitmentDocument'];
+export type CommitmentOpening = components['schemas']['CommitmentOpening'];
 export type CreatedToken = components['schemas']['CreatedToken'];
 export type CurrentSession = components['schemas']['CurrentSession'];
 export type Entry = components['schemas']['Entry'];
@@ -2025,6 +2072,7 @@ export interface operations {
             };
         };
     };
+<<<<<<< HEAD
     list_challenge_changes: {
         parameters: {
             query?: never;
@@ -2046,6 +2094,30 @@ export interface operations {
                 };
             };
             /** @description There is no such challenge */
+||||||| bae9e75
+=======
+    show_commitment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The commitment */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommitmentDocument"];
+                };
+            };
+            /** @description There is no such challenge, or no commitment yet */
+>>>>>>> wall
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2941,7 +3013,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The board shows no labels yet */
+            /** @description The board shows no labels yet, or others than the classes and images are for */
             409: {
                 headers: {
                     [name: string]: unknown;
