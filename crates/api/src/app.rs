@@ -11,7 +11,9 @@ use uuid::Uuid;
 use crate::auth::FailedSignIns;
 use crate::board::Boards;
 use crate::config::ApiConfig;
+use crate::contact::Contact;
 use crate::hub::Hub;
+use crate::outage::Memory;
 use crate::passwords::Passwords;
 use crate::peer::Peer;
 use crate::problem::Problem;
@@ -27,6 +29,10 @@ pub struct App {
     pub(crate) failed_sign_ins: Arc<FailedSignIns>,
     /// Cancelled when the server is told to stop: open event streams end then.
     pub(crate) closing: CancellationToken,
+    /// Cancelled when uploads that are still under way then are given up.
+    pub(crate) last_call: CancellationToken,
+    pub(crate) contact: Contact,
+    pub(crate) memory: Memory,
     pub(crate) hub: Hub,
     pub(crate) boards: Boards,
     uploads: Arc<Semaphore>,
@@ -64,8 +70,12 @@ impl App {
     pub fn new(db: ApiDb, objects: ObjectStore, config: ApiConfig) -> Self {
         let closing = CancellationToken::new();
         let hub = Hub::listening(db.clone(), closing.clone());
+        let contact = Contact::watching(&db, closing.clone());
         Self {
-            boards: Boards::new(db.clone(), hub.clone()),
+            boards: Boards::new(db.clone(), hub.clone(), contact.clone()),
+            contact,
+            memory: Memory::default(),
+            last_call: CancellationToken::new(),
             hub,
             db,
             objects,

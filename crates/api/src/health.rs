@@ -8,11 +8,13 @@ use axum::response::{IntoResponse, Response};
 use metrics::{counter, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use referee_client::documents;
-use referee_storage::operations::{self, Labelled};
+use referee_storage::Wait;
+use referee_storage::operations::{self, Labelled, Readiness};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::outage::database_away;
 use crate::problem::Problem;
 
 pub fn routes() -> OpenApiRouter<App> {
@@ -28,19 +30,30 @@ async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Whether the server can do its work: its database answers and has the schema.
+/// Whether the server can do its work: its database answers, has the schema and can be written to, as its storage can.
 #[utoipa::path(get, path = "/readyz", tag = "server", responses(
     (status = 200, description = "It can", body = String),
-    (status = 503, description = "The database does not answer, or `referee migrate` has not run", body = documents::Problem)
+    (status = 503, description = "The database or the storage does not answer or is read-only, or `referee migrate` has not run", body = documents::Problem),
+    (status = 507, description = "The storage is full", body = documents::Problem)
 ))]
 async fn readyz(State(app): State<App>) -> Result<&'static str, Problem> {
-    if operations::is_ready(&app.db).await {
-        return Ok("ready\n");
+    if app.contact.lost_since().is_some() {
+        return Err(database_away());
     }
-    Err(Problem::unavailable(
-        5,
-        "the database does not answer, or its schema is missing: run `referee migrate`",
-    ))
+    match operations::readiness(&app.db).await {
+        Some(Readiness::Ready) => {}
+        Some(Readiness::ReadOnly) => {
+            return Err(Problem::unavailable(30, "the database is read-only"));
+        }
+        None => {
+            return Err(Problem::unavailable(
+                5,
+                "the database does not answer, or its schema is missing: run `referee migrate`",
+            ));
+        }
+    }
+    app.objects.try_writing().await?;
+    Ok("ready\n")
 }
 
 /// Figures for Prometheus: requests by route, uploads, submissions by status, the oldest waiting one, workers alive,
@@ -67,7 +80,11 @@ async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
             .set(count_of(&pipeline.workers_alive, kind));
         gauge!("referee_unfinished", "kind" => kind).set(count_of(&pipeline.unfinished, kind));
     }
-    for action in ["requeued", "failed"] {
+    for wait in Wait::ALL {
+        gauge!("referee_submissions_waiting", "for" => wait.word())
+            .set(count_of(&pipeline.troubled, wait.word()));
+    }
+    for action in ["requeued", "failed", "waited", "retried"] {
         gauge!("referee_watchdog_actions", "action" => action)
             .set(count_of(&pipeline.watchdog_actions, action));
     }

@@ -30,6 +30,9 @@ const HEAD: Duration = Duration::from_mins(1);
 /// When the server stops, a connection without a request is looked at so often, and closed the second time.
 const LAST_LOOKS: Duration = Duration::from_millis(500);
 
+/// How long uploads may go on after the server was told to stop; what is not whole by then is answered 503.
+const UPLOADS_FINISH: Duration = Duration::from_mins(1);
+
 /// Serves until `shutdown` is ready, then ends the open event streams and finishes the requests under way. A listener that
 /// cannot accept is tried again every second.
 pub async fn serve(
@@ -37,7 +40,7 @@ pub async fn serve(
     app: App,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) {
-    let closing = app.closing.clone();
+    let (closing, last_call) = (app.closing.clone(), app.last_call.clone());
     let routes = router(app);
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
@@ -51,7 +54,13 @@ pub async fn serve(
     }
     drop(listener);
     closing.cancel();
-    while connections.join_next().await.is_some() {}
+    let finished = async { while connections.join_next().await.is_some() {} };
+    let given_up = async {
+        sleep(UPLOADS_FINISH).await;
+        last_call.cancel();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! { () = finished => {}, () = given_up => {} }
 }
 
 async fn connection(

@@ -33,7 +33,10 @@ pub async fn receive(
     let mut pace = Pace::default();
     let mut chunks = body.into_data_stream();
     loop {
-        let chunk = pace.wait(chunks.next()).await.map_err(too_slow)?;
+        let chunk = tokio::select! {
+            chunk = pace.wait(chunks.next()) => chunk.map_err(too_slow)?,
+            () = app.last_call.cancelled() => return Err(stopping()),
+        };
         let Some(chunk) = chunk else { break };
         let chunk = chunk.map_err(|_| broken_off())?;
         pace.arrived(chunk.len());
@@ -70,7 +73,10 @@ pub async fn hold(
     let mut pace = Pace::default();
     let mut chunks = body.into_data_stream();
     loop {
-        let chunk = pace.wait(chunks.next()).await.map_err(too_slow)?;
+        let chunk = tokio::select! {
+            chunk = pace.wait(chunks.next()) => chunk.map_err(too_slow)?,
+            () = app.last_call.cancelled() => return Err(stopping()),
+        };
         let Some(chunk) = chunk else { break };
         let chunk = chunk.map_err(|_| broken_off())?;
         pace.arrived(chunk.len());
@@ -145,7 +151,8 @@ fn plain(disposition: &str) -> Option<String> {
 pub fn store_problem(error: ObjectError) -> Problem {
     match error {
         ObjectError::TooLarge { limit } => too_large(limit),
-        error => Problem::internal(&error),
+        ObjectError::NotFound { .. } => Problem::internal(&error),
+        error => error.into(),
     }
 }
 
@@ -168,6 +175,14 @@ fn too_slow(slow: TooSlow) -> Problem {
     Problem::new(
         StatusCode::REQUEST_TIMEOUT,
         format!("{slow}; upload the file again over a faster line"),
+    )
+}
+
+/// The answer to an upload that did not come to its end before the server stops.
+pub fn stopping() -> Problem {
+    Problem::unavailable(
+        10,
+        "the server is being stopped, and nothing of this upload was kept; send it again in a few seconds",
     )
 }
 

@@ -5,7 +5,9 @@
 
 mod migrate;
 mod pools;
+mod probe;
 mod sweep;
+mod trouble;
 
 pub mod accounts;
 pub mod challenges;
@@ -24,4 +26,6 @@ pub mod testing;
 
 pub use migrate::{MigrateError, RolePasswords, migrate};
 pub use pools::{ApiDb, InferenceDb, ScorerDb, StorageError};
+pub use probe::Probe;
 pub use sweep::{SweepError, sweep_objects};
+pub use trouble::{MAX_LOSSES, Wait};

@@ -4,6 +4,7 @@
 //! released scores and keeps challenges in order (labels, rescoring, the close, ranks).
 
 mod inference;
+mod persist;
 mod restarts;
 mod scorer;
 

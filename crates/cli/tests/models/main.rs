@@ -8,3 +8,4 @@ mod pictures;
 mod progress;
 mod sandbox;
 mod sharing;
+mod troubles;

@@ -19,7 +19,7 @@ pub use accounts::{
 };
 pub use challenge::{
     Allowance, BestEntry, ChallengeDocument, ChallengeEvent, ChallengeSummary, ImageNames,
-    LabelState, LabelVersion, Organizer, Publishing, Quota, Selection, State, StoredFile,
+    LabelState, LabelVersion, Organizer, Publishing, Quota, Retried, Selection, State, StoredFile,
     TestDocument, ValidationDocument, WorkQueue, Worker,
 };
 pub use leaderboard::{Leaderboard, LeaderboardEntry, Split};

@@ -2,6 +2,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use futures::TryStreamExt as _;
+use referee_storage::Wait;
 use referee_storage::inference::{Data, Part};
 use referee_storage::objects::{ObjectError, ObjectStore};
 use tempfile::TempPath;
@@ -37,6 +38,16 @@ pub(super) enum FetchError {
         directory: PathBuf,
         source: io::Error,
     },
+}
+
+impl FetchError {
+    /// What is waited for until it is at hand.
+    pub fn waits_for(&self) -> Wait {
+        match self {
+            Self::Object(_) => Wait::Storage,
+            Self::Copy { .. } => Wait::Cache,
+        }
+    }
 }
 
 impl ModelFiles {

@@ -8,6 +8,7 @@ use referee_networks::images::{
 };
 use referee_scoring::ImageList;
 use referee_scoring::model_form::{ImageInput, Recipe};
+use referee_storage::Wait;
 use referee_storage::inference::{self, Ending, FailureReason, StoredImages};
 use serde_json::Value;
 use tokio::task::spawn_blocking;
@@ -32,7 +33,7 @@ pub(super) struct TestSet {
 impl Uploaded {
     pub async fn open(worker: &Inference, stored: &StoredImages) -> Result<Self, Stop> {
         let file = local(&worker.objects, &stored.object_key, &worker.config.cache).await;
-        let file = file.map_err(|error| unreadable(&error))?;
+        let file = file.map_err(|error| Stop::trouble(error.waits_for(), &error))?;
         let path = file.path().to_owned();
         let set = blocking(move || images::TestSet::open(&path)).await?;
         Ok(Self {
@@ -48,7 +49,7 @@ impl Uploaded {
 
     /// The images with their names, where they have any.
     pub fn list(&self) -> Result<ImageList, Stop> {
-        self.set.list().map_err(|error| unreadable(&error))
+        self.set.list().map_err(refused)
     }
 
     /// `[height, width, channels]`, where all images are of one size.
@@ -70,7 +71,7 @@ impl Uploaded {
         let geometry = geometry(recipe)?;
         let config = &worker.config;
         let cache = ImageCache::new(config.cache.clone(), config.cache_mb << 20);
-        let cache = cache.map_err(|error| unreadable(&error))?;
+        let cache = cache.map_err(|error| Stop::trouble(Wait::Cache, &error))?;
         let (set, sha256) = (Arc::clone(&self.set), hexadecimal(&self.stored.sha256));
         let prepared = spawn_blocking(move || {
             cache.prepare(&set, &sha256, geometry, &mut |building| {
@@ -91,8 +92,11 @@ impl Uploaded {
                     FailureReason::PictureUndecodable,
                 )))
             }
+            Ok(Err(error)) if error.is_of_file_below(&config.cache) => {
+                Err(Stop::trouble(Wait::Cache, &error))
+            }
             Ok(Err(error)) => Err(refused(error)),
-            Err(panic) => Err(unreadable(&panic)),
+            Err(panic) => Err(Stop::Broke(panic.to_string())),
         }
     }
 
@@ -112,11 +116,16 @@ impl Uploaded {
                 }
             })
         });
-        Ok(match checked.await.map_err(|panic| unreadable(&panic))? {
-            Ok(ControlFlow::Continue(())) => ControlFlow::Continue(None),
-            Ok(ControlFlow::Break(())) => ControlFlow::Break(()),
-            Err(undecodable) => ControlFlow::Continue(Some(undecodable.to_string())),
-        })
+        Ok(
+            match checked
+                .await
+                .map_err(|panic| Stop::Broke(panic.to_string()))?
+            {
+                Ok(ControlFlow::Continue(())) => ControlFlow::Continue(None),
+                Ok(ControlFlow::Break(())) => ControlFlow::Break(()),
+                Err(undecodable) => ControlFlow::Continue(Some(undecodable.to_string())),
+            },
+        )
     }
 }
 
@@ -152,7 +161,7 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, Stop> {
     match spawn_blocking(work).await {
         Ok(done) => done.map_err(refused),
-        Err(panic) => Err(unreadable(&panic)),
+        Err(panic) => Err(Stop::Broke(panic.to_string())),
     }
 }
 
@@ -165,7 +174,11 @@ fn refused(error: ImageError) -> Stop {
             needed >> 20,
             limit >> 20
         )),
-        error => unreadable(&error),
+        error @ ImageError::CacheInUse { .. } => Stop::trouble(Wait::Cache, &error),
+        error @ ImageError::File { .. } => Stop::trouble(Wait::Storage, &error),
+        error @ (ImageError::NoTestSet { .. } | ImageError::Picture { .. }) => {
+            Stop::trouble(Wait::Images, &error)
+        }
     }
 }
 
@@ -175,8 +188,4 @@ fn hexadecimal(digest: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
-}
-
-fn unreadable(error: &impl std::fmt::Display) -> Stop {
-    Stop::trouble(FailureReason::ImagesUnreadable, error)
 }

@@ -41,6 +41,7 @@ struct Scorer {
     db: ScorerDb,
     judge: Judge,
     rounds: Rounds,
+    shutdown: CancellationToken,
 }
 
 /// Scores submissions until `shutdown`, then finishes those under way (5 seconds) and leaves.
@@ -54,6 +55,7 @@ pub async fn run_scorer(
         db: db.clone(),
         judge: Judge::new(db.clone(), objects),
         rounds: Rounds::new(db.clone(), config.deadline),
+        shutdown: shutdown.clone(),
     };
     let rounds = tokio::spawn(scorer.rounds.clone().run(shutdown.clone()));
     let worker = queue::scorer_options(&db)

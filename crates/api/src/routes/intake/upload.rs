@@ -6,6 +6,7 @@ use referee_client::documents::Kind;
 use referee_scoring::model_form::refuse_model_by_leading_bytes;
 use referee_scoring::predictions::refuse_by_leading_bytes;
 use referee_storage::objects::{ObjectError, ObjectStore, Stored};
+use tokio_util::sync::CancellationToken;
 
 use super::body::FormBody;
 use super::form::{Completed, Form};
@@ -33,6 +34,8 @@ pub struct Upload {
 struct Sender {
     body: FormBody,
     pace: Pace,
+    /// Cancelled when the server does not wait any longer.
+    last_call: CancellationToken,
 }
 
 /// What a challenge allows.
@@ -97,7 +100,10 @@ impl Upload {
     ///
     /// # Errors
     /// It is no form.
-    pub async fn new(request: Request) -> Result<Self, MultipartRejection> {
+    pub async fn new(
+        request: Request,
+        last_call: CancellationToken,
+    ) -> Result<Self, MultipartRejection> {
         let (parts, body) = request.into_parts();
         let waits_for_continue = parts
             .headers
@@ -108,7 +114,11 @@ impl Upload {
         let pace = Pace::default();
         Ok(Self {
             form: Multipart::from_request(request, &()).await?,
-            sender: Sender { body, pace },
+            sender: Sender {
+                body,
+                pace,
+                last_call,
+            },
             waits_for_continue,
         })
     }
@@ -214,7 +224,10 @@ impl Sender {
         &mut self,
         next: impl Future<Output = Result<T, MultipartError>>,
     ) -> Result<T, Problem> {
-        let next = self.pace.wait(next).await;
+        let next = tokio::select! {
+            next = self.pace.wait(next) => next,
+            () = self.last_call.cancelled() => return Err(uploads::stopping()),
+        };
         self.pace.arrived(self.body.take_arrived());
         match next {
             Ok(Ok(next)) => Ok(next),
@@ -337,7 +350,7 @@ async fn store(
                     "an ONNX file holds at most 2 GiB: save the weights as safetensors and name the architecture, or export them as external data",
                 ),
                 ObjectError::TooLarge { .. } => rules.too_large(),
-                error => Problem::internal(&error),
+                error => uploads::store_problem(error),
             })?;
         }
         if head.is_empty() {
@@ -357,10 +370,7 @@ async fn store(
         }
         return Err(problem);
     }
-    let stored = upload
-        .finish()
-        .await
-        .map_err(|error| Problem::internal(&error))?;
+    let stored = upload.finish().await.map_err(uploads::store_problem)?;
     uploads::count(&stored);
     Ok(File {
         stored,
