@@ -234,6 +234,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/challenges/{slug}/queue/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run again what failed through no fault of its submitters, and at once what waits for trouble of the server's to pass. For the
+         *     challenge's organizers.
+         */
+        post: operations["retry_queue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/challenges/{slug}/quota": {
         parameters: {
             query?: never;
@@ -518,6 +538,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/submissions/{id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run a submission again that failed through no fault of its submitter, or at once one that waits for trouble of the server's to
+         *     pass. For the challenge's organizers.
+         */
+        post: operations["retry_submission"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users": {
         parameters: {
             query?: never;
@@ -596,7 +636,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the server can do its work: its database answers and has the schema. */
+        /** Whether the server can do its work: its database answers, has the schema and can be written to, as its storage can. */
         get: operations["readyz"];
         put?: never;
         post?: never;
@@ -1353,6 +1393,11 @@ export interface components {
             /** @description What it is, in at most 60 characters. */
             label: string;
         };
+        /** @description How many submissions were queued again. */
+        Retried: {
+            /** Format: int64 */
+            retried: number;
+        };
         /**
          * @description What an account may do.
          * @enum {string}
@@ -1610,6 +1655,11 @@ export interface components {
         };
         /** @description What is being worked on in a challenge and what waits, as its organizers see it. */
         WorkQueue: {
+            /**
+             * Format: int64
+             * @description Ended through no fault of their submitters: `POST …/queue/retry` runs them again.
+             */
+            failed?: number;
             /** @description What stops every model: pictures among the test images or the validation images that cannot be decoded, by name. */
             image_problems: string[];
             /**
@@ -1683,6 +1733,7 @@ export type Queue = components['schemas']['Queue'];
 export type Quota = components['schemas']['Quota'];
 export type Ranking = components['schemas']['Ranking'];
 export type Reference = components['schemas']['Reference'];
+export type Retried = components['schemas']['Retried'];
 export type Role = components['schemas']['Role'];
 export type Rules = components['schemas']['Rules'];
 export type RulesPatch = components['schemas']['RulesPatch'];
@@ -2506,6 +2557,8 @@ export interface operations {
             /** @description The whole board */
             200: {
                 headers: {
+                    /** @description Only while the database is away: for how many seconds the board may have changed unseen */
+                    age?: number | null;
                     /** @description From the board's revision */
                     etag?: string;
                     [name: string]: unknown;
@@ -2695,6 +2748,55 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WorkQueue"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Only its organizers may */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such challenge */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retry_queue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How many are queued again */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Retried"];
                 };
             };
             /** @description Nobody is signed in */
@@ -2989,8 +3091,17 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Every upload slot is taken */
+            /** @description Every upload slot is taken, the database is away, or the server is being stopped */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server's storage is full */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3825,6 +3936,55 @@ export interface operations {
             };
         };
     };
+    retry_submission: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is queued again */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Submission"];
+                };
+            };
+            /** @description Only the challenge's organizers may */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none that the caller may see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It has not failed */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     register: {
         parameters: {
             query?: never;
@@ -3988,8 +4148,17 @@ export interface operations {
                     "text/plain": string;
                 };
             };
-            /** @description The database does not answer, or `referee migrate` has not run */
+            /** @description The database or the storage does not answer or is read-only, or `referee migrate` has not run */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The storage is full */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
