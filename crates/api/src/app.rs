@@ -10,7 +10,9 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::FailedSignIns;
 use crate::board::Boards;
 use crate::config::ApiConfig;
+use crate::contact::Contact;
 use crate::hub::Hub;
+use crate::outage::Memory;
 use crate::passwords::Passwords;
 use crate::peer::Peer;
 use crate::problem::Problem;
@@ -31,6 +33,10 @@ pub struct App {
     behind_proxy: Arc<AtomicBool>,
     /// Cancelled when the server is told to stop: open event streams end then.
     pub(crate) closing: CancellationToken,
+    /// Cancelled when uploads that are still under way then are given up.
+    pub(crate) last_call: CancellationToken,
+    pub(crate) contact: Contact,
+    pub(crate) memory: Memory,
     pub(crate) hub: Hub,
     pub(crate) boards: Boards,
     pub(crate) upload_slots: UploadSlots,
@@ -59,8 +65,12 @@ impl App {
     pub fn new(db: ApiDb, objects: ObjectStore, config: ApiConfig) -> Self {
         let closing = CancellationToken::new();
         let hub = Hub::listening(db.clone(), closing.clone());
+        let contact = Contact::watching(&db, closing.clone());
         Self {
-            boards: Boards::new(db.clone(), hub.clone()),
+            boards: Boards::new(db.clone(), hub.clone(), contact.clone()),
+            contact,
+            memory: Memory::default(),
+            last_call: CancellationToken::new(),
             hub,
             db,
             objects,

@@ -12,6 +12,7 @@ use referee_client::documents::Split;
 use referee_storage::leaderboard::{self, Standing};
 use referee_storage::{ApiDb, StorageError};
 
+use crate::contact::Contact;
 use crate::hub::{Hub, Watched};
 use crate::problem::Problem;
 pub use document::{Body, EncodedBoard, capacity, kind};
@@ -20,11 +21,12 @@ use fresh::Fresh;
 /// A board of 10,000 teams takes a noticeable part of a second to read and encode.
 const REBUILT_AT_MOST_EVERY: Duration = Duration::from_millis(200);
 
-/// The boards of this process. A request that finds nothing changed costs no query.
+/// The boards of this process. A request that finds nothing changed costs no query, and while the database is away none is made.
 #[derive(Clone)]
 pub struct Boards {
     db: ApiDb,
     hub: Hub,
+    contact: Contact,
     challenges: Arc<RwLock<HashMap<String, Arc<Kept>>>>,
 }
 
@@ -37,10 +39,11 @@ struct Kept {
 }
 
 impl Boards {
-    pub fn new(db: ApiDb, hub: Hub) -> Self {
+    pub fn new(db: ApiDb, hub: Hub, contact: Contact) -> Self {
         Self {
             db,
             hub,
+            contact,
             challenges: Arc::default(),
         }
     }
@@ -79,7 +82,7 @@ impl Boards {
             Split::Private => (&kept.private, leaderboard::Split::Private),
         };
         board
-            .get(&kept.watched, async || {
+            .get(&kept.watched, self.is_away(), async || {
                 let (standing, placed) = leaderboard::board(&self.db, slug, stored_split)
                     .await?
                     .ok_or_else(|| no_challenge(slug))?;
@@ -108,7 +111,7 @@ impl Boards {
 
     async fn standing_of(&self, kept: &Kept, slug: &str) -> Result<Arc<Standing>, Problem> {
         kept.standing
-            .get(&kept.watched, async || {
+            .get(&kept.watched, self.is_away(), async || {
                 self.read_standing(slug)
                     .await?
                     .ok_or_else(|| no_challenge(slug))
@@ -144,6 +147,11 @@ impl Boards {
             })
         });
         Ok(Arc::clone(kept))
+    }
+
+    /// What is kept is shown as it is then.
+    fn is_away(&self) -> bool {
+        self.contact.lost_since().is_some()
     }
 
     async fn read_standing(&self, slug: &str) -> Result<Option<Standing>, StorageError> {

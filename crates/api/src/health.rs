@@ -8,12 +8,13 @@ use axum::response::{IntoResponse, Response};
 use metrics::{counter, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use referee_client::documents;
-use referee_storage::NotReady;
-use referee_storage::operations::{self, Labelled};
+use referee_storage::operations::{self, Labelled, Readiness};
+use referee_storage::{NotReady, Wait};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::outage::database_away;
 use crate::problem::Problem;
 
 pub fn routes() -> OpenApiRouter<App> {
@@ -29,36 +30,54 @@ async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Whether the server can do its work: its database answers and has this version's schema, and the store is that database's.
+/// Whether the server can do its work: its database answers, has this version's schema and can be written to, as its storage can, and
+/// the store is that database's.
 #[utoipa::path(get, path = "/readyz", tag = "server", responses(
     (status = 200, description = "It can", body = String),
-    (status = 503, description = "The database does not answer or has another version's schema, or the object store is not this database's", body = documents::Problem)
+    (status = 503, description = "The database or the storage does not answer or is read-only, the database has another version's schema, or the object store is not this database's", body = documents::Problem),
+    (status = 507, description = "The storage is full", body = documents::Problem)
 ))]
 async fn readyz(State(app): State<App>) -> Result<&'static str, Problem> {
+    if app.contact.lost_since().is_some() {
+        return Err(database_away());
+    }
     let looked = async {
         app.db.check_schema().await?;
         app.db.check_store(&app.objects).await
     };
-    let Err(error) = looked.await else {
-        if let Ok(false) = app.db.is_as_given().await {
+    if let Err(error) = looked.await {
+        let sentence = match &error {
+            NotReady::Older { .. } | NotReady::Newer { .. } | NotReady::Altered { .. } => {
+                error.to_string()
+            }
+            NotReady::Storage(_) => "the database does not answer".to_owned(),
+            // Where it is, and whose, is not everybody's business.
+            _ => "the object store is away, or is not this database's: the server's log says more"
+                .to_owned(),
+        };
+        tracing::warn!(%error, "not ready");
+        return Err(Problem::unavailable(5, sentence));
+    }
+    if let Ok(false) = app.db.is_as_given().await {
+        return Err(Problem::unavailable(
+            60,
+            "the database role of this server has another password or other defaults than it was given: somebody has used the role for that; find out who, then run `referee migrate`",
+        ));
+    }
+    match operations::readiness(&app.db).await {
+        Some(Readiness::Ready) => {}
+        Some(Readiness::ReadOnly) => {
+            return Err(Problem::unavailable(30, "the database is read-only"));
+        }
+        None => {
             return Err(Problem::unavailable(
-                60,
-                "the database role of this server has another password or other defaults than it was given: somebody has used the role for that; find out who, then run `referee migrate`",
+                5,
+                "the database does not answer, or its schema is missing: run `referee migrate`",
             ));
         }
-        return Ok("ready\n");
-    };
-    let sentence = match &error {
-        NotReady::Older { .. } | NotReady::Newer { .. } | NotReady::Altered { .. } => {
-            error.to_string()
-        }
-        NotReady::Storage(_) => "the database does not answer".to_owned(),
-        // Where it is, and whose, is not everybody's business.
-        _ => "the object store is away, or is not this database's: the server's log says more"
-            .to_owned(),
-    };
-    tracing::warn!(%error, "not ready");
-    Err(Problem::unavailable(5, sentence))
+    }
+    app.objects.try_writing().await?;
+    Ok("ready\n")
 }
 
 /// Figures for Prometheus: requests by route, uploads, submissions by status, the oldest waiting one, workers alive,
@@ -85,7 +104,11 @@ async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
             .set(count_of(&pipeline.workers_alive, kind));
         gauge!("referee_unfinished", "kind" => kind).set(count_of(&pipeline.unfinished, kind));
     }
-    for action in ["requeued", "failed"] {
+    for wait in Wait::ALL {
+        gauge!("referee_submissions_waiting", "for" => wait.word())
+            .set(count_of(&pipeline.troubled, wait.word()));
+    }
+    for action in ["requeued", "failed", "waited", "retried"] {
         gauge!("referee_watchdog_actions", "action" => action)
             .set(count_of(&pipeline.watchdog_actions, action));
     }

@@ -1,8 +1,13 @@
+use std::io::ErrorKind;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use referee_client::documents;
 use referee_scoring::format_error::{At, FormatError, LineError};
 use referee_storage::StorageError;
+use referee_storage::objects::ObjectError;
+
+use crate::outage::database_away;
 
 /// An error as it leaves the server: `application/problem+json` (RFC 9457).
 ///
@@ -129,7 +134,51 @@ impl From<StorageError> for Problem {
                 "a text holds a character that cannot be stored, such as NUL; leave it out",
             );
         }
+        if error.is_disk_full() {
+            tracing::error!(%error, "the database's disk is full");
+            return storage_full();
+        }
+        if error.is_unavailable() {
+            tracing::error!(%error, "the database did not answer");
+            return database_away();
+        }
         Self::internal(&error)
+    }
+}
+
+impl From<ObjectError> for Problem {
+    fn from(error: ObjectError) -> Self {
+        match error.io_kind() {
+            Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+                tracing::error!(%error, "the object store is full");
+                storage_full()
+            }
+            Some(ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied) => {
+                tracing::error!(%error, "the object store cannot be written to");
+                Self::unavailable(
+                    60,
+                    "the storage of this server cannot be written to; try again later, and tell its people",
+                )
+            }
+            _ => {
+                tracing::error!(%error, "the object store did not do what it was asked for");
+                Self::unavailable(
+                    30,
+                    "the storage of this server does not answer as it should; try again in a minute",
+                )
+            }
+        }
+    }
+}
+
+/// 507: nothing is wrong with what was sent.
+fn storage_full() -> Problem {
+    Problem {
+        retry_after: Some(300),
+        ..Problem::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "the storage of this server is full; nothing was kept, so try again later, and tell its people",
+        )
     }
 }
 

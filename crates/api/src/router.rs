@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
 use crate::problem::Problem;
-use crate::{auth, health, hosts, openapi, peer, routes, web};
+use crate::{auth, health, hosts, openapi, outage, peer, routes, web};
 
 /// Every route of the server with its description.
 pub(crate) fn described_routes() -> OpenApiRouter<App> {
@@ -32,6 +32,10 @@ pub fn router(app: App) -> Router {
         )
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(outside_the_routes)
+        .route_layer(middleware::from_fn_with_state(
+            app.clone(),
+            outage::answer_from_memory,
+        ))
         .route_layer(middleware::from_fn(health::count_requests))
         .layer(middleware::from_fn_with_state(
             app.clone(),

@@ -34,6 +34,9 @@ const HEAD: Duration = Duration::from_mins(1);
 /// When the server stops, a connection without a request is looked at so often, and closed the second time.
 const LAST_LOOKS: Duration = Duration::from_millis(500);
 
+/// How long uploads may go on after the server was told to stop; what is not whole by then is answered 503.
+const UPLOADS_FINISH: Duration = Duration::from_mins(1);
+
 /// Serves until `shutdown` is ready, then ends the open event streams and finishes the requests under way. A listener that
 /// cannot accept is tried again every second.
 pub async fn serve(
@@ -41,8 +44,8 @@ pub async fn serve(
     app: App,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) {
-    let closing = app.closing.clone();
-    serve_routes(listener, router(app), closing, shutdown).await;
+    let (closing, last_call) = (app.closing.clone(), app.last_call.clone());
+    serve_routes(listener, router(app), closing, last_call, shutdown).await;
 }
 
 /// Answers 503 with the newest sentence of `why` until `shutdown` is ready, from its first change on: the server waits for what it
@@ -61,13 +64,15 @@ pub async fn serve_waiting(
             let why = why.borrow().clone();
             async move { Problem::unavailable(5, why) }
         });
-    serve_routes(listener, routes, CancellationToken::new(), shutdown).await;
+    let never = CancellationToken::new;
+    serve_routes(listener, routes, never(), never(), shutdown).await;
 }
 
 async fn serve_routes(
     mut listener: TcpListener,
     routes: Router,
     closing: CancellationToken,
+    last_call: CancellationToken,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) {
     let mut connections = JoinSet::new();
@@ -82,7 +87,13 @@ async fn serve_routes(
     }
     drop(listener);
     closing.cancel();
-    while connections.join_next().await.is_some() {}
+    let finished = async { while connections.join_next().await.is_some() {} };
+    let given_up = async {
+        sleep(UPLOADS_FINISH).await;
+        last_call.cancel();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! { () = finished => {}, () = given_up => {} }
 }
 
 async fn connection(

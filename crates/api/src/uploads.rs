@@ -32,7 +32,10 @@ pub async fn receive(
     let mut upload = app.objects.upload(limit);
     let mut chunks = body.into_data_stream();
     loop {
-        let chunk = slot.wait(chunks.next()).await?;
+        let chunk = tokio::select! {
+            chunk = slot.wait(chunks.next()) => chunk?,
+            () = app.last_call.cancelled() => return Err(stopping()),
+        };
         let Some(chunk) = chunk else { break };
         let chunk = chunk.map_err(|_| broken_off())?;
         slot.arrived(chunk.len());
@@ -68,7 +71,10 @@ pub async fn hold(
     let mut held = Vec::new();
     let mut chunks = body.into_data_stream();
     loop {
-        let chunk = slot.wait(chunks.next()).await?;
+        let chunk = tokio::select! {
+            chunk = slot.wait(chunks.next()) => chunk?,
+            () = app.last_call.cancelled() => return Err(stopping()),
+        };
         let Some(chunk) = chunk else { break };
         let chunk = chunk.map_err(|_| broken_off())?;
         slot.arrived(chunk.len());
@@ -143,7 +149,8 @@ fn plain(disposition: &str) -> Option<String> {
 pub fn store_problem(error: ObjectError) -> Problem {
     match error {
         ObjectError::TooLarge { limit } => too_large(limit),
-        error => Problem::internal(&error),
+        ObjectError::NotFound { .. } => Problem::internal(&error),
+        error => error.into(),
     }
 }
 
@@ -160,6 +167,14 @@ fn too_large(limit: u64) -> Problem {
     Problem::too_large(format!(
         "this file is longer than {limit} bytes, the most that is accepted here"
     ))
+}
+
+/// The answer to an upload that did not come to its end before the server stops.
+pub fn stopping() -> Problem {
+    Problem::unavailable(
+        10,
+        "the server is being stopped, and nothing of this upload was kept; send it again in a few seconds",
+    )
 }
 
 fn broken_off() -> Problem {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{HumanBytes, ProgressBar, ProgressState, ProgressStyle};
-use referee_client::documents::{Kind, Submission};
+use referee_client::documents::{Kind, Status, Submission};
 use referee_client::http::{Upload, Watch};
 
 use crate::output;
@@ -48,6 +48,9 @@ pub fn spinner(message: &str) -> ProgressBar {
 
 /// What a submission waits for or is going through, in a few words.
 pub fn stage(submission: &Submission) -> String {
+    if let (Status::Queued, Some(progress)) = (submission.status, &submission.progress) {
+        return format!("{}; it is tried again by itself", progress.stage);
+    }
     if let Some(queue) = &submission.queue {
         let workers = match queue.workers_alive {
             0 => "no worker is alive".to_owned(),

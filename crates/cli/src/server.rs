@@ -25,8 +25,9 @@ use crate::databases::{Databases, secret, variable};
 use crate::foundation::Foundation;
 use crate::models::ModelOptions;
 
-/// How long handlers may take to finish once the server was told to stop.
-const HANDLERS_FINISH: Duration = Duration::from_secs(10);
+/// How long handlers may take to finish once the server was told to stop: uploads have a minute, then they are answered, which
+/// takes a client that reads late ten seconds.
+const HANDLERS_FINISH: Duration = Duration::from_secs(75);
 /// The workers give the jobs under way five seconds.
 const WORKERS_FINISH: Duration = Duration::from_secs(8);
 /// How long an address that is in use is waited for: a server that was killed keeps it until the kernel has taken the process

@@ -6,8 +6,10 @@
 mod installation;
 mod migrate;
 mod pools;
+mod probe;
 mod readiness;
 mod sweep;
+mod trouble;
 
 pub mod accounts;
 pub mod audit;
@@ -29,5 +31,7 @@ pub mod testing;
 
 pub use migrate::{MigrateError, RolePasswords, migrate};
 pub use pools::{ApiDb, InferenceDb, ScorerDb, StorageError};
+pub use probe::Probe;
 pub use readiness::NotReady;
 pub use sweep::{SweepError, sweep_objects};
+pub use trouble::{MAX_LOSSES, Wait};

@@ -11,7 +11,7 @@ mod upload;
 use std::{
     fmt,
     fs::File,
-    io::{self, Read, Seek, SeekFrom},
+    io::{self, Read, Seek, SeekFrom, Write as _},
     ops::Range,
     path::PathBuf,
     sync::Arc,
@@ -78,7 +78,40 @@ pub enum ObjectError {
     },
 }
 
+impl ObjectError {
+    /// What the operating system says, where it is that which refused.
+    pub fn io_kind(&self) -> Option<io::ErrorKind> {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = cause {
+            if let Some(error) = error.downcast_ref::<io::Error>() {
+                return Some(error.kind());
+            }
+            cause = error.source();
+        }
+        None
+    }
+}
+
 impl ObjectStore {
+    /// Whether there is room for more, tried with a small file that is gone again; of stores elsewhere nothing is known.
+    pub async fn try_writing(&self) -> Result<(), ObjectError> {
+        let Some(directory) = self.directory.clone() else {
+            return Ok(());
+        };
+        let tried = directory.clone();
+        let trying = tokio::task::spawn_blocking(move || {
+            tempfile::tempfile_in(&tried)?.write_all(&[0; 64 << 10])
+        });
+        trying
+            .await
+            .unwrap_or_else(|error| Err(io::Error::other(error)))
+            .map_err(|source| ObjectError::File {
+                action: "write to",
+                path: directory,
+                source,
+            })
+    }
+
     /// The whole object.
     pub async fn read(&self, key: &str) -> Result<ByteStream, ObjectError> {
         Ok(stream(self.get(key, None).await?, key))

@@ -18,8 +18,34 @@ pub struct Pipeline {
     pub oldest_waiting_seconds: Option<f64>,
     /// Seen within the last 10 seconds, by kind of submission.
     pub workers_alive: Vec<Labelled>,
+    /// Those that wait for trouble of the server's to pass, by what they wait for.
+    pub troubled: Vec<Labelled>,
     /// By action, since the installation began.
     pub watchdog_actions: Vec<Labelled>,
+}
+
+/// What a database that answers can be used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    Ready,
+    /// A standby, or one that an administrator has made so.
+    ReadOnly,
+}
+
+/// Whether the database can be used; none where it does not answer, or does not hold the migrated schema.
+pub async fn readiness(db: &ApiDb) -> Option<Readiness> {
+    let read_only = sqlx::query_scalar!(
+        "SELECT current_setting('transaction_read_only')::boolean AS \"read_only!\"
+         FROM (SELECT EXISTS (SELECT FROM boards)) AS schema"
+    )
+    .fetch_one(db.pool())
+    .await
+    .ok()?;
+    Some(if read_only {
+        Readiness::ReadOnly
+    } else {
+        Readiness::Ready
+    })
 }
 
 /// The figures of the pipeline, as the metrics report them.
@@ -67,6 +93,18 @@ pub async fn pipeline(db: &ApiDb) -> Result<Pipeline, StorageError> {
     )
     .fetch_all(db.pool())
     .await?;
+    let troubled = sqlx::query_as!(
+        Labelled,
+        r#"
+        SELECT waiting_for AS "label!", count(*) AS "count!"
+        FROM submissions
+        WHERE waiting_since IS NOT NULL
+          AND withdrawn_at IS NULL
+        GROUP BY waiting_for
+        "#
+    )
+    .fetch_all(db.pool())
+    .await?;
     let watchdog_actions = sqlx::query_as!(
         Labelled,
         r#"SELECT action AS label, count(*) AS "count!" FROM watchdog_actions GROUP BY action"#
@@ -78,6 +116,7 @@ pub async fn pipeline(db: &ApiDb) -> Result<Pipeline, StorageError> {
         unfinished,
         oldest_waiting_seconds,
         workers_alive,
+        troubled,
         watchdog_actions,
     })
 }

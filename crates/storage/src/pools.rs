@@ -33,6 +33,59 @@ impl StorageError {
         }
     }
 
+    /// Whether the same query may go through later: the database is away, full or busy. What the data themselves are the cause of
+    /// does not.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Database(sqlx::Error::Database(error)) => {
+                // Classes `data exception` and `integrity constraint violation`.
+                !matches!(error.code().as_deref(), Some(code) if code.starts_with("22") || code.starts_with("23"))
+            }
+            Self::Database(error) => !matches!(
+                error,
+                sqlx::Error::Encode(_) | sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. }
+            ),
+            Self::Document(_) => false,
+            Self::Corrupt(_) => true,
+        }
+    }
+
+    /// Whether the database's disk is full (SQLSTATE `disk_full`).
+    pub fn is_disk_full(&self) -> bool {
+        self.has_code(|code| code == "53100")
+    }
+
+    /// Whether the database did not answer, or not as one that is at work: it is away, starts, ends, is read-only or out of
+    /// something.
+    pub fn is_unavailable(&self) -> bool {
+        match self {
+            Self::Database(
+                sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::Protocol(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed,
+            ) => true,
+            // connection exception, insufficient resources, operator intervention, system error; read_only_sql_transaction
+            _ => self.has_code(|code| {
+                ["08", "53", "57", "58"]
+                    .iter()
+                    .any(|class| code.starts_with(class))
+                    || code == "25006"
+            }),
+        }
+    }
+
+    fn has_code(&self, is_meant: impl FnOnce(&str) -> bool) -> bool {
+        match self {
+            Self::Database(sqlx::Error::Database(error)) => {
+                error.code().is_some_and(|code| is_meant(&code))
+            }
+            _ => false,
+        }
+    }
+
     /// Whether a text holds what PostgreSQL stores in none, such as a NUL (SQLSTATE `character_not_in_repertoire`, and
     /// `untranslatable_character` inside JSON).
     pub fn is_unstorable_text(&self) -> bool {

@@ -4,6 +4,7 @@
 pub mod intake;
 pub mod marks;
 pub mod quota;
+pub mod retries;
 mod usage;
 
 use std::collections::HashMap;
@@ -14,7 +15,7 @@ use serde::Deserialize;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::{ApiDb, StorageError};
+use crate::{ApiDb, StorageError, Wait};
 
 /// What was uploaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
@@ -75,6 +76,9 @@ pub struct Submission {
     pub late: bool,
     pub status: Status,
     pub stage: Option<String>,
+    /// What it waits for through no fault of its own, and since when.
+    pub waiting_for: Option<Wait>,
+    pub waiting_since: Option<DateTime<Utc>>,
     pub progress_done: Option<i64>,
     pub progress_total: Option<i64>,
     pub images_per_second: Option<f64>,
@@ -213,6 +217,8 @@ pub async fn of_user(
 pub struct Backlog {
     pub waiting: i64,
     pub running: i64,
+    /// Ended through no fault of their submitters.
+    pub failed: i64,
     /// Since the oldest that still waits was received.
     pub oldest_waiting_seconds: Option<f64>,
 }
@@ -229,11 +235,12 @@ pub async fn unfinished(
         r#"
         SELECT count(*) FILTER (WHERE status = 'queued') AS "waiting!",
                count(*) FILTER (WHERE status = 'running') AS "running!",
+               count(*) FILTER (WHERE status = 'failed') AS "failed!",
                extract(epoch FROM now() - min(received_at) FILTER (WHERE status = 'queued'))::float8
                    AS oldest_waiting_seconds
         FROM submissions
         WHERE challenge = $1
-          AND status IN ('queued', 'running')
+          AND status IN ('queued', 'running', 'failed')
           AND withdrawn_at IS NULL
         "#,
         challenge,
@@ -274,6 +281,7 @@ async fn read(db: &ApiDb, ids: &[Uuid]) -> Result<Vec<Submission>, StorageError>
                submissions.record_key,
                submissions.created_at, submissions.late,
                submissions.status AS "status: Status", submissions.stage,
+               submissions.waiting_for AS "waiting_for: Wait", submissions.waiting_since,
                submissions.progress_done, submissions.progress_total, submissions.images_per_second,
                submissions.problem, submissions.notices, submissions.model, submissions.scored_at,
                submissions.selected, submissions.withdrawn_at, submissions.hidden_reason,
@@ -341,6 +349,58 @@ pub struct Place {
     pub eta_seconds: Option<f64>,
     /// Workers of that kind seen in the last 10 seconds.
     pub workers_alive: u64,
+}
+
+/// Where a submission stands, if it is queued. Counts those before it along an index, where [`places`] numbers the whole queue: this
+/// is asked at every upload, and for everyone who watches.
+pub async fn place(db: &ApiDb, id: Uuid) -> Result<Option<Place>, StorageError> {
+    let row = sqlx::query!(
+        r#"
+        SELECT ahead.count + 1 AS "position!", alive.count AS "workers_alive!",
+               CASE WHEN alive.count > 0 THEN pace.seconds * (ahead.count + 1) END AS eta_seconds
+        FROM submissions AS queued
+        CROSS JOIN LATERAL (
+            SELECT count(*)
+            FROM submissions AS earlier
+            WHERE CASE WHEN earlier.record_key IS NULL THEN earlier.kind ELSE 'predictions' END
+                = CASE WHEN queued.record_key IS NULL THEN queued.kind ELSE 'predictions' END
+              AND earlier.status = 'queued'
+              AND earlier.withdrawn_at IS NULL
+              AND (earlier.priority, earlier.created_at, earlier.id) < (queued.priority, queued.created_at, queued.id)
+        ) AS ahead
+        CROSS JOIN LATERAL (
+            SELECT count(*)
+            FROM workers
+            WHERE workers.kind = CASE WHEN queued.record_key IS NULL THEN queued.kind ELSE 'predictions' END
+              AND workers.seen_at > now() - interval '10 seconds'
+        ) AS alive
+        CROSS JOIN LATERAL (
+            SELECT avg(extract(epoch FROM scored_at - greatest(created_at, previous)))::float8 AS seconds
+            FROM (
+                SELECT scored_at, created_at, lag(scored_at) OVER (ORDER BY scored_at) AS previous
+                FROM (
+                    SELECT scored_at, created_at
+                    FROM submissions
+                    WHERE submissions.kind = queued.kind
+                      AND scored_at IS NOT NULL
+                    ORDER BY scored_at DESC
+                    LIMIT 50
+                ) AS latest
+            ) AS spaced
+        ) AS pace
+        WHERE queued.id = $1
+          AND queued.status = 'queued'
+          AND queued.withdrawn_at IS NULL
+        "#,
+        id,
+    )
+    .fetch_optional(db.pool())
+    .await?;
+    Ok(row.map(|row| Place {
+        position: row.position.unsigned_abs(),
+        eta_seconds: row.eta_seconds,
+        workers_alive: row.workers_alive.unsigned_abs(),
+    }))
 }
 
 /// Where those of the given submissions stand that are queued.

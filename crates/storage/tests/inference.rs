@@ -4,14 +4,15 @@ mod arena;
 
 use arena::Arena;
 use chrono::{TimeDelta, Utc};
+use referee_storage::Wait;
 use referee_storage::inference::{
     Ending, FailureReason, Findings, Part, Shard, Taken, complete, end, finish, give_back,
-    joinable, plan, progress, records, take_part, take_shard,
+    joinable, leave, lose, plan, progress, put_off, records, take_part, take_shard,
 };
 use referee_storage::objects::Stored;
 use referee_storage::scorer;
 use referee_storage::submissions::intake::{Refusal, refusal};
-use referee_storage::submissions::{Kind, Status, Submission, submission};
+use referee_storage::submissions::{Kind, Status, Submission, retries, submission};
 use referee_storage::testing::not_around_midnight;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -261,7 +262,7 @@ async fn what_kills_its_worker_five_times_fails_and_a_range_given_back_does_not_
     let inference = &models.arena.database.inference;
     for _ in 0..5 {
         models.claim(id).await;
-        models.silence(60).await;
+        models.silence(6).await;
     }
     assert!(matches!(
         take_part(inference, id).await.expect("take part"),
@@ -326,7 +327,7 @@ async fn a_failed_model_gives_its_quota_back() {
     for _ in 0..2 {
         let part = models.claim(models.submit().await).await;
         assert!(models.plan(&part, 5).await);
-        let failed = Ending::Failed(FailureReason::ImagesUnreadable);
+        let failed = Ending::Failed(FailureReason::Internal);
         assert!(
             end(&models.arena.database.inference, &part, &failed)
                 .await
@@ -369,4 +370,158 @@ async fn an_attempt_ends_while_another_worker_goes_on() {
     let renew = progress(&database.inference, &part, &shard, 1, None);
     let (renewed, ()) = tokio::join!(renew, forget);
     renewed.expect("renew");
+}
+
+/// Of each range's workers three are killed before they have finished any, and the fourth once it has.
+#[tokio::test]
+async fn a_finished_range_makes_good_for_the_workers_that_were_lost() {
+    let models = Models::new(true).await;
+    let id = models.submit().await;
+    for number in 0..7 {
+        for _ in 0..3 {
+            let lost = models.claim(id).await;
+            if !lost.is_planned {
+                assert!(models.plan(&lost, 1).await);
+            }
+            models.silence(6).await;
+        }
+        let part = models.claim(id).await;
+        let shard = models.shard(&part).await.expect("a range");
+        assert_eq!(shard.first, number);
+        assert!(models.finish(&part, &shard, 1).await);
+        models.silence(6).await;
+    }
+    let part = models.claim(id).await;
+    assert_eq!(part.attempt, 7 * 4 + 1);
+    assert_eq!(models.read(id).await.status, Status::Running);
+}
+
+#[tokio::test]
+async fn trouble_of_ours_is_waited_out_and_shown_for_as_long_as_it_lasts() {
+    let models = Models::new(true).await;
+    let id = models.submit().await;
+    let inference = &models.arena.database.inference;
+    let mut since = None;
+    for _ in 0..20 {
+        let part = models.claim(id).await;
+        assert!(
+            put_off(inference, &part, Wait::Storage)
+                .await
+                .expect("put off")
+        );
+        assert!(
+            !put_off(inference, &part, Wait::Storage)
+                .await
+                .expect("put off"),
+            "no longer its own"
+        );
+        let waiting = models.read(id).await;
+        assert_eq!(
+            (waiting.status, waiting.waiting_for),
+            (Status::Queued, Some(Wait::Storage))
+        );
+        assert!(
+            since.is_none() || waiting.waiting_since == since,
+            "since the first time"
+        );
+        since = waiting.waiting_since;
+    }
+    let part = models.claim(id).await;
+    assert!(part.has_waited);
+    assert!(models.plan(&part, IMAGES).await);
+    assert_eq!(models.read(id).await.waiting_since, None);
+    let waits = "UPDATE watchdog_actions SET at = at WHERE action = 'waited'";
+    assert_eq!(
+        models.arena.database.as_owner(waits).await,
+        1,
+        "counted once"
+    );
+}
+
+/// The next try comes when it has waited as long again, five minutes later at most.
+#[tokio::test]
+async fn tries_come_later_and_later_up_to_five_minutes() {
+    let models = Models::new(true).await;
+    let id = models.submit().await;
+    let database = &models.arena.database;
+    for (waited, least, most) in [(0, 1, 3), (40, 39, 45), (86_400, 299, 301)] {
+        let part = models.claim(id).await;
+        let earlier = format!(
+            "UPDATE submissions SET waiting_for = 'storage', waiting_since = now() - interval '{waited} seconds' WHERE {waited} > 0"
+        );
+        database.as_owner(&earlier).await;
+        assert!(
+            put_off(&database.inference, &part, Wait::Storage)
+                .await
+                .expect("put off")
+        );
+        let due = format!(
+            "UPDATE graphile_worker._private_jobs SET run_at = run_at
+             WHERE key = 'submission:{id}' AND run_at - now() BETWEEN interval '{least} seconds' AND interval '{most} seconds'"
+        );
+        assert_eq!(database.as_owner(&due).await, 1, "after {waited} s");
+    }
+}
+
+#[tokio::test]
+async fn what_breaks_over_a_model_five_times_fails_and_can_be_run_again() {
+    let models = Models::new(true).await;
+    let id = models.submit().await;
+    let database = &models.arena.database;
+    for _ in 0..5 {
+        let part = models.claim(id).await;
+        assert!(lose(&database.inference, &part).await.expect("lose"));
+    }
+    let failed = models.read(id).await;
+    assert_eq!(failed.status, Status::Failed);
+    let problem = json!({ "detail": FailureReason::Internal.sentence() });
+    assert_eq!(failed.problem, Some(problem));
+    assert!(matches!(
+        take_part(&database.inference, id).await.expect("take part"),
+        Taken::Nothing
+    ));
+
+    let others = models.submit().await;
+    let retried = retries::retry_all(&database.api, models.arena.challenge).await;
+    assert_eq!(
+        retried.expect("retry"),
+        1,
+        "one that waits its turn is none of them"
+    );
+    assert!(!retries::retry(&database.api, others).await.expect("retry"));
+    assert_eq!(models.read(id).await.problem, None);
+    models.claim(id).await;
+}
+
+#[tokio::test]
+async fn a_worker_that_is_told_to_stop_leaves_as_often_as_it_likes() {
+    let models = Models::new(true).await;
+    let id = models.submit().await;
+    let inference = &models.arena.database.inference;
+    for _ in 0..9 {
+        let part = models.claim(id).await;
+        assert!(leave(inference, &part).await.expect("leave"));
+        assert_eq!(models.read(id).await.status, Status::Queued);
+    }
+    // Where another one is at a range, that one goes on.
+    let part = models.claim(id).await;
+    assert!(models.plan(&part, 5).await);
+    models.shard(&part).await.expect("a range");
+    assert!(leave(inference, &part).await.expect("leave"));
+    assert_eq!(models.read(id).await.status, Status::Running);
+}
+
+/// The database was away for longer than a lease, and nobody has begun with the range since.
+#[tokio::test]
+async fn rows_that_could_not_be_written_for_a_while_are_written_then() {
+    let models = Models::new(true).await;
+    let id = models.submit().await;
+    let part = models.claim(id).await;
+    assert!(models.plan(&part, 5).await);
+    let shard = models.shard(&part).await.expect("a range");
+    models.silence(60).await;
+    let next = models.claim(id).await;
+    assert!(models.finish(&part, &shard, 1).await, "nobody else has it");
+    let rest = models.shard(&next).await.expect("the other range");
+    assert_eq!(rest.first, 5);
 }

@@ -5,6 +5,7 @@
 
 mod digest;
 mod inference;
+mod persist;
 mod restarts;
 mod scorer;
 

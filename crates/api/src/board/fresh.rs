@@ -30,13 +30,14 @@ impl<T> Fresh<T> {
         }
     }
 
-    /// The value with, at least, every change that was announced before the call.
+    /// The value with, at least, every change that was announced before the call; where it `may_be_old`, whatever is kept.
     pub async fn get<E>(
         &self,
         watched: &Watched,
+        may_be_old: bool,
         read: impl AsyncFnOnce() -> Result<T, E>,
     ) -> Result<Arc<T>, E> {
-        let wanted = watched.count();
+        let wanted = if may_be_old { 0 } else { watched.count() };
         if let Some(value) = self.kept_since(wanted) {
             return Ok(value);
         }

@@ -24,6 +24,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::auth::SignedIn;
 use crate::extract::Path;
+use crate::outage::database_away;
 use crate::peer::Peer;
 use crate::problem::Problem;
 use crate::routes::submissions::{document, stored};
@@ -63,7 +64,8 @@ pub fn routes() -> OpenApiRouter<App> {
     (status = 415, description = "This is no form", body = documents::Problem),
     (status = 422, description = "The form or the file is not acceptable", body = documents::Problem),
     (status = 429, description = "A limit is used up; says when the next is allowed", body = documents::Problem),
-    (status = 503, description = "Every upload slot is taken", body = documents::Problem)
+    (status = 503, description = "Every upload slot is taken, the database is away, or the server is being stopped", body = documents::Problem),
+    (status = 507, description = "The server's storage is full", body = documents::Problem)
 ))]
 async fn submit(
     State(app): State<App>,
@@ -74,7 +76,9 @@ async fn submit(
     request: Request,
 ) -> Result<Response, Problem> {
     let received_at = Utc::now();
-    let upload = Upload::new(request).await.map_err(|_| no_form())?;
+    let upload = Upload::new(request, app.last_call.clone())
+        .await
+        .map_err(|_| no_form())?;
     let admission = match user {
         Ok(user) => admit(&app, &slug, user, peer, &headers, received_at).await,
         Err(problem) => Err(problem),
@@ -403,6 +407,11 @@ async fn register(
         late: ticket.late,
     };
     let id = new.id;
+    if app.contact.lost_since().is_some() {
+        let file = Some(file);
+        Files { file, data }.delete(&app.objects).await;
+        return Err(database_away());
+    }
     // After an error nobody knows whether it was committed: the sweep will see whether the files are needed.
     let accepted = intake::accept(&app.db, &new).await?;
     let files = Files {

@@ -20,6 +20,7 @@ use crate::auth::MaybeSignedIn;
 use crate::board::Body;
 use crate::downloads::names;
 use crate::extract::{Path, Query};
+use crate::outage::mark_age;
 use crate::problem::Problem;
 
 pub fn routes() -> OpenApiRouter<App> {
@@ -49,7 +50,8 @@ enum Format {
 #[utoipa::path(get, operation_id = "show_leaderboard", path = "/challenges/{slug}/leaderboard", tag = "leaderboard", params(("slug" = String, Path), Asked),
     security((), ("token" = []), ("session" = [])), responses(
     (status = 200, description = "The whole board", body = documents::Leaderboard,
-        headers(("etag" = String, description = "From the board's revision"))),
+        headers(("etag" = String, description = "From the board's revision"),
+            ("age" = Option<u64>, description = "Only while the database is away: for how many seconds the board may have changed unseen"))),
     (status = 304, description = "Nothing changed since the revision in `If-None-Match`"),
     (status = 403, description = "The private board is not released yet", body = documents::Problem),
     (status = 404, description = "There is no such challenge, or no such board of it", body = documents::Problem)
@@ -73,6 +75,9 @@ async fn show(
         header::ETAG,
         HeaderValue::try_from(&etag).map_err(|error| Problem::internal(&error))?,
     );
+    if let Some(lost) = app.contact.lost_since() {
+        mark_age(&mut headers, lost.elapsed());
+    }
     headers.insert(header::CACHE_CONTROL, audience);
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     if names(&parts.headers, &etag) {

@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use referee_client::documents;
 use referee_storage::challenges::State as ChallengeState;
 use referee_storage::submissions::marks::{self, Changes};
-use referee_storage::submissions::{self, Submission, Whose, intake};
+use referee_storage::submissions::{self, Submission, Whose, intake, retries};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
@@ -30,6 +30,7 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list))
         .routes(routes!(show, change, withdraw))
+        .routes(routes!(retry))
         .routes(routes!(downloads::file))
         .routes(routes!(downloads::predictions))
         .routes(routes!(layers))
@@ -208,6 +209,35 @@ async fn withdraw(
     }
     marks::withdraw(&app.db, submission.id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Run a submission again that failed through no fault of its submitter, or at once one that waits for trouble of the server's to
+/// pass. For the challenge's organizers.
+#[utoipa::path(post, operation_id = "retry_submission", path = "/submissions/{id}/retry", tag = "submissions", params(("id" = Uuid, Path)),
+    security(("token" = []), ("session" = [])), responses(
+    (status = 200, description = "It is queued again", body = documents::Submission),
+    (status = 403, description = "Only the challenge's organizers may", body = documents::Problem),
+    (status = 404, description = "There is none that the caller may see", body = documents::Problem),
+    (status = 409, description = "It has not failed", body = documents::Problem)
+))]
+async fn retry(
+    State(app): State<App>,
+    Path(id): Path<Uuid>,
+    user: SignedIn,
+) -> Result<Json<documents::Submission>, Problem> {
+    let (submission, access) = look(&app, id, Some(&user.0)).await?;
+    if !access.organizer {
+        return Err(Problem::forbidden(
+            "only the challenge's organizers may run a submission again",
+        ));
+    }
+    if !retries::retry(&app.db, submission.id).await? {
+        return Err(Problem::conflict(
+            "only what failed, or waits for the server, can be run again; this submission does neither",
+        ));
+    }
+    let submission = stored(&app, id).await?;
+    Ok(Json(access.view(document(&app, submission).await?)))
 }
 
 /// The submission with this id, whoever asks.

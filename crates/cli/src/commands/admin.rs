@@ -7,14 +7,18 @@ use referee_api::{LONGEST_PASSWORD, weakness};
 use referee_storage::ApiDb;
 use referee_storage::accounts::{self, Role, User};
 use referee_storage::audit;
+use referee_storage::challenges::challenge;
 use referee_storage::cluster::{self, ClusterError, PrivateCluster};
 use referee_storage::registration::{self, Admission, NewInvitation, NewUser, Registered};
+use referee_storage::submissions::retries;
+use uuid::Uuid;
 
 use super::account::new_password;
+use super::submissions::submission_id;
 use crate::databases::url;
 use crate::output;
 
-/// Change accounts on the server's machine, whether or not the server runs
+/// Change accounts and run submissions again on the server's machine, whether or not the server runs
 ///
 /// Finds the database as DATABASE_URL or REFEREE_API_DATABASE_URL, else as the private cluster in DIR.
 #[derive(clap::Args)]
@@ -73,6 +77,17 @@ enum Action {
         /// What the accounts may do besides competing
         #[arg(long)]
         role: Option<Granted>,
+    },
+    /// Run submissions again that failed through no fault of their submitters, and at once those that wait for the server
+    #[command(
+        after_help = "Example:\n  referee admin retry 0193b5a0-7c1e-7b43-9d2f-1f0f6c1b2a3d\n  referee admin retry --failed fashion-mnist"
+    )]
+    Retry {
+        #[arg(value_name = "ID", required_unless_present = "failed", conflicts_with = "failed", value_parser = submission_id)]
+        submission: Option<Uuid>,
+        /// All of this challenge
+        #[arg(long, value_name = "SLUG")]
+        failed: Option<String>,
     },
     /// Give an account another password (asked for, or REFEREE_PASSWORD), end its sessions and delete its tokens
     #[command(after_help = "Example:\n  referee admin password ada")]
@@ -231,6 +246,7 @@ impl Action {
                     server.trim_end_matches('/')
                 ))
             }
+            Self::Retry { submission, failed } => retry(db, *submission, failed.as_deref()).await,
             Self::Password { handle } => {
                 let hash = hash(password).await?;
                 anyhow::ensure!(
@@ -250,4 +266,29 @@ async fn hash(password: Option<String>) -> anyhow::Result<String> {
     tokio::task::spawn_blocking(move || referee_api::hash_password(&password))
         .await?
         .map_err(|error| anyhow!("the password cannot be hashed: {error}"))
+}
+
+/// Queues one submission, or all of a challenge, again.
+async fn retry(
+    db: &ApiDb,
+    submission: Option<Uuid>,
+    failed: Option<&str>,
+) -> anyhow::Result<String> {
+    if let Some(id) = submission {
+        anyhow::ensure!(
+            retries::retry(db, id).await?,
+            "there is no submission {id} that failed or waits for the server; `referee submissions show {id}` says what became of it"
+        );
+        return Ok(format!("{id} is queued again."));
+    }
+    let slug = failed.context("name a submission, or a challenge with --failed SLUG")?;
+    let found = challenge(db, slug).await?;
+    let found = found.with_context(|| {
+        format!("there is no challenge `{slug}`; `referee challenge list` shows those that are")
+    })?;
+    Ok(match retries::retry_all(db, found.id).await? {
+        0 => format!("No submission to {slug} has failed or waits for the server."),
+        1 => "1 submission is queued again.".to_owned(),
+        retried => format!("{retried} submissions are queued again."),
+    })
 }

@@ -129,7 +129,7 @@ impl Show {
     }
 }
 
-fn submission_id(text: &str) -> Result<Uuid, &'static str> {
+pub fn submission_id(text: &str) -> Result<Uuid, &'static str> {
     text.parse()
         .map_err(|_| "an id looks like 0193b5a0-7c1e-7b43-9d2f-1f0f6c1b2a3d; `referee submissions` lists those of yours")
 }

@@ -69,8 +69,14 @@ impl Drop for Worker {
 impl Arena {
     /// `ann` organizes, `bob` competes.
     pub async fn open(rules: Rules) -> Self {
+        Self::open_in(rules, |_| {}).await
+    }
+
+    /// In a directory that something is done to before the server starts.
+    pub async fn open_in(rules: Rules, prepare: impl FnOnce(&Path)) -> Self {
         let database = TestDatabase::new().await;
         let directory = tempfile::tempdir().expect("a directory");
+        prepare(directory.path());
         let (server, address) = serve(&database, directory.path());
         let arena = Self {
             database,
@@ -133,7 +139,12 @@ impl Arena {
                 "--data",
             ])
             .arg(self.path("data"))
-            .args(["--model-threads", "1", "--model-shard-seconds", "0.2"])
+            .args(["--model-threads", "1"])
+            .args(if options.contains(&"--model-shard-seconds") {
+                &[][..]
+            } else {
+                &["--model-shard-seconds", "0.2"]
+            })
             .args(options)
             .env(
                 "REFEREE_INFERENCE_DATABASE_URL",

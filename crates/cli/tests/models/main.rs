@@ -8,4 +8,5 @@ mod pictures;
 mod progress;
 mod sandbox;
 mod sharing;
+mod troubles;
 mod wider;

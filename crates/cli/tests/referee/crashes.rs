@@ -121,6 +121,48 @@ fn a_kill_in_the_middle_of_an_upload_leaves_nothing() {
     assert_eq!(ada.submit("whole.txt", "clothes")["status"], "scored");
 }
 
+/// Longer than anything else that a server does before it ends.
+#[test]
+fn an_upload_under_way_comes_to_its_end_though_the_server_is_told_to_stop() {
+    let data = data_dir();
+    let (server, mut ada) = set_up(data.path());
+    let token = ada.run(["token"]).done();
+    let address = server.address.trim_start_matches("http://").to_owned();
+    let mut connection = TcpStream::connect(&address).expect("connect");
+    let form = format!(
+        "--slow\r\nContent-Disposition: form-data; name=\"kind\"\r\n\r\npredictions\r\n\
+         --slow\r\nContent-Disposition: form-data; name=\"method\"\r\n\r\na slow line\r\n\
+         --slow\r\nContent-Disposition: form-data; name=\"file\"; filename=\"slow.txt\"\r\n\r\n{}\r\n--slow--\r\n",
+        predictions(5)
+    );
+    let head = format!(
+        "POST /api/v1/challenges/clothes/submissions HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: multipart/form-data; boundary=slow\r\nContent-Length: {}\r\n\r\n",
+        token.trim(),
+        form.len()
+    );
+    connection
+        .write_all(head.as_bytes())
+        .expect("send the head");
+    let stopping = std::thread::spawn(move || server.stop());
+    // Over twelve seconds, in sixty pieces.
+    for piece in form.as_bytes().chunks(form.len().div_ceil(60)) {
+        connection.write_all(piece).expect("send a piece");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let mut answer = String::new();
+    std::io::Read::read_to_string(&mut connection, &mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+    assert!(stopping.join().expect("it ends"), "and ends well");
+
+    let server = Server::start(data.path());
+    ada.follow(&server.address);
+    eventually("it is scored", || {
+        let listed = ada.run(["submissions", "clothes", "--json"]).json();
+        (listed[0]["status"] == "scored").then_some(())
+    });
+}
+
 #[test]
 fn an_address_that_a_dying_server_still_holds_is_waited_for() {
     let data = data_dir();

@@ -131,6 +131,7 @@ fn each_part_of_the_compose_file_works_with_its_own_role_only() {
     let scorer = losses::what_has_lost_its_job_is_queued_again_and_counted(
         scorer, &compose, &postgres, &ada, port,
     );
+    losses::who_reads_goes_on_while_the_database_is_away(&mut postgres, port);
     postgres.restart();
     losses::who_lost_the_database_works_on_when_it_is_back(&ada);
     postgres.is_used_by(&all);

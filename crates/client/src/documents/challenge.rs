@@ -311,12 +311,22 @@ pub struct WorkQueue {
     pub workers: Vec<Worker>,
     pub waiting: u64,
     pub running: u64,
+    /// Ended through no fault of their submitters: `POST …/queue/retry` runs them again.
+    #[serde(default)]
+    pub failed: u64,
     /// Since the oldest that still waits was received.
     pub oldest_waiting_seconds: Option<f64>,
     /// At most 100: those at work first, then in the order in which workers take them.
     pub submissions: Vec<Submission>,
     /// What stops every model: pictures among the test images or the validation images that cannot be decoded, by name.
     pub image_problems: Vec<String>,
+}
+
+/// How many submissions were queued again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Retried {
+    pub retried: u64,
 }
 
 /// A worker that was seen in the last seconds.

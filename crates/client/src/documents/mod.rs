@@ -22,8 +22,8 @@ pub use accounts::{
 pub use challenge::{
     Allowance, BestEntry, ChallengeChange, ChallengeDocument, ChallengeEvent, ChallengeSummary,
     Commitment, CommitmentDocument, CommitmentOpening, ImageNames, LabelState, LabelVersion,
-    Organizer, Publishing, Quota, Selection, State, StoredFile, TestDocument, ValidationDocument,
-    WorkQueue, Worker,
+    Organizer, Publishing, Quota, Retried, Selection, State, StoredFile, TestDocument,
+    ValidationDocument, WorkQueue, Worker,
 };
 pub use leaderboard::{Leaderboard, LeaderboardEntry, Split};
 pub use moment::parse_moment;

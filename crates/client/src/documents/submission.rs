@@ -82,7 +82,7 @@ pub struct Submission {
     pub file: Option<StoredFile>,
     pub entry: Entry,
     pub status: Status,
-    /// `null` unless it is being worked on.
+    /// `null` unless it is being worked on, or waits for trouble of the server's to pass: then `stage` says for what, and since when.
     pub progress: Option<Progress>,
     /// Only while it is queued.
     #[serde(default, skip_serializing_if = "Option::is_none")]

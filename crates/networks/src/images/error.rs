@@ -49,6 +49,11 @@ fn megabytes(bytes: u64) -> u64 {
 }
 
 impl ImageError {
+    /// Whether it was this directory's disk that failed.
+    pub fn is_of_file_below(&self, directory: &Path) -> bool {
+        matches!(self, Self::File { path, .. } if path.starts_with(directory))
+    }
+
     pub(super) fn no_test_set(path: &Path, detail: impl Into<String>) -> Self {
         Self::NoTestSet {
             path: path.to_owned(),

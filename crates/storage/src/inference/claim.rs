@@ -2,10 +2,8 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::trouble::{self, MAX_LOSSES, Wait};
 use crate::{InferenceDb, StorageError};
-
-/// How often work on a submission, or on one of its ranges, is started before it ends as failed.
-pub const MAX_ATTEMPTS: i32 = 5;
 
 /// A worker's part in an attempt at a submission. Every later write names both.
 #[derive(Clone, Debug)]
@@ -22,6 +20,8 @@ pub struct Part {
     pub form: serde_json::Value,
     /// The ranges are planned: what a model is was found out before.
     pub is_planned: bool,
+    /// It was put off before.
+    pub has_waited: bool,
 }
 
 /// What became of the wish to work on a submission.
@@ -31,7 +31,7 @@ pub enum Taken {
     Claimed(Part),
     /// Others are at work; this one helps.
     Joined(Part),
-    /// It has been started too often and has ended as failed.
+    /// Its worker was lost too often, and it has ended as failed.
     GivenUp,
     /// It is finished, withdrawn, at the scorer's or gone.
     Nothing,
@@ -47,12 +47,14 @@ pub struct Data {
     pub sha256: Vec<u8>,
 }
 
-/// Takes part in the work on a submission: claims it if it waits or if nobody has been heard of for five seconds, else joins.
+/// Takes part in the work on a submission: claims it if it waits or if nobody has been heard of for five seconds, else joins. Who
+/// is not heard of is held to be lost, unless the database was away itself.
 pub async fn take_part(db: &InferenceDb, submission: Uuid) -> Result<Taken, StorageError> {
     let mut transaction = db.pool().begin().await?;
     let row = sqlx::query!(
-        r#"SELECT attempt, status, filename, object_key, bytes, sha256, challenge, form,
+        r#"SELECT attempt, status, losses, waiting_since IS NOT NULL AS "has_waited!", filename, object_key, bytes, sha256, challenge, form,
                   coalesce(progress_at < clock_timestamp() - interval '5 seconds', true) AS "is_silent!",
+                  coalesce(progress_at > pg_postmaster_start_time(), true) AS "was_heard!",
                   EXISTS (SELECT FROM shards WHERE submission = $1) AS "is_planned!"
            FROM submissions
            WHERE id = $1
@@ -78,16 +80,21 @@ pub async fn take_part(db: &InferenceDb, submission: Uuid) -> Result<Taken, Stor
         sha256: row.sha256,
         form: row.form,
         is_planned: row.is_planned,
+        has_waited: row.has_waited,
     };
     if row.status == "running" && !row.is_silent {
         return Ok(Taken::Joined(part));
     }
-    if row.attempt >= MAX_ATTEMPTS {
-        let reason = FailureReason::WorkerLost.problem();
+    let losses = row.losses + i32::from(row.status == "running" && row.was_heard);
+    if losses >= MAX_LOSSES {
         sqlx::query!(
-            "UPDATE submissions SET status = 'failed', problem = $2, stage = NULL, progress_done = NULL, progress_total = NULL WHERE id = $1",
+            "UPDATE submissions
+             SET status = 'failed', problem = $2, losses = $3, stage = NULL, progress_done = NULL, progress_total = NULL,
+                 waiting_for = NULL, waiting_since = NULL
+             WHERE id = $1",
             submission,
-            reason
+            FailureReason::WorkerLost.problem(),
+            losses
         )
         .execute(&mut *transaction)
         .await?;
@@ -98,11 +105,12 @@ pub async fn take_part(db: &InferenceDb, submission: Uuid) -> Result<Taken, Stor
     part.attempt += 1;
     sqlx::query!(
         "UPDATE submissions
-         SET status = 'running', attempt = $2, stage = 'loading', progress_at = clock_timestamp(),
+         SET status = 'running', attempt = $2, losses = $3, stage = 'loading', progress_at = clock_timestamp(),
              progress_done = NULL, progress_total = NULL, images_per_second = NULL
          WHERE id = $1",
         submission,
-        part.attempt
+        part.attempt,
+        losses
     )
     .execute(&mut *transaction)
     .await?;
@@ -171,8 +179,6 @@ pub async fn describe(
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureReason {
     WorkerLost,
-    FileUnreadable,
-    ImagesUnreadable,
     PictureUndecodable,
     Internal,
 }
@@ -182,12 +188,6 @@ impl FailureReason {
         match self {
             Self::WorkerLost => {
                 "The worker stopped five times while it ran this model. It did not count against your quota; please tell the organizers."
-            }
-            Self::FileUnreadable => {
-                "The server could not read the uploaded model back from its storage. It did not count against your quota; please submit again."
-            }
-            Self::ImagesUnreadable => {
-                "The server could not read the challenge's images. It did not count against your quota; please tell the organizers."
             }
             Self::PictureUndecodable => {
                 "One of the challenge's pictures cannot be decoded, so no model can be run on them. It did not count against your quota; please tell the organizers, whose queue says which."
@@ -225,7 +225,8 @@ pub async fn end(db: &InferenceDb, part: &Part, ending: &Ending) -> Result<bool,
     let mut transaction = db.pool().begin().await?;
     let ended = sqlx::query!(
         "UPDATE submissions
-         SET status = $3, problem = $4, stage = NULL, progress_done = NULL, progress_total = NULL, images_per_second = NULL
+         SET status = $3, problem = $4, stage = NULL, progress_done = NULL, progress_total = NULL, images_per_second = NULL,
+             waiting_for = NULL, waiting_since = NULL
          WHERE id = $1 AND attempt = $2 AND status = 'running'",
         part.submission,
         part.attempt,
@@ -240,6 +241,51 @@ pub async fn end(db: &InferenceDb, part: &Part, ending: &Ending) -> Result<bool,
     forget_shards(&mut transaction, part.submission).await?;
     transaction.commit().await?;
     Ok(true)
+}
+
+/// Leaves the submission for later because of trouble of ours; what is done of its ranges stays. Returns whether the attempt still
+/// stood.
+pub async fn put_off(db: &InferenceDb, part: &Part, wait: Wait) -> Result<bool, StorageError> {
+    trouble::put_off(db.pool(), part.submission, part.attempt, wait).await
+}
+
+/// Counts what broke inside for this submission's sake; the last time ends it. Returns whether the attempt still stood.
+pub async fn lose(db: &InferenceDb, part: &Part) -> Result<bool, StorageError> {
+    let sentence = FailureReason::Internal.sentence();
+    trouble::lose(db.pool(), part.submission, part.attempt, sentence).await
+}
+
+/// Gives the submission back for another worker to take at once. Where others are at work on ranges of it, they go on. Returns
+/// whether the attempt still stood.
+pub async fn leave(db: &InferenceDb, part: &Part) -> Result<bool, StorageError> {
+    let mut transaction = db.pool().begin().await?;
+    let left = sqlx::query!(
+        "UPDATE submissions
+         SET status = CASE WHEN EXISTS (
+                               SELECT
+                               FROM shards
+                               WHERE submission = $1 AND record IS NULL AND leased_until > clock_timestamp()
+                           ) THEN status ELSE 'queued' END,
+             progress_at = clock_timestamp()
+         WHERE id = $1 AND attempt = $2 AND status = 'running' AND withdrawn_at IS NULL",
+        part.submission,
+        part.attempt
+    )
+    .execute(&mut *transaction)
+    .await?;
+    if left.rows_affected() == 0 {
+        return Ok(false);
+    }
+    sqlx::query!("SELECT enqueue($1)", part.submission)
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(true)
+}
+
+/// Has what waits tried at once.
+pub async fn wake_waiting(db: &InferenceDb) -> Result<u64, StorageError> {
+    trouble::wake(db.pool()).await
 }
 
 /// Ranges of a submission that no worker will touch again.

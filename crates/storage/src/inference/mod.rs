@@ -12,8 +12,8 @@ mod images;
 mod shards;
 
 pub use claim::{
-    Data, Ending, FailureReason, MAX_ATTEMPTS, Part, Taken, data, describe, end, joinable,
-    take_part,
+    Data, Ending, FailureReason, Part, Taken, data, describe, end, joinable, leave, lose, put_off,
+    take_part, wake_waiting,
 };
 pub use facts::{Challenge, StoredImages, ValidationSet, challenge};
 pub use images::{

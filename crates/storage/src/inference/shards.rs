@@ -1,8 +1,9 @@
 use serde_json::Value;
 
+use super::Part;
 use super::claim::forget_shards;
-use super::{MAX_ATTEMPTS, Part};
 use crate::objects::Stored;
+use crate::trouble::MAX_LOSSES;
 use crate::{InferenceDb, StorageError};
 
 /// Test images `first..first + count`, this worker's for as long as it renews the lease (ten seconds).
@@ -11,13 +12,13 @@ pub struct Shard {
     pub first: usize,
     pub count: usize,
     pub lease: i32,
-    starts: i32,
+    losses: i32,
 }
 
 impl Shard {
-    /// It was started too often: whatever runs it dies of it.
+    /// It was lost too often: whatever runs it dies of it.
     pub fn is_hopeless(&self) -> bool {
-        self.starts > MAX_ATTEMPTS
+        self.losses >= MAX_LOSSES
     }
 }
 
@@ -50,7 +51,7 @@ pub async fn plan(
     let mine = sqlx::query!(
         "UPDATE submissions s
          SET model = $3, notices = $4, preprocess = $5, stage = 'running', progress_at = clock_timestamp(),
-             progress_done = 0, progress_total = $6,
+             progress_done = 0, progress_total = $6, losses = 0, waiting_for = NULL, waiting_since = NULL,
              hidden_images_at = coalesce(s.hidden_images_at, CASE WHEN c.public_images THEN NULL ELSE clock_timestamp() END)
          FROM challenges c
          WHERE s.id = $1 AND s.attempt = $2 AND s.status = 'running' AND s.withdrawn_at IS NULL
@@ -91,11 +92,14 @@ pub async fn plan(
     Ok(true)
 }
 
-/// Takes the first free range. `None`: all are done or in other hands.
+/// Takes the first free range. `None`: all are done or in other hands. A lease that lapsed was that of a worker that is lost, unless
+/// the database was away itself.
 pub async fn take_shard(db: &InferenceDb, part: &Part) -> Result<Option<Shard>, StorageError> {
     let row = sqlx::query!(
         "UPDATE shards
-         SET lease = lease + 1, starts = starts + 1, leased_until = clock_timestamp() + interval '10 seconds', done = 0, pace = NULL
+         SET lease = lease + 1,
+             starts = starts + CASE WHEN leased_until > pg_postmaster_start_time() + interval '10 seconds' THEN 1 ELSE 0 END,
+             leased_until = clock_timestamp() + interval '10 seconds', done = 0, pace = NULL
          WHERE submission = $1
            AND first = (
                SELECT first
@@ -116,7 +120,7 @@ pub async fn take_shard(db: &InferenceDb, part: &Part) -> Result<Option<Shard>, 
         first: row.first.unsigned_abs() as usize,
         count: row.count.unsigned_abs() as usize,
         lease: row.lease,
-        starts: row.starts,
+        losses: row.starts,
     }))
 }
 
@@ -171,7 +175,8 @@ pub async fn progress(
     Ok(stands && leased.rows_affected() == 1)
 }
 
-/// Stores the rows of a range, int32 little-endian `[count,6]`. `false`: the lease had run out, or the attempt is over.
+/// Stores the rows of a range, int32 little-endian `[count,6]`, also where the lease has run out and nobody has taken the range
+/// since, in whatever attempt. `false`: it is another's by now, or nobody needs it any more.
 pub async fn finish(
     db: &InferenceDb,
     part: &Part,
@@ -182,20 +187,35 @@ pub async fn finish(
         "UPDATE shards
          SET record = $4, done = count, leased_until = NULL
          WHERE submission = $1 AND first = $2 AND lease = $3 AND record IS NULL
-           AND EXISTS (SELECT FROM submissions WHERE id = $1 AND attempt = $5 AND status = 'running')",
+           AND EXISTS (
+               SELECT
+               FROM submissions
+               WHERE id = $1 AND status IN ('queued', 'running') AND withdrawn_at IS NULL AND record_key IS NULL
+           )",
         part.submission,
         integer(shard.first)?,
         shard.lease,
-        record,
-        part.attempt
+        record
     )
     .execute(db.pool())
     .await?;
-    Ok(finished.rows_affected() == 1)
+    if finished.rows_affected() == 0 {
+        return Ok(false);
+    }
+    // By itself: whoever ends the attempt locks the submission first, then its ranges.
+    sqlx::query!(
+        "UPDATE submissions
+         SET losses = 0, waiting_for = NULL, waiting_since = NULL
+         WHERE id = $1 AND status IN ('queued', 'running') AND (losses > 0 OR waiting_since IS NOT NULL)",
+        part.submission
+    )
+    .execute(db.pool())
+    .await?;
+    Ok(true)
 }
 
-/// Gives a range back at once, for any worker to take. `counts`: whatever ran it died of it, perhaps, and five starts are the
-/// most; a worker that is told to stop gives its range back without that.
+/// Gives a range back at once, for any worker to take. `counts`: the process that ran it died of it, perhaps, and five times are
+/// the most; a worker that is told to stop, or in trouble of its own, gives its range back without that.
 pub async fn give_back(
     db: &InferenceDb,
     part: &Part,
@@ -204,7 +224,7 @@ pub async fn give_back(
 ) -> Result<(), StorageError> {
     sqlx::query!(
         "UPDATE shards
-         SET leased_until = NULL, starts = starts - CASE WHEN $4 THEN 0 ELSE 1 END, done = 0, pace = NULL
+         SET leased_until = NULL, starts = starts + CASE WHEN $4 THEN 1 ELSE 0 END, done = 0, pace = NULL
          WHERE submission = $1 AND first = $2 AND lease = $3 AND record IS NULL",
         part.submission,
         integer(shard.first)?,
@@ -250,6 +270,7 @@ pub async fn complete(
         "UPDATE submissions
          SET status = 'queued', record_key = $3, record_sha256 = $5, inference_attempts = attempt, stage = NULL,
              progress_done = NULL, progress_total = NULL, images_per_second = NULL, progress_at = clock_timestamp(),
+             losses = 0, waiting_for = NULL, waiting_since = NULL,
              model = CASE WHEN $4::double precision IS NULL THEN model
                           ELSE model || jsonb_build_object('images_per_second', $4::double precision) END
          WHERE id = $1 AND attempt = $2 AND status = 'running' AND withdrawn_at IS NULL",

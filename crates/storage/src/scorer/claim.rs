@@ -2,18 +2,16 @@ use referee_scoring::Over;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::trouble::{self, MAX_LOSSES, Wait};
 use crate::{ScorerDb, StorageError};
-
-/// How often work on one submission is started before it ends as failed.
-pub const MAX_ATTEMPTS: i32 = 5;
 
 /// A submission that is this worker's to score, until someone else claims it.
 #[derive(Clone, Debug)]
 pub struct Claim {
     pub submission: Uuid,
     pub attempt: i32,
-    /// How often scoring has been started, this time included; running a model is counted apart.
-    pub starts: i32,
+    /// It was put off before.
+    pub has_waited: bool,
     pub challenge: Uuid,
     pub team: Uuid,
     /// An organizer's: scored exactly, never gated by the ladder.
@@ -44,7 +42,6 @@ impl Claim {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureReason {
     WorkerLost,
-    FileUnreadable,
     Internal,
 }
 
@@ -54,9 +51,6 @@ impl FailureReason {
             Self::WorkerLost => {
                 "The scorer stopped five times while it worked on this submission. It did not count against your quota; please tell the organizers."
             }
-            Self::FileUnreadable => {
-                "The server could not read the uploaded file back from its storage. It did not count against your quota; please submit again."
-            }
             Self::Internal => {
                 "The server made a mistake while scoring this submission. It did not count against your quota; please submit again later."
             }
@@ -64,7 +58,8 @@ impl FailureReason {
     }
 }
 
-/// Takes a queued submission, or one whose worker died. `None`: it is finished, withdrawn or gone.
+/// Takes a queued submission, or one whose worker died, which is counted unless the database was away itself: it ends as failed
+/// when that was one too many. `None`: it is finished, withdrawn or gone.
 ///
 /// The claim is not worth waiting for the disk: if it is lost in a crash, the submission is simply still queued.
 pub async fn claim(db: &ScorerDb, submission: Uuid) -> Result<Option<Claim>, StorageError> {
@@ -72,6 +67,32 @@ pub async fn claim(db: &ScorerDb, submission: Uuid) -> Result<Option<Claim>, Sto
     sqlx::query!("SELECT set_config('synchronous_commit', 'off', true)")
         .fetch_one(&mut *transaction)
         .await?;
+    let lost_too_often = sqlx::query!(
+        "WITH lost AS (
+             UPDATE submissions
+             SET losses = losses + 1,
+                 status = CASE WHEN losses + 1 >= $2 THEN 'failed' ELSE status END,
+                 stage = CASE WHEN losses + 1 >= $2 THEN NULL ELSE stage END,
+                 problem = CASE WHEN losses + 1 >= $2 THEN jsonb_build_object('detail', $3::text) END
+             WHERE id = $1
+               AND status = 'running'
+               AND withdrawn_at IS NULL
+               AND (kind = 'predictions' OR record_key IS NOT NULL)
+               AND progress_at > pg_postmaster_start_time()
+             RETURNING id, status
+         )
+         INSERT INTO watchdog_actions (submission, action)
+         SELECT id, 'failed' FROM lost WHERE status = 'failed'",
+        submission,
+        MAX_LOSSES,
+        FailureReason::WorkerLost.sentence()
+    )
+    .execute(&mut *transaction)
+    .await?;
+    if lost_too_often.rows_affected() > 0 {
+        transaction.commit().await?;
+        return Ok(None);
+    }
     let claim = sqlx::query_as!(
         Claim,
         r#"UPDATE submissions
@@ -81,7 +102,7 @@ pub async fn claim(db: &ScorerDb, submission: Uuid) -> Result<Option<Claim>, Sto
              AND status IN ('queued', 'running')
              AND withdrawn_at IS NULL
              AND (kind = 'predictions' OR record_key IS NOT NULL)
-           RETURNING id AS submission, attempt, attempt - inference_attempts AS "starts!", challenge, team, entry = 'baseline' AS "is_baseline!",
+           RETURNING id AS submission, attempt, waiting_since IS NOT NULL AS "has_waited!", challenge, team, entry = 'baseline' AS "is_baseline!",
                      coalesce(record_key, object_key) AS "object_key!", bytes,
                      CASE WHEN record_key IS NULL THEN sha256 ELSE record_sha256 END AS sha256,
                      coalesce((form ->> 'boxes')::boolean, false) AS "boxes!",
@@ -92,6 +113,27 @@ pub async fn claim(db: &ScorerDb, submission: Uuid) -> Result<Option<Claim>, Sto
     .await?;
     transaction.commit().await?;
     Ok(claim)
+}
+
+/// Leaves the submission for later because of trouble of ours. Returns whether the claim still stood.
+pub async fn put_off(db: &ScorerDb, claim: &Claim, wait: Wait) -> Result<bool, StorageError> {
+    trouble::put_off(db.pool(), claim.submission, claim.attempt, wait).await
+}
+
+/// Counts what broke inside while this submission was scored; the last time ends it. Returns whether the claim still stood.
+pub async fn lose(db: &ScorerDb, claim: &Claim) -> Result<bool, StorageError> {
+    let sentence = FailureReason::Internal.sentence();
+    trouble::lose(db.pool(), claim.submission, claim.attempt, sentence).await
+}
+
+/// Gives the submission back for another scorer to take. Returns whether the claim still stood.
+pub async fn give_back(db: &ScorerDb, claim: &Claim) -> Result<bool, StorageError> {
+    trouble::give_back(db.pool(), claim.submission, claim.attempt).await
+}
+
+/// Has what waits tried at once.
+pub async fn wake_waiting(db: &ScorerDb) -> Result<u64, StorageError> {
+    trouble::wake(db.pool()).await
 }
 
 /// A sign of life, in bytes read. `false`: someone else has claimed the submission, or it was withdrawn; stop.
@@ -149,7 +191,8 @@ async fn end(
 ) -> Result<bool, StorageError> {
     let ended = sqlx::query!(
         "UPDATE submissions
-         SET status = $3, problem = $4, stage = NULL, progress_done = NULL, progress_total = NULL
+         SET status = $3, problem = $4, stage = NULL, progress_done = NULL, progress_total = NULL,
+             waiting_for = NULL, waiting_since = NULL
          WHERE id = $1 AND attempt = $2 AND status = 'running'",
         submission,
         attempt,

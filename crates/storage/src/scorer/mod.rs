@@ -13,15 +13,19 @@ mod ranks;
 mod versions;
 mod watchdog;
 
-pub use claim::{Claim, FailureReason, MAX_ATTEMPTS, claim, fail, record_progress, reject};
+pub use claim::{
+    Claim, FailureReason, claim, fail, give_back, lose, put_off, record_progress, reject,
+    wake_waiting,
+};
 pub use close::{due_closings, release_private_scores};
 pub use leaks::{DueCheck, due_check, mark_leak};
 pub use outcome::{Judged, Stored, store_outcome};
 pub use ranks::{RankRange, Ranking, hits, ranking, store_rank_ranges};
 pub use versions::{
     ChallengeFacts, LabelRefusal, LabelVersion, add_outcome, add_split, challenges_with_boards,
-    copy_labels, current_version, facts, facts_revision, flip, labels, labels_are_fresh, refuse,
-    remind, retire_unfit, seal, split, unscored, untended_challenges, versions_in_work, wake,
+    challenges_with_left_out, copy_labels, current_version, facts, facts_revision, flip, labels,
+    labels_are_fresh, look_again, refuse, remind, retire_unfit, seal, split, unscored,
+    untended_challenges, versions_in_work, wake,
 };
 pub use watchdog::{WatchdogReport, watch};
 

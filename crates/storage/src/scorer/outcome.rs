@@ -60,7 +60,8 @@ pub async fn store_outcome(
         "UPDATE submissions
          SET status = 'scored', scored_at = clock_timestamp(), scored_seq = nextval('sealed.scored_seq'),
              notices = CASE WHEN kind = 'model' THEN notices || $3 ELSE $3 END,
-             stage = NULL, progress_done = NULL, progress_total = NULL
+             stage = NULL, progress_done = NULL, progress_total = NULL,
+             losses = 0, waiting_for = NULL, waiting_since = NULL
          WHERE id = $1 AND attempt = $2 AND status = 'running' AND withdrawn_at IS NULL",
         claim.submission,
         claim.attempt,

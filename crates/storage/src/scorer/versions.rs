@@ -321,7 +321,7 @@ pub async fn unscored(
 ) -> Result<Vec<Claim>, StorageError> {
     Ok(sqlx::query_as!(
         Claim,
-        r#"SELECT s.id AS submission, s.attempt, 0 AS "starts!", s.challenge, s.team, s.entry = 'baseline' AS "is_baseline!",
+        r#"SELECT s.id AS submission, s.attempt, false AS "has_waited!", s.challenge, s.team, s.entry = 'baseline' AS "is_baseline!",
                   coalesce(s.record_key, s.object_key) AS "object_key!", s.bytes,
                   CASE WHEN s.record_key IS NULL THEN s.sha256 ELSE s.record_sha256 END AS sha256,
                   coalesce((s.form ->> 'boxes')::boolean, false) AS "boxes!",
@@ -469,6 +469,34 @@ pub async fn challenges_with_boards(db: &ScorerDb) -> Result<Vec<Uuid>, StorageE
             .fetch_all(db.pool())
             .await?,
     )
+}
+
+/// Challenges with submissions that were left out when the labels changed: their files may be back.
+pub async fn challenges_with_left_out(db: &ScorerDb) -> Result<Vec<Uuid>, StorageError> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT DISTINCT challenge
+           FROM submissions
+           WHERE notices @> '[{"code": "not-rescored"}]'"#
+    )
+    .fetch_all(db.pool())
+    .await?)
+}
+
+/// Tells the scorers to look after a challenge in half a minute, unless they are told already.
+pub async fn look_again(db: &ScorerDb, challenge: Uuid) -> Result<(), StorageError> {
+    sqlx::query(
+        "SELECT enqueue_challenge($1, now() + interval '30 seconds')
+         WHERE NOT EXISTS (
+             SELECT
+             FROM graphile_worker._private_jobs
+             WHERE key = 'challenge:' || $1
+               AND (locked_at IS NOT NULL OR attempts < max_attempts)
+         )",
+    )
+    .bind(challenge)
+    .execute(db.pool())
+    .await?;
+    Ok(())
 }
 
 /// Tells the scorers to look after a challenge.

@@ -8,7 +8,8 @@ use referee_storage::inference::{self, StoredImages};
 use tokio::time::sleep;
 
 use super::Inference;
-use super::run::{Stop, Unfinished};
+use super::part::Unfinished;
+use super::run::Stop;
 use super::test_set::Uploaded;
 
 impl Inference {
@@ -41,9 +42,10 @@ impl Inference {
                 Ok(inference::finish_check(&self.db, &images, problem.as_deref()).await?)
             }
             Ok(ControlFlow::Break(())) => Ok(inference::leave_check(&self.db, &images).await?),
-            Err(Stop::Storage(error)) => Err(error.into()),
             // The lease runs out, then the next one tries.
-            Err(Stop::Trouble { cause, .. }) => Err(Unfinished::Trouble(cause)),
+            Err(Stop::Trouble { cause, .. } | Stop::Broke(cause)) => {
+                Err(Unfinished::Trouble(cause))
+            }
             Err(Stop::Over | Stop::Killed | Stop::Ended(_)) => Ok(()),
         }
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use futures::TryStreamExt as _;
+use referee_storage::Wait;
 use referee_storage::inference::{Data, Part};
 use referee_storage::objects::ObjectError;
 use sha2::{Digest, Sha256};
@@ -76,6 +77,16 @@ pub(super) enum FetchError {
     },
     #[error("the object {key} cannot be used: {source}")]
     Altered { key: String, source: io::Error },
+}
+
+impl FetchError {
+    /// What is waited for until it is at hand.
+    pub fn waits_for(&self) -> Wait {
+        match self {
+            Self::Object(_) => Wait::Storage,
+            Self::Copy { .. } => Wait::Cache,
+        }
+    }
 }
 
 impl ModelFiles {

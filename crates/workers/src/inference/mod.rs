@@ -10,6 +10,7 @@ mod engine;
 mod files;
 mod frames;
 mod model;
+mod part;
 mod process;
 mod record;
 mod run;

@@ -48,6 +48,8 @@ pub enum End {
     Killed,
     /// It answered what no such process would.
     Garbage,
+    /// A page of its file could not be read: the store's fault.
+    Unreadable,
     /// It could not be started or locked in: the server's fault, with the reason.
     NotStarted(String),
 }
@@ -280,6 +282,7 @@ fn cause(status: ExitStatus, complaints: &str) -> End {
         (Some(libc::SIGABRT), _) if complaints.contains("memory allocation of") => End::Memory,
         (Some(libc::SIGXCPU), _) => End::Time,
         (Some(libc::SIGKILL), _) => End::Killed,
+        (Some(libc::SIGBUS), _) => End::Unreadable,
         (Some(libc::SIGSEGV), _) => End::Crashed("a memory fault"),
         (Some(libc::SIGABRT), _) => End::Crashed("an abort"),
         (None, Some(code)) if code == i32::from(NOT_LOCKED_IN) => {

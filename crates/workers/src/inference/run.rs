@@ -5,12 +5,9 @@ use std::time::{Duration, Instant};
 use referee_networks::DeviceChoice;
 use referee_scoring::model_form::{ClassOrder, ClassOrderError, ModelForm};
 use referee_scoring::{Class, Notice, Over};
-use referee_storage::StorageError;
-use referee_storage::inference::{
-    self, Challenge, Ending, FailureReason, Findings, MAX_ATTEMPTS, Part, Shard, Taken,
-};
+use referee_storage::inference::{self, Challenge, Ending, FailureReason, Findings, Part, Shard};
+use referee_storage::{StorageError, Wait};
 use tokio::time::{MissedTickBehavior, interval_at};
-use uuid::Uuid;
 
 use super::Inference;
 use super::files::ModelFiles;
@@ -20,80 +17,15 @@ use super::record;
 use super::sandbox::Limits;
 use super::test_set::{TestSet, Uploaded};
 use super::validation;
+use crate::persist::until_written;
 
 /// How often a worker says that it lives, while it waits for its process.
-const BEAT: Duration = Duration::from_secs(1);
+pub(super) const BEAT: Duration = Duration::from_secs(1);
 /// The least time between two reports of progress.
 const REPORT: Duration = Duration::from_millis(500);
-/// How often a model's process may be killed from outside before that is held to be the model's doing.
+/// How often a model's process may be killed from outside, without a range that is finished in between, before that is held to be
+/// the model's doing.
 const KILLS: u32 = 5;
-
-impl Inference {
-    /// Works on a submission for as long as there is something to do. `owns`: its job is this worker's, which then stays until
-    /// the record is handed over.
-    pub(super) async fn take_part(&self, submission: Uuid, owns: bool) -> Result<(), Unfinished> {
-        let part = loop {
-            match inference::take_part(&self.db, submission).await? {
-                Taken::Claimed(part) => break part,
-                Taken::Joined(part) if part.is_planned => break part,
-                // Somebody else has just begun: it is planned in a while, or silent.
-                Taken::Joined(_) if owns && !self.shutdown.is_cancelled() => {
-                    tokio::time::sleep(BEAT).await;
-                }
-                Taken::Joined(_) | Taken::Nothing => return Ok(()),
-                Taken::GivenUp => {
-                    tracing::error!(%submission, "gave a model up");
-                    metrics::counter!("referee_models_failed_total").increment(1);
-                    return Ok(());
-                }
-            }
-        };
-        let mut run = Run {
-            worker: self,
-            part: &part,
-            owns,
-            is_planned: part.is_planned,
-            kills: 0,
-            is_examined: false,
-            reported: Instant::now(),
-            measured: Measured::default(),
-        };
-        let ending = match run.see_through().await {
-            // Its job goes to the next worker, or to this one when it is started again.
-            Err(Stop::Over) if owns && self.shutdown.is_cancelled() => {
-                return Err(Unfinished::Stopped);
-            }
-            Ok(()) | Err(Stop::Over | Stop::Killed) => return Ok(()),
-            Err(Stop::Storage(error)) => return Err(error.into()),
-            Err(Stop::Ended(ending)) => ending,
-            Err(Stop::Trouble { reason, cause }) => {
-                tracing::warn!(%submission, attempt = part.attempt, cause, "a model could not be run");
-                if !owns || part.attempt < MAX_ATTEMPTS {
-                    return Err(Unfinished::Trouble(cause));
-                }
-                Ending::Failed(reason)
-            }
-        };
-        metrics::counter!(match ending {
-            Ending::Rejected(_) => "referee_models_rejected_total",
-            Ending::Failed(_) => "referee_models_failed_total",
-        })
-        .increment(1);
-        inference::end(&self.db, &part, &ending).await?;
-        Ok(())
-    }
-}
-
-/// Why a job is to be tried again.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Unfinished {
-    #[error("the worker was told to stop")]
-    Stopped,
-    #[error("a model could not be run: {0}")]
-    Trouble(String),
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-}
 
 /// Why a worker stops before the record is handed over.
 pub(super) enum Stop {
@@ -102,17 +34,22 @@ pub(super) enum Stop {
     /// The model's process was killed from outside.
     Killed,
     Ended(Ending),
-    /// Ours; tried again.
+    /// Ours: waited out.
     Trouble {
-        reason: FailureReason,
+        wait: Wait,
         cause: String,
     },
-    Storage(StorageError),
+    /// The program, over this submission.
+    Broke(String),
 }
 
 impl From<StorageError> for Stop {
     fn from(error: StorageError) -> Self {
-        Self::Storage(error)
+        match error {
+            StorageError::Corrupt(_) => Self::trouble(Wait::Server, &error),
+            error if error.may_pass() => Self::trouble(Wait::Database, &error),
+            error => Self::Broke(error.to_string()),
+        }
     }
 }
 
@@ -121,9 +58,9 @@ impl Stop {
         Self::Ended(Ending::Rejected(detail.into()))
     }
 
-    pub fn trouble(reason: FailureReason, cause: &impl std::fmt::Display) -> Self {
+    pub fn trouble(wait: Wait, cause: &impl std::fmt::Display) -> Self {
         Self::Trouble {
-            reason,
+            wait,
             cause: cause.to_string(),
         }
     }
@@ -146,6 +83,7 @@ const LOADING: Sign<'_> = Sign::Stage("loading", 0, 0);
 pub(super) struct Run<'a> {
     pub worker: &'a Inference,
     pub part: &'a Part,
+    /// Its job is this worker's.
     owns: bool,
     is_planned: bool,
     /// Whether other recipes have been tried: once, whatever became of the process.
@@ -231,25 +169,44 @@ pub(super) struct Loaded {
     pub columns: Vec<Class>,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    pub fn new(worker: &'a Inference, part: &'a Part, owns: bool) -> Self {
+        Self {
+            worker,
+            part,
+            owns,
+            is_planned: part.is_planned,
+            is_examined: false,
+            kills: 0,
+            reported: Instant::now(),
+            measured: Measured::default(),
+        }
+    }
+
     /// Through to the record, with a new process whenever one is killed from outside.
-    async fn see_through(&mut self) -> Result<(), Stop> {
+    pub async fn see_through(&mut self) -> Result<(), Stop> {
         let challenge = inference::challenge(&self.worker.db, self.part.challenge).await?;
+        // What was only to be handed over needs no model again.
+        if self.is_planned
+            && let Some(records) = inference::records(&self.worker.db, self.part).await?
+        {
+            return self.hand_over(&records.concat(), &challenge).await;
+        }
         let data = inference::data(&self.worker.db, self.part.submission).await?;
         let fetching = ModelFiles::fetch(self.worker, self.part, data);
         let files = self
             .alive(LOADING, fetching)
             .await?
-            .map_err(|error| Stop::trouble(FailureReason::FileUnreadable, &error))?;
+            .map_err(|error| Stop::trouble(error.waits_for(), &error))?;
         let Some(test) = &challenge.test else {
             let cause = "the challenge has no test images any more";
-            return Err(Stop::trouble(FailureReason::ImagesUnreadable, &cause));
+            return Err(Stop::trouble(Wait::Images, &cause));
         };
         let opening = Uploaded::open_in(self.worker, test, challenge.image_order);
         let uploaded = self.alive(LOADING, opening).await??;
         if uploaded.len() != challenge.images {
             let cause = "the test images are not as many as the challenge has";
-            return Err(Stop::trouble(FailureReason::ImagesUnreadable, &cause));
+            return Err(Stop::trouble(Wait::Images, &cause));
         }
         loop {
             match self.with_one_process(&challenge, &files, &uploaded).await {
@@ -300,7 +257,7 @@ impl Run<'_> {
         image: Option<[usize; 3]>,
     ) -> Result<Loaded, Stop> {
         let config = &self.worker.config;
-        let broken = |error: serde_json::Error| Stop::trouble(FailureReason::Internal, &error);
+        let broken = |error: serde_json::Error| Stop::Broke(error.to_string());
         let form: ModelForm = serde_json::from_value(self.part.form.clone()).map_err(broken)?;
         let start = Start {
             model: files.model.path().to_owned(),
@@ -322,7 +279,7 @@ impl Run<'_> {
             },
         };
         let process = ModelProcess::start(&config.program, config.threads, config.seconds)
-            .map_err(|error| Stop::trouble(FailureReason::Internal, &error))?;
+            .map_err(|error| Stop::trouble(Wait::Server, &error))?;
         let ready = self
             .alive(LOADING, process.load(&start))
             .await?
@@ -392,7 +349,13 @@ impl Run<'_> {
                 let done = self.shard(loaded, images, challenge, &shard).await;
                 match done {
                     Err(Stop::Killed) => inference::give_back(db, self.part, &shard, true).await?,
-                    Err(Stop::Over) => inference::give_back(db, self.part, &shard, false).await?,
+                    Err(Stop::Over | Stop::Trouble { .. } | Stop::Broke(_)) => {
+                        // Else its lease runs out.
+                        if let Err(error) = inference::give_back(db, self.part, &shard, false).await
+                        {
+                            tracing::warn!(%error, "a range of images is not given back");
+                        }
+                    }
                     _ => {}
                 }
                 done?;
@@ -433,8 +396,15 @@ impl Run<'_> {
         }
         let record = record::checked(&rows, &loaded.columns, challenge.listed())
             .ok_or_else(|| self.stop(End::Garbage))?;
-        // Where the lease had run out, the range is another's by now.
-        inference::finish(&self.worker.db, self.part, shard, &record).await?;
+        let (db, part, shard) = (self.worker.db.clone(), self.part.clone(), *shard);
+        let finishing = until_written("a range of images", move || {
+            let (db, part, record) = (db.clone(), part.clone(), record.clone());
+            async move { inference::finish(&db, &part, &shard, &record).await }
+        });
+        // Where it is another's by now, that one's rows are the same.
+        self.alive(Sign::Range(&shard, shard.count), finishing)
+            .await??;
+        self.kills = 0;
         Ok(())
     }
 
@@ -445,7 +415,7 @@ impl Run<'_> {
         };
         let key = format!("records/{}/{}", self.part.submission, self.part.attempt);
         let stored = self.worker.objects.put(&key, npy.into()).await;
-        let stored = stored.map_err(|error| Stop::trouble(FailureReason::Internal, &error))?;
+        let stored = stored.map_err(|error| Stop::trouble(Wait::Storage, &error))?;
         let pace = self.measured.pace();
         inference::complete(&self.worker.db, self.part, &stored, pace).await?;
         metrics::counter!("referee_models_run_total").increment(1);
@@ -520,7 +490,10 @@ impl Run<'_> {
                 "the process that ran the model did not answer with a record: try the model with `referee predict`, and please tell the organizers",
             ),
             End::Killed => Stop::Killed,
-            End::NotStarted(cause) => Stop::trouble(FailureReason::Internal, &cause),
+            End::NotStarted(cause) => Stop::trouble(Wait::Server, &cause),
+            End::Unreadable => {
+                Stop::trouble(Wait::Storage, &"a model's file could not be read any more")
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use referee_networks::images::{
 use referee_networks::predict;
 use referee_scoring::model_form::{Preprocessing, Recipe, Size};
 use referee_scoring::{ImageList, ImageOrder, Notice};
+use referee_storage::Wait;
 use referee_storage::inference::{self, Ending, FailureReason, StoredImages};
 use serde_json::Value;
 use tokio::task::spawn_blocking;
@@ -45,7 +46,7 @@ impl Uploaded {
         order: ImageOrder,
     ) -> Result<Self, Stop> {
         let file = local(worker, &stored.object_key, &stored.sha256).await;
-        let file = file.map_err(|error| unreadable(&error))?;
+        let file = file.map_err(|error| Stop::trouble(error.waits_for(), &error))?;
         let path = file.path().to_owned();
         let set = blocking(move || images::TestSet::open(&path)).await?;
         Ok(Self {
@@ -62,7 +63,7 @@ impl Uploaded {
 
     /// The images with their names, where they have any.
     pub fn list(&self) -> Result<ImageList, Stop> {
-        self.set.list().map_err(|error| unreadable(&error))
+        self.set.list().map_err(refused)
     }
 
     /// `[height, width, channels]`, where all images are of one size.
@@ -84,7 +85,7 @@ impl Uploaded {
         let geometry = Geometry::of(&preprocessing(recipe)?);
         let config = &worker.config;
         let cache = ImageCache::new(config.cache.clone(), config.cache_mb << 20);
-        let cache = cache.map_err(|error| unreadable(&error))?;
+        let cache = cache.map_err(|error| Stop::trouble(Wait::Cache, &error))?;
         let set = Arc::clone(&self.set);
         let mut content = hexadecimal(&self.stored.sha256);
         // The same file in another order is another set.
@@ -110,8 +111,11 @@ impl Uploaded {
                     FailureReason::PictureUndecodable,
                 )))
             }
+            Ok(Err(error)) if error.is_of_file_below(&config.cache) => {
+                Err(Stop::trouble(Wait::Cache, &error))
+            }
             Ok(Err(error)) => Err(refused(error)),
-            Err(panic) => Err(unreadable(&panic)),
+            Err(panic) => Err(Stop::Broke(panic.to_string())),
         }
     }
 
@@ -162,11 +166,16 @@ impl Uploaded {
                 }
             })
         });
-        Ok(match checked.await.map_err(|panic| unreadable(&panic))? {
-            Ok(ControlFlow::Continue(())) => ControlFlow::Continue(None),
-            Ok(ControlFlow::Break(())) => ControlFlow::Break(()),
-            Err(undecodable) => ControlFlow::Continue(Some(undecodable.to_string())),
-        })
+        Ok(
+            match checked
+                .await
+                .map_err(|panic| Stop::Broke(panic.to_string()))?
+            {
+                Ok(ControlFlow::Continue(())) => ControlFlow::Continue(None),
+                Ok(ControlFlow::Break(())) => ControlFlow::Break(()),
+                Err(undecodable) => ControlFlow::Continue(Some(undecodable.to_string())),
+            },
+        )
     }
 }
 
@@ -194,7 +203,7 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, Stop> {
     match spawn_blocking(work).await {
         Ok(done) => done.map_err(refused),
-        Err(panic) => Err(unreadable(&panic)),
+        Err(panic) => Err(Stop::Broke(panic.to_string())),
     }
 }
 
@@ -207,7 +216,11 @@ fn refused(error: ImageError) -> Stop {
             needed >> 20,
             limit >> 20
         )),
-        error => unreadable(&error),
+        error @ ImageError::CacheInUse { .. } => Stop::trouble(Wait::Cache, &error),
+        error @ ImageError::File { .. } => Stop::trouble(Wait::Storage, &error),
+        error @ (ImageError::NoTestSet { .. } | ImageError::Picture { .. }) => {
+            Stop::trouble(Wait::Images, &error)
+        }
     }
 }
 
@@ -217,8 +230,4 @@ fn hexadecimal(digest: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
-}
-
-fn unreadable(error: &impl std::fmt::Display) -> Stop {
-    Stop::trouble(FailureReason::ImagesUnreadable, error)
 }

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use referee_scoring::model_form::ClassOrder;
 use referee_scoring::record::Row;
 use referee_scoring::{Class, ClassList, ImageList, Labels, Notice};
-use referee_storage::inference::{Challenge, FailureReason, ValidationSet};
+use referee_storage::Wait;
+use referee_storage::inference::{Challenge, ValidationSet};
 
 use super::doctor::{self, Patient};
 use super::run::{Columns, Loaded, Run, Sign, Stop, over};
@@ -85,20 +86,21 @@ async fn labels(
     list: ImageList,
     classes: &ClassList,
 ) -> Result<Labels, Stop> {
-    let unreadable = |error: &dyn std::fmt::Display| {
-        Stop::trouble(FailureReason::ImagesUnreadable, &error.to_string())
-    };
     let reader = run.worker.objects.reader(&set.labels_key).await;
-    let reader = reader.map_err(|error| unreadable(&error))?;
+    let reader = reader.map_err(|error| Stop::trouble(Wait::Storage, &error))?;
     let classes = classes.clone();
     let mut reader = Checked::new(reader, Some(set.labels_sha256.clone()));
     let parsing = tokio::task::spawn_blocking(move || {
         let parsed = Labels::parse_csv(&mut reader, &classes, Some(&list));
         reader.finish().map(|()| parsed)
     });
-    let parsed = parsing.await.map_err(|error| unreadable(&error))?;
-    let parsed = parsed.map_err(|error| unreadable(&error))?;
-    Ok(parsed.map_err(|error| unreadable(&error))?.0)
+    let parsed = parsing
+        .await
+        .map_err(|panic| Stop::Broke(panic.to_string()))?;
+    let parsed = parsed.map_err(|error| Stop::trouble(Wait::Storage, &error))?;
+    Ok(parsed
+        .map_err(|error| Stop::trouble(Wait::Images, &error))?
+        .0)
 }
 
 /// What to say about a model that is wrong on nearly every image: the known order that fits, or that none does.

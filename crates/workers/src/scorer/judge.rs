@@ -69,6 +69,8 @@ pub(super) enum NotJudged {
     Rejected(FormatError),
     /// The file could not be read back, or not as it was stored; `NotFound` where it is gone.
     Unreadable(io::Error),
+    /// The program broke over it.
+    Broke(String),
     Storage(StorageError),
 }
 
@@ -139,6 +141,15 @@ impl Judge {
         self.sealed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the store has this object and lets it be read.
+    pub async fn can_read(&self, key: &str) -> bool {
+        let Ok(mut file) = self.objects.reader(key).await else {
+            return false;
+        };
+        let reading = tokio::task::spawn_blocking(move || file.read(&mut [0; 1]).is_ok());
+        reading.await.unwrap_or(false)
+    }
+
     /// Reads the submission's file and compares it with the labels of `version`. `read` counts the bytes as they go by.
     pub async fn judge(
         &self,
@@ -188,7 +199,7 @@ impl Judge {
         });
         match judging.await {
             Ok(judged) => judged,
-            Err(panic) => Err(NotJudged::Unreadable(io::Error::other(panic))),
+            Err(panic) => Err(NotJudged::Broke(panic.to_string())),
         }
     }
 }

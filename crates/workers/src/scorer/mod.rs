@@ -43,6 +43,7 @@ struct Scorer {
     objects: ObjectStore,
     judge: Judge,
     rounds: Rounds,
+    shutdown: CancellationToken,
 }
 
 /// Scores submissions until `shutdown`, then finishes those under way (5 seconds) and leaves.
@@ -57,6 +58,7 @@ pub async fn run_scorer(
         judge: Judge::new(db.clone(), objects.clone()),
         objects,
         rounds: Rounds::new(db.clone(), config.deadline),
+        shutdown: shutdown.clone(),
     };
     let rounds = tokio::spawn(scorer.rounds.clone().run(shutdown.clone()));
     let worker = queue::scorer_options(&db)

@@ -120,6 +120,9 @@ impl Rounds {
         for challenge in due.into_iter().chain(untended) {
             scorer::remind(&self.db, challenge).await?;
         }
+        for challenge in scorer::challenges_with_left_out(&self.db).await? {
+            scorer::look_again(&self.db, challenge).await?;
+        }
         Ok(())
     }
 }

@@ -1,4 +1,3 @@
-use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -158,15 +157,16 @@ impl Scorer {
 
     /// Scores every scored submission under `version`, then shows it. Submissions that are scored meanwhile are taken in.
     async fn rescore(&self, challenge: Uuid, version: i32) -> Result<(), StorageError> {
-        let mut left_out = Vec::new();
+        let mut left_out = LeftOut::default();
         loop {
             self.score_unscored(challenge, version, &mut left_out)
                 .await?;
-            if scorer::flip(&self.db, challenge, version, &left_out).await? {
+            left_out.confirm(self).await?;
+            if scorer::flip(&self.db, challenge, version, &left_out.submissions).await? {
                 break;
             }
         }
-        for submission in &left_out {
+        for submission in &left_out.submissions {
             tracing::error!(%submission, version, "a scored submission cannot be scored again; it is off the board until it can");
         }
         tracing::info!(%challenge, version, "the board shows a new version of the labels");
@@ -177,7 +177,7 @@ impl Scorer {
     async fn score_left_out(&self, challenge: Uuid) -> Result<(), StorageError> {
         match scorer::current_version(&self.db, challenge).await? {
             Some(version) => {
-                self.score_unscored(challenge, version, &mut Vec::new())
+                self.score_unscored(challenge, version, &mut LeftOut::default())
                     .await
             }
             None => Ok(()),
@@ -189,12 +189,17 @@ impl Scorer {
         &self,
         challenge: Uuid,
         version: i32,
-        left_out: &mut Vec<Uuid>,
+        left_out: &mut LeftOut,
     ) -> Result<(), StorageError> {
         loop {
-            let claims =
-                scorer::unscored(&self.db, challenge, version, left_out, RESCORED_PER_QUERY)
-                    .await?;
+            let claims = scorer::unscored(
+                &self.db,
+                challenge,
+                version,
+                &left_out.submissions,
+                RESCORED_PER_QUERY,
+            )
+            .await?;
             if claims.is_empty() {
                 return Ok(());
             }
@@ -203,15 +208,11 @@ impl Scorer {
     }
 
     /// In order, because a ladder depends on what came before; reading and comparing run ahead.
-    ///
-    /// # Errors
-    /// Where not one of the files can be read and some are not just gone: then the store is at fault, and the queue tries
-    /// again later.
     async fn rescore_some(
         &self,
         version: i32,
         claims: Vec<Claim>,
-        left_out: &mut Vec<Uuid>,
+        left_out: &mut LeftOut,
     ) -> Result<(), StorageError> {
         let mut judged = futures::stream::iter(claims)
             .map(|claim| async move {
@@ -222,33 +223,67 @@ impl Scorer {
                 (claim, judged)
             })
             .buffered(RESCORED_AT_ONCE);
-        let (mut was_readable, mut was_store_at_fault) = (false, false);
         while let Some((claim, judged)) = judged.next().await {
             let cause = match judged {
                 Ok((judged, _)) => {
-                    was_readable = true;
                     scorer::add_outcome(&self.db, &claim, &judged).await?;
+                    left_out.readable = Some(claim.object_key);
                     continue;
                 }
                 Err(NotJudged::Storage(error)) => return Err(error),
                 Err(NotJudged::Unreadable(error)) => {
-                    was_store_at_fault |= error.kind() != ErrorKind::NotFound;
+                    left_out.unreadable.push(claim.object_key);
                     error.to_string()
                 }
+                Err(NotJudged::Broke(cause)) => cause,
                 // In a draft whose test set has another size by now, or after a change of the checks.
                 Err(NotJudged::Rejected(problem)) => {
-                    was_readable = true;
+                    left_out.readable = Some(claim.object_key);
                     problem.to_string()
                 }
             };
             tracing::debug!(submission = %claim.submission, cause, "a scored submission was not scored again");
-            left_out.push(claim.submission);
-        }
-        if was_store_at_fault && !was_readable {
-            return Err(StorageError::Corrupt(
-                "no scored submission can be read back from the object store",
-            ));
+            left_out.submissions.push(claim.submission);
         }
         Ok(())
+    }
+}
+
+/// Submissions that could not be scored under new labels.
+#[derive(Default)]
+struct LeftOut {
+    submissions: Vec<Uuid>,
+    /// Of those, the objects that could not be read.
+    unreadable: Vec<String>,
+    /// The last object that could be.
+    readable: Option<String>,
+}
+
+impl LeftOut {
+    /// Whether it is the files that are lost: a store that is away, was away for a moment or is being filled again is our trouble,
+    /// over which no version is shown.
+    ///
+    /// # Errors
+    /// The store is at fault, or may be; the queue tries again later.
+    async fn confirm(&self, scorer: &Scorer) -> Result<(), StorageError> {
+        if self.unreadable.is_empty() {
+            return Ok(());
+        }
+        let at_fault = StorageError::Corrupt(
+            "scored submissions cannot be read back from the object store; the labels change once they can",
+        );
+        let Some(readable) = &self.readable else {
+            return Err(at_fault);
+        };
+        for lost in &self.unreadable {
+            if scorer.judge.can_read(lost).await {
+                return Err(at_fault);
+            }
+        }
+        if scorer.judge.can_read(readable).await {
+            Ok(())
+        } else {
+            Err(at_fault)
+        }
     }
 }

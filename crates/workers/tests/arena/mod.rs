@@ -492,6 +492,19 @@ impl Arena {
         std::os::unix::fs::symlink(&path, &path).expect("a link to itself");
     }
 
+    /// As where a mount vanishes.
+    pub fn take_store_away(&self) {
+        std::fs::rename(self.directory.path(), self.away()).expect("take it away");
+    }
+
+    pub fn bring_store_back(&self) {
+        std::fs::rename(self.away(), self.directory.path()).expect("bring it back");
+    }
+
+    fn away(&self) -> std::path::PathBuf {
+        self.directory.path().with_extension("away")
+    }
+
     pub async fn restore_file(&self, id: Uuid, file: Bytes) {
         let key = self.read(id).await.object_key;
         self.objects.put(&key, file).await.expect("store");

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use referee_scoring::outcome::{Bitmap, Outcome, Tally};
 use referee_storage::leaderboard::{Split, board};
-use referee_storage::scorer::{self, FailureReason, Judged, MAX_ATTEMPTS};
+use referee_storage::scorer::{self, FailureReason, Judged};
 use referee_storage::submissions::{Status, marks};
-use referee_workers::ScorerConfig;
+use referee_storage::{MAX_LOSSES, Wait};
 
 use crate::arena::{Arena, Rules, SLUG};
 use crate::{IMAGES, wrong_first};
@@ -72,7 +72,7 @@ async fn a_submission_that_kills_its_worker_every_time_fails_with_a_reason() {
     let ann = arena.competitor("ann").await;
     arena.stop_scorer().await;
     let submission = arena.submit(&ann, &wrong_first(3)).await;
-    for _ in 0..MAX_ATTEMPTS {
+    for _ in 0..MAX_LOSSES {
         scorer::claim(&arena.database.scorer, submission)
             .await
             .expect("claim")
@@ -99,7 +99,7 @@ async fn a_withdrawn_submission_stays_withdrawn_when_its_worker_is_lost() {
         arena.submit(&ann, &wrong_first(4)).await,
     ];
     for submission in [withdrawn, stuck] {
-        for _ in 0..MAX_ATTEMPTS {
+        for _ in 0..MAX_LOSSES {
             scorer::claim(&arena.database.scorer, submission)
                 .await
                 .expect("claim")
@@ -177,44 +177,121 @@ async fn a_file_that_cannot_be_read_holds_up_neither_the_close_nor_the_ranks() {
     assert_eq!(arena.released(broken, "private").await, None);
 }
 
-/// The queue waits e^n seconds after the nth try. The test turns the clock on, and looks at what it was set to.
+/// Far more often than work on it may be lost.
 #[tokio::test]
-async fn what_cannot_be_scored_is_tried_again_later_and_later_and_costs_nothing() {
-    let arena = Arena::start(Rules {
-        per_day: Some(1),
-        ..Rules::default()
-    })
-    .await;
+async fn what_cannot_be_read_waits_until_it_can_and_is_scored_then() {
+    let arena = Arena::start(Rules::default()).await;
     let ann = arena.competitor("ann").await;
     arena.stop_scorer().await;
     let submission = arena.submit(&ann, &wrong_first(3)).await;
-    arena.lose_file(submission).await;
+    let file = arena.lose_file(submission).await;
     let key = format!("submission:{submission}");
-    let mut due = arena.due_now(&key).await;
-    arena
-        .start_scorer_with(ScorerConfig::default().deadline)
-        .await;
-    for attempt in 1..MAX_ATTEMPTS {
-        let next = arena.retry(&key, attempt).await;
-        let waits = (next - due).as_seconds_f64();
-        let least = f64::from(attempt).exp() - 0.001;
-        assert!(waits >= least, "after try {attempt}: {waits} s");
-        assert_eq!(arena.attempts(submission).await, attempt);
-        assert_eq!(arena.read(submission).await.status, Status::Running);
-        due = arena.due_now(&key).await;
+    arena.start_scorer().await;
+    for attempt in 1..=3 * MAX_LOSSES {
+        arena
+            .eventually("a try", async || {
+                arena.attempts(submission).await == attempt
+                    && arena.read(submission).await.waiting_for == Some(Wait::Storage)
+                    && arena.read(submission).await.status == Status::Queued
+            })
+            .await;
+        if attempt < 3 * MAX_LOSSES {
+            arena.due_now(&key).await;
+        }
     }
-    let failed = arena.finished(submission).await;
-    assert_eq!(failed.status, Status::Failed);
+    arena.restore_file(submission, file).await;
+    arena.due_now(&key).await;
+    let scored = arena.finished(submission).await;
     assert_eq!(
-        failed.problem.expect("a reason")["detail"],
-        FailureReason::FileUnreadable.sentence()
+        (scored.status, scored.waiting_since),
+        (Status::Scored, None)
     );
-    assert_eq!(arena.attempts(submission).await, MAX_ATTEMPTS);
-    assert_eq!(arena.watchdog_actions().await, [""; 0], "it was the queue");
+    assert_eq!(arena.watchdog_actions().await, ["waited"], "counted once");
+}
 
-    // One a day, and it is there again.
-    let second = arena.submit(&ann, &wrong_first(3)).await;
-    assert_eq!(arena.finished(second).await.status, Status::Scored);
+/// The first that is scored again wakes the others, however long they would have waited.
+#[tokio::test]
+async fn what_waited_for_the_store_is_tried_as_soon_as_anything_can_be_read() {
+    let arena = Arena::start(Rules::default()).await;
+    let (ann, bob) = (arena.competitor("ann").await, arena.competitor("bob").await);
+    arena.stop_scorer().await;
+    let submissions = [
+        arena.submit(&ann, &wrong_first(3)).await,
+        arena.submit(&bob, &wrong_first(4)).await,
+    ];
+    arena.take_store_away();
+    arena.start_scorer().await;
+    for submission in submissions {
+        arena
+            .eventually("a wait", async || {
+                arena.read(submission).await.waiting_for == Some(Wait::Storage)
+                    && arena.read(submission).await.status == Status::Queued
+            })
+            .await;
+    }
+    for submission in submissions {
+        arena.put_off(&format!("submission:{submission}")).await;
+    }
+    arena.bring_store_back();
+    arena
+        .due_now(&format!("submission:{}", submissions[0]))
+        .await;
+    for submission in submissions {
+        assert_eq!(arena.finished(submission).await.status, Status::Scored);
+    }
+}
+
+/// The board stays as it is, and changes once the store is back.
+#[tokio::test]
+async fn no_version_is_shown_while_the_store_is_away() {
+    let arena = Arena::start(Rules::default()).await;
+    let (ann, bob) = (arena.competitor("ann").await, arena.competitor("bob").await);
+    let submissions = [
+        arena.submit(&ann, &wrong_first(3)).await,
+        arena.submit(&bob, &wrong_first(4)).await,
+    ];
+    for submission in submissions {
+        arena.finished(submission).await;
+    }
+    arena.take_store_away();
+    arena.rescore().await;
+    let key = format!("challenge:{}", arena.challenge);
+    arena.retry(&key, 1).await;
+    assert_eq!(
+        arena.released(submissions[0], "public").await,
+        Some((40, 3, 3))
+    );
+    assert_eq!(
+        arena.read(submissions[0]).await.notices,
+        serde_json::json!([])
+    );
+
+    arena.bring_store_back();
+    arena.due_now(&key).await;
+    arena.version_shown(2).await;
+    for (submission, wrong) in submissions.into_iter().zip([3, 4]) {
+        assert_eq!(
+            arena.released(submission, "public").await,
+            Some((40, wrong, wrong))
+        );
+    }
+}
+
+/// A scorer that is told to stop, over and over.
+#[tokio::test]
+async fn a_scorer_that_gives_work_back_costs_nothing() {
+    let arena = Arena::start(Rules::default()).await;
+    let ann = arena.competitor("ann").await;
+    arena.stop_scorer().await;
+    let submission = arena.submit(&ann, &wrong_first(3)).await;
+    let db = &arena.database.scorer;
+    for _ in 0..3 * MAX_LOSSES {
+        let claim = scorer::claim(db, submission).await.expect("claim");
+        let claim = claim.expect("claimed");
+        assert!(scorer::give_back(db, &claim).await.expect("give back"));
+    }
+    arena.start_scorer().await;
+    assert_eq!(arena.finished(submission).await.status, Status::Scored);
 }
 
 /// The scorer looks every second at what it owes, which must not begin the waiting anew.

@@ -64,7 +64,6 @@ export interface paths {
         patch: operations["change_challenge"];
         trace?: never;
     };
-<<<<<<< HEAD
     "/api/v1/challenges/{slug}/changes": {
         parameters: {
             query?: never;
@@ -77,22 +76,6 @@ export interface paths {
          *     thousand.
          */
         get: operations["list_challenge_changes"];
-||||||| bae9e75
-=======
-    "/api/v1/challenges/{slug}/commitment": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * The commitment to the hidden labels: SHA-256 over labels, split and rules, with a salt. What opens it is there once the private
-         *     scores are released (where all images are public, after the close): for the challenge's organizers, and for everyone where they
-         *     have put the labels among the downloads, as `test-labels`.
-         */
-        get: operations["show_commitment"];
->>>>>>> wall
         put?: never;
         post?: never;
         delete?: never;
@@ -265,6 +248,26 @@ export interface paths {
         get: operations["show_queue"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/challenges/{slug}/queue/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run again what failed through no fault of its submitters, and at once what waits for trouble of the server's to pass. For the
+         *     challenge's organizers.
+         */
+        post: operations["retry_queue"];
         delete?: never;
         options?: never;
         head?: never;
@@ -550,6 +553,26 @@ export interface paths {
         get: operations["predictions"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/submissions/{id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run a submission again that failed through no fault of its submitter, or at once one that waits for trouble of the server's to
+         *     pass. For the challenge's organizers.
+         */
+        post: operations["retry_submission"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1469,6 +1492,11 @@ export interface components {
             /** @description What it is, in at most 60 characters. */
             label: string;
         };
+        /** @description How many submissions were queued again. */
+        Retried: {
+            /** Format: int64 */
+            retried: number;
+        };
         /**
          * @description What an account may do.
          * @enum {string}
@@ -1748,6 +1776,11 @@ export interface components {
         };
         /** @description What is being worked on in a challenge and what waits, as its organizers see it. */
         WorkQueue: {
+            /**
+             * Format: int64
+             * @description Ended through no fault of their submitters: `POST …/queue/retry` runs them again.
+             */
+            failed?: number;
             /** @description What stops every model: pictures among the test images or the validation images that cannot be decoded, by name. */
             image_problems: string[];
             /**
@@ -1827,6 +1860,7 @@ export type Queue = components['schemas']['Queue'];
 export type Quota = components['schemas']['Quota'];
 export type Ranking = components['schemas']['Ranking'];
 export type Reference = components['schemas']['Reference'];
+export type Retried = components['schemas']['Retried'];
 export type Role = components['schemas']['Role'];
 export type Rules = components['schemas']['Rules'];
 export type RulesPatch = components['schemas']['RulesPatch'];
@@ -2072,7 +2106,6 @@ export interface operations {
             };
         };
     };
-<<<<<<< HEAD
     list_challenge_changes: {
         parameters: {
             query?: never;
@@ -2094,30 +2127,6 @@ export interface operations {
                 };
             };
             /** @description There is no such challenge */
-||||||| bae9e75
-=======
-    show_commitment: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                slug: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The commitment */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CommitmentDocument"];
-                };
-            };
-            /** @description There is no such challenge, or no commitment yet */
->>>>>>> wall
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2706,6 +2715,8 @@ export interface operations {
             /** @description The whole board */
             200: {
                 headers: {
+                    /** @description Only while the database is away: for how many seconds the board may have changed unseen */
+                    age?: number | null;
                     /** @description From the board's revision */
                     etag?: string;
                     [name: string]: unknown;
@@ -2895,6 +2906,55 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WorkQueue"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Only its organizers may */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such challenge */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retry_queue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How many are queued again */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Retried"];
                 };
             };
             /** @description Nobody is signed in */
@@ -3189,8 +3249,17 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Every upload slot is taken */
+            /** @description Every upload slot is taken, the database is away, or the server is being stopped */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server's storage is full */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4025,6 +4094,55 @@ export interface operations {
             };
         };
     };
+    retry_submission: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is queued again */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Submission"];
+                };
+            };
+            /** @description Only the challenge's organizers may */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none that the caller may see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It has not failed */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     register: {
         parameters: {
             query?: never;
@@ -4190,6 +4308,15 @@ export interface operations {
             };
             /** @description The database does not answer or has another version's schema, or the object store is not this database's */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The storage is full */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };

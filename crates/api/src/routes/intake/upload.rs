@@ -7,6 +7,7 @@ use referee_client::documents::Kind;
 use referee_scoring::model_form::refuse_model_by_leading_bytes;
 use referee_scoring::predictions::refuse_by_leading_bytes;
 use referee_storage::objects::{ObjectError, ObjectStore, Stored};
+use tokio_util::sync::CancellationToken;
 
 use super::body::FormBody;
 use super::form::{Completed, Form};
@@ -26,6 +27,7 @@ const MOST_ONNX_BYTES: u64 = 2 << 30;
 pub struct Upload {
     form: Multipart,
     body: FormBody,
+    last_call: CancellationToken,
     /// The client sends nothing before it is told to, so that it reads a refusal at once.
     waits_for_continue: bool,
 }
@@ -34,6 +36,8 @@ pub struct Upload {
 struct Sender {
     body: FormBody,
     slot: UploadSlot,
+    /// Cancelled when the server does not wait any longer.
+    last_call: CancellationToken,
 }
 
 /// What a challenge allows.
@@ -100,7 +104,10 @@ impl Upload {
     ///
     /// # Errors
     /// It is no form.
-    pub async fn new(request: Request) -> Result<Self, MultipartRejection> {
+    pub async fn new(
+        request: Request,
+        last_call: CancellationToken,
+    ) -> Result<Self, MultipartRejection> {
         let (parts, body) = request.into_parts();
         let waits_for_continue = parts
             .headers
@@ -111,6 +118,7 @@ impl Upload {
         Ok(Self {
             form: Multipart::from_request(request, &()).await?,
             body,
+            last_call,
             waits_for_continue,
         })
     }
@@ -130,6 +138,7 @@ impl Upload {
         let mut sender = Sender {
             body: self.body.clone(),
             slot,
+            last_call: self.last_call.clone(),
         };
         match self
             .read_parts(objects, rules, &mut files, &mut sender)
@@ -225,7 +234,10 @@ impl Sender {
         &mut self,
         next: impl Future<Output = Result<T, MultipartError>>,
     ) -> Result<T, Problem> {
-        let next = self.slot.wait(next).await;
+        let next = tokio::select! {
+            next = self.slot.wait(next) => next,
+            () = self.last_call.cancelled() => return Err(uploads::stopping()),
+        };
         self.slot.arrived(self.body.take_arrived());
         next?.map_err(|error| self.unreadable(&error))
     }
@@ -341,7 +353,7 @@ async fn store(
                     "an ONNX file holds at most 2 GiB: save the weights as safetensors and name the architecture, or export them as external data",
                 ),
                 ObjectError::TooLarge { .. } => rules.too_large(),
-                error => Problem::internal(&error),
+                error => uploads::store_problem(error),
             })?;
         }
         if head.is_empty() {
@@ -361,10 +373,7 @@ async fn store(
         }
         return Err(problem);
     }
-    let stored = upload
-        .finish()
-        .await
-        .map_err(|error| Problem::internal(&error))?;
+    let stored = upload.finish().await.map_err(uploads::store_problem)?;
     uploads::count(&stored);
     Ok(File {
         stored,

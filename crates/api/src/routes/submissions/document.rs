@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 
+use chrono::SecondsFormat;
 use referee_client::documents::{
     Hidden, Progress, Queue, Scores, SplitScore, Status, StoredFile, Submission,
 };
@@ -17,10 +18,12 @@ pub async fn document(
     app: &App,
     submission: submissions::Submission,
 ) -> Result<Submission, Problem> {
-    let mut documents = documents(app, vec![submission]).await?;
-    documents
-        .pop()
-        .ok_or_else(|| Problem::internal("a submission has one document"))
+    let place = if status(&submission) == Status::Queued {
+        submissions::place(&app.db, submission.id).await?
+    } else {
+        None
+    };
+    convert(submission, place)
 }
 
 /// The documents of submissions, in the same order.
@@ -104,8 +107,23 @@ fn status(submission: &submissions::Submission) -> Status {
 }
 
 fn progress(submission: &submissions::Submission) -> Option<Progress> {
-    if status(submission) != Status::Running {
-        return None;
+    match (
+        status(submission),
+        submission.waiting_for,
+        submission.waiting_since,
+    ) {
+        (Status::Running, ..) => {}
+        (Status::Queued, Some(wait), Some(since)) => {
+            let since = since.to_rfc3339_opts(SecondsFormat::Secs, true);
+            return Some(Progress {
+                stage: format!("waiting for {} since {since}", wait.what()),
+                done: 0,
+                total: 0,
+                images_per_second: None,
+                eta_seconds: None,
+            });
+        }
+        _ => return None,
     }
     let done = submission.progress_done.unwrap_or_default().unsigned_abs();
     let total = submission.progress_total.unwrap_or_default().unsigned_abs();

@@ -108,3 +108,48 @@ pub fn who_lost_the_database_works_on_when_it_is_back(ada: &Person) {
     let submitted = submit(ada);
     until("scored", ada, &submitted);
 }
+
+/// Boards and pages as they were, marked with their age; the rest is refused within a second, and everything is back by itself.
+pub fn who_reads_goes_on_while_the_database_is_away(postgres: &mut Postgres, port: &str) {
+    let board = "/api/v1/challenges/clothes/leaderboard";
+    let page = "/api/v1/challenges/clothes";
+    let body = |answer: &str| answer.split_once("\r\n\r\n").expect("a head").1.to_owned();
+    let before = [board, page].map(|path| get(port, path));
+    for answer in &before {
+        assert!(
+            answer.starts_with("HTTP/1.1 200") && !answer.contains("\r\nage: "),
+            "{answer}"
+        );
+    }
+    postgres.stop();
+    for (path, before) in [board, page].into_iter().zip(&before) {
+        let begun = Instant::now();
+        let mut answer = get(port, path);
+        while !answer.contains("\r\nage: ") {
+            assert!(begun.elapsed() < Duration::from_secs(10), "{answer}");
+            answer = get(port, path);
+        }
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(answer.contains("\r\nwarning: 110 "), "{answer}");
+        assert_eq!(body(&answer), body(before));
+    }
+    for path in ["/readyz", "/api/v1/challenges/another"] {
+        let begun = Instant::now();
+        let answer = get(port, path);
+        let took = begun.elapsed();
+        assert!(answer.starts_with("HTTP/1.1 503"), "{path}: {answer}");
+        assert!(answer.contains("\r\nretry-after: "), "{path}: {answer}");
+        assert!(took < Duration::from_secs(1), "{path}: {took:?}");
+    }
+    postgres.start_again();
+    eventually("the server is ready again", || {
+        get(port, "/readyz")
+            .starts_with("HTTP/1.1 200")
+            .then_some(())
+    });
+    let after = get(port, page);
+    assert!(
+        after.starts_with("HTTP/1.1 200") && !after.contains("\r\nage: "),
+        "{after}"
+    );
+}

@@ -66,8 +66,16 @@ impl Postgres {
 
     /// As an update of its package does it: every connection is cut.
     pub fn restart(&mut self) {
+        self.stop();
+        self.start_again();
+    }
+
+    pub fn stop(&mut self) {
         signal(&self.process, Signal::INT);
         self.process.wait().expect("it ends");
+    }
+
+    pub fn start_again(&mut self) {
         self.process = spawn(&self.programs, &self.directory, self.port);
         eventually("PostgreSQL answers", || {
             self.run("postgres", "SELECT 1").ok()
