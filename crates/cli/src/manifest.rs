@@ -215,7 +215,7 @@ impl ChallengeDirectory {
             format!("{} cannot be used", path.join(&manifest.classes).display())
         })?;
         let wider = match &manifest.test.wider_classes {
-            Some(name) => Some((name, ClassList::parse(&read(name)?))),
+            Some(name) => Some((name, ClassList::read(&read(name)?))),
             None => None,
         };
         let wider = wider.map(|(name, list)| {

@@ -9,11 +9,7 @@ use crate::input;
 
 /// The list in this file, which holds all of `classes`.
 pub fn read(path: &Path, classes: &ClassList) -> anyhow::Result<WiderClasses> {
-    let read = || {
-        anyhow::Ok(WiderClasses::new(
-            ClassList::parse(&input::text(path)?)?,
-            classes,
-        )?)
-    };
-    read().with_context(|| format!("{} cannot be used", input::name(path)))
+    let list = input::class_list(path)?;
+    WiderClasses::new(list, classes)
+        .with_context(|| format!("{} cannot be used", input::name(path)))
 }

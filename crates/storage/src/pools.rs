@@ -46,7 +46,7 @@ impl StorageError {
                 sqlx::Error::Encode(_) | sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. }
             ),
             Self::Document(_) => false,
-            Self::Corrupt(_) => true,
+            Self::Corrupt(_) | Self::RoleChanged { .. } => true,
         }
     }
 

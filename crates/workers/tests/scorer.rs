@@ -9,7 +9,7 @@ use std::time::Duration;
 use arena::{Arena, Rules, SLUG, text};
 use referee_storage::challenges::changes::changes;
 use referee_storage::leaderboard::{Split, board};
-use referee_storage::scorer::{self, LabelRefusal};
+use referee_storage::scorer::LabelRefusal;
 use referee_storage::submissions::{Status, marks};
 use referee_workers::ScorerConfig;
 use sqlx::postgres::PgListener;

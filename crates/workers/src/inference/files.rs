@@ -83,7 +83,7 @@ impl FetchError {
     /// What is waited for until it is at hand.
     pub fn waits_for(&self) -> Wait {
         match self {
-            Self::Object(_) => Wait::Storage,
+            Self::Object(_) | Self::Altered { .. } => Wait::Storage,
             Self::Copy { .. } => Wait::Cache,
         }
     }

@@ -116,6 +116,7 @@ impl Arena {
             "images.tar",
             &stored,
             &images,
+            None,
             Some(&sizes),
         )
         .await
