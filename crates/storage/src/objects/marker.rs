@@ -117,6 +117,7 @@ impl ObjectStore {
 
     /// The same store, to which nothing is written any more once it does not carry this installation's mark: a disk that is not
     /// mounted leaves an empty directory, or none. Of stores elsewhere, their provider sees to that.
+    #[must_use]
     pub fn guarded_by(mut self, installation: Uuid) -> Self {
         self.guard = Some(installation);
         self
