@@ -231,16 +231,18 @@ mod tests {
                 "n1\nn2\tn3",
                 "class 1 is called `n2`, which is class 2 of the wider list, but its id `n3` is that of class 3 there",
             ),
-            (
-                "a\tn1\nn1",
-                "classes 0 and 1 are both class 1 (`n1`) of the wider list",
-            ),
             (TEN, "the wider list has 10 classes and the challenge 10"),
         ] {
             let error = WiderClasses::new(list(TEN), &list(own));
             let error = error.expect_err(own).to_string();
             assert!(error.contains(sentence), "{error}");
         }
+        // One is called by its id, the other by its name.
+        let twice = WiderClasses::new(list("n0\nn1\tb\nn2"), &list("n1\nb"));
+        assert_eq!(
+            twice.expect_err("twice").to_string(),
+            "classes 0 and 1 are both class 1 (`n1`) of the wider list"
+        );
     }
 
     #[test]
