@@ -62,6 +62,18 @@ async fn due_now(arena: &Arena) {
     arena.database.as_owner(due).await;
 }
 
+/// Waits until so many tries have been made in vain.
+async fn tried(arena: &Arena, id: &str, times: u32) {
+    let query = format!(
+        "SELECT FROM submissions
+         WHERE id = '{id}' AND attempt >= {times} AND status = 'queued' AND waiting_since IS NOT NULL"
+    );
+    eventually("another try", async || {
+        arena.database.as_owner(&query).await == 1
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_cache_is_waited_for() {
     let arena = Arena::open(Rules::default()).await;
@@ -76,11 +88,13 @@ async fn a_full_cache_is_waited_for() {
     let recipe = r#"{"resize":[56,56],"crop":28,"mean":[0.0],"std":[1.0]}"#;
     let options = ["--architecture", "perceptron", "--preprocess", recipe];
     let id = arena.submit("net.safetensors", &options);
-    for _ in 0..8 {
-        eventually("it waits for room", async || {
-            stage(&arena, &id).starts_with("waiting for room in the image cache since 2")
-        })
-        .await;
+    for times in 1..=8 {
+        tried(&arena, &id, times).await;
+        let stage = stage(&arena, &id);
+        assert!(
+            stage.starts_with("waiting for room in the image cache since 2"),
+            "{stage}"
+        );
         due_now(&arena).await;
     }
     disk.free();
@@ -110,12 +124,9 @@ async fn a_record_that_could_not_be_written_is_written_later() {
     let done = arena.done().await;
     let said = arena.run("bob", &["submissions", "show", &id]);
     assert!(said.contains("waiting for storage since 2"), "{said}");
-    for _ in 0..8 {
+    for times in 2..=8 {
         due_now(&arena).await;
-        eventually("it has been tried", async || {
-            stage(&arena, &id).starts_with("waiting for storage since 2")
-        })
-        .await;
+        tried(&arena, &id, times).await;
     }
     assert_eq!(arena.done().await, done, "nothing is done twice");
     disk.free();
