@@ -49,7 +49,7 @@ impl<'a> Importer<'a> {
             let number = Value::constant(number.named(&format!("{}/turn_{turn}", apply.name)));
             let arguments = [vec![number, goes_on], carried].concat();
             let mut given = self
-                .turn(apply, body, &shared, turn, arguments, depth)?
+                .one_turn(apply, body, &shared, turn, arguments, depth)?
                 .into_iter();
             goes_on = given
                 .next()
@@ -136,7 +136,7 @@ impl<'a> Importer<'a> {
                 arguments.push(self.slice_at(apply, sequence, axis, at));
             }
             let mut given = self
-                .turn(apply, body, &shared, turn, arguments, depth)?
+                .one_turn(apply, body, &shared, turn, arguments, depth)?
                 .into_iter();
             carried = given.by_ref().take(states).collect();
             collected.push(given.collect());
@@ -177,7 +177,7 @@ impl<'a> Importer<'a> {
         Ok(shared)
     }
 
-    fn turn(
+    fn one_turn(
         &mut self,
         apply: &Apply<'a>,
         body: &'a GraphProto,
