@@ -51,7 +51,7 @@ fn is_own(app: &App, headers: &HeaderMap) -> bool {
         return false;
     };
     let public = app.config.public_url.as_deref();
-    let public = public.and_then(|url| Some(url.split_once("://")?.1.split('/').next()?));
+    let public = public.and_then(|url| url.split_once("://")?.1.split('/').next());
     is_loopback(host) || public.is_some_and(|public| name(public).eq_ignore_ascii_case(name(host)))
 }
 

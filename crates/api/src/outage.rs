@@ -144,9 +144,10 @@ impl Memory {
 
 impl Answers {
     fn insert(&mut self, address: String, remembered: Remembered) {
-        self.bytes += address.len() + remembered.body.len();
-        if let Some(before) = self.by_address.insert(address.clone(), remembered) {
-            self.bytes -= address.len() + before.body.len();
+        let name = address.len();
+        self.bytes += name + remembered.body.len();
+        if let Some(before) = self.by_address.insert(address, remembered) {
+            self.bytes -= name + before.body.len();
         }
         if self.bytes > MOST {
             self.forget_half();

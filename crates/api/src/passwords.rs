@@ -91,7 +91,7 @@ pub fn weakness(password: &str, known: &[&str]) -> Option<String> {
     (guesses.score() < zxcvbn::Score::Two).then(|| {
         let remark = guesses
             .feedback()
-            .and_then(|feedback| feedback.warning())
+            .and_then(zxcvbn::feedback::Feedback::warning)
             .map(|warning| format!(" ({})", warning.to_string().trim_end_matches('.')))
             .unwrap_or_default();
         format!("this password is among the first that are guessed{remark}; choose another, for example three words that do not belong together")

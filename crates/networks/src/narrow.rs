@@ -116,6 +116,7 @@ mod tests {
     /// The corners of the formats in "FP8 Formats for Deep Learning" (Micikevicius et al. 2022, table 1), in "8-bit Numerical
     /// Formats for Deep Neural Networks" (Noune et al. 2022), and of the OCP's FP4.
     #[test]
+    #[expect(clippy::unusual_byte_groupings, reason = "sign, exponent and mantissa")]
     fn codes_stand_for_their_numbers() {
         let cases = [
             (ElementType::F8E4M3FN, 0b0_1111_110, 448.),

@@ -109,7 +109,8 @@ mod tests {
         let public: Bitmap = [true, false, true].into_iter().collect();
         let rules = "primary top1\npublic_fraction 0.5\n";
         let digest = commitment(&[7; 32], rules, &classes, &labels, &public);
-        let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let digits =
+            (digest.iter()).fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
         assert_eq!(
             digits,
             "12c47f7ebb0eab453d5cb3bdf5e668d15952ce97ebedb9a144c72f016d86ddc6"

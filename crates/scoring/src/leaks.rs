@@ -352,8 +352,7 @@ fn order(truth: &[(usize, Class)], names: Option<&[String]>, found: &mut Finding
         told(&sorted)
     };
     let bytes = |a: &str, b: &str| a.cmp(b);
-    if let Some(Told { guess, how }) = sorted(bytes).or_else(|| sorted(|a, b| order::natural(a, b)))
-    {
+    if let Some(Told { guess, how }) = sorted(bytes).or_else(|| sorted(order::natural)) {
         found.add(
             Kind::FileNames,
             &guess,

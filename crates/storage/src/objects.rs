@@ -100,7 +100,7 @@ impl ObjectStore {
         };
         let tried = directory.clone();
         let trying = tokio::task::spawn_blocking(move || {
-            tempfile::tempfile_in(&tried)?.write_all(&[0; 64 << 10])
+            tempfile::tempfile_in(&tried)?.write_all(&vec![0; 64 << 10])
         });
         trying
             .await

@@ -47,7 +47,7 @@ impl Convert {
             .and_then(|checkpoint| checkpoint.state_dict(self.key.as_deref()))
             .with_context(|| format!("{} is not converted", self.checkpoint.display()))?;
         output::print(&found(&state_dict))?;
-        if let Some(detail) = reparametrised(state_dict.tensors.keys().map(String::as_str)) {
+        if let Some(detail) = reparametrised(&state_dict.tensors.keys().map(String::as_str)) {
             output::warn(detail);
         }
 

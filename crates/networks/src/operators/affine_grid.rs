@@ -82,10 +82,11 @@ impl Operator for AffineGrid {
 
 impl AffineGrid {
     fn position(self, at: usize, length: usize) -> f32 {
+        let is_single = length == 1;
         let (at, length) = (at as f32, length as f32);
         match self.align_corners {
             // PyTorch puts a single pixel into the middle.
-            true if length == 1. => 0.,
+            true if is_single => 0.,
             true => at * 2. / (length - 1.) - 1.,
             false => (at * 2. + 1.) / length - 1.,
         }

@@ -68,21 +68,16 @@ pub(super) fn read_hardmax(
     if apply.opset >= 13 {
         let rank = rank(importer, apply, x)?;
         let axis = from_end(apply, rank, apply.int("axis", -1))?;
-        return one(first_maximum(importer, apply, x, axis)?);
+        return one(first_maximum(importer, apply, x, axis));
     }
     let axis = apply.int("axis", 1);
     let rows = importer.emit(apply, Op::Flatten { axis }, &[x]);
-    let first = first_maximum(importer, apply, rows, -1)?;
+    let first = first_maximum(importer, apply, rows, -1);
     let shape = importer.shape_of(apply, x);
     one(importer.emit(apply, Op::Reshape { allow_zero: true }, &[first, shape]))
 }
 
-fn first_maximum(
-    importer: &mut Importer<'_>,
-    apply: &Apply<'_>,
-    x: ValueId,
-    axis: i64,
-) -> Result<ValueId, OnnxError> {
+fn first_maximum(importer: &mut Importer<'_>, apply: &Apply<'_>, x: ValueId, axis: i64) -> ValueId {
     let maximum = Op::ArgMax(ArgMax {
         axis,
         keep_dims: true,
@@ -98,7 +93,7 @@ fn first_maximum(
     let length = importer.emit(apply, Op::Squeeze, &[length]);
     let places = places(importer, apply, length, axis);
     let is_first = importer.emit(apply, Op::Compare(Comparison::Equal), &[places, first]);
-    Ok(importer.emit(apply, Op::CastLike, &[is_first, x]))
+    importer.emit(apply, Op::CastLike, &[is_first, x])
 }
 
 /// `on` at the index that each place names, `off` elsewhere, along a new axis.

@@ -64,12 +64,7 @@ struct Extent {
 }
 
 impl Fourier {
-    fn extent(
-        &self,
-        x: &[usize],
-        length: Option<i64>,
-        axis: Option<i64>,
-    ) -> Result<Extent, String> {
+    fn extent(self, x: &[usize], length: Option<i64>, axis: Option<i64>) -> Result<Extent, String> {
         let numbers = x.last().copied().unwrap_or_default();
         let axis = normalise(axis.unwrap_or(-2), x.len())?;
         if !(1..=2).contains(&numbers) || axis + 1 == x.len() {
@@ -186,7 +181,7 @@ impl Operator for Fourier {
 impl Fourier {
     /// Cosine and sine of each term, `[taken, given]`. Of a one-sided spectrum those between the first and the middle count
     /// twice, for their conjugates.
-    fn matrix(&self, extent: &Extent, device: &Device) -> CandleResult<[Tensor; 2]> {
+    fn matrix(self, extent: &Extent, device: &Device) -> CandleResult<[Tensor; 2]> {
         let count = extent.length as f64;
         let sign = if self.inverse { 1. } else { -1. };
         let returns_real = self.inverse && self.one_sided;
@@ -205,11 +200,11 @@ impl Fourier {
                 parts[1].push((scale * angle.sin()) as f32);
             }
         }
-        let [cos, sin] = parts;
+        let [cosines, sines] = parts;
         let shape = (extent.taken, extent.given);
         Ok([
-            Tensor::from_vec(cos, shape, device)?,
-            Tensor::from_vec(sin, shape, device)?,
+            Tensor::from_vec(cosines, shape, device)?,
+            Tensor::from_vec(sines, shape, device)?,
         ])
     }
 }

@@ -2,7 +2,6 @@
 
 #![expect(
     clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
     clippy::cast_sign_loss,
     clippy::cast_precision_loss,
     reason = "places in an image; what is not finite or far outside ends at the border"
@@ -173,7 +172,7 @@ impl GridSample {
     fn along(self, normalised: f32, length: usize) -> [Option<(usize, f32)>; 4] {
         let count = length as f32;
         let (low, high, mut x) = if self.align_corners {
-            (0., count - 1., (normalised + 1.) / 2. * (count - 1.))
+            (0., count - 1., f32::midpoint(normalised, 1.) * (count - 1.))
         } else {
             (-0.5, count - 0.5, ((normalised + 1.) * count - 1.) / 2.)
         };
@@ -204,12 +203,12 @@ impl GridSample {
         if self.mode == Interpolation::Linear {
             return [tap(first, 1. - share), tap(first + 1., share), None, None];
         }
-        let [a, b, c, d] = cubic(share);
+        let weights = cubic(share);
         [
-            tap(first - 1., a),
-            tap(first, b),
-            tap(first + 1., c),
-            tap(first + 2., d),
+            tap(first - 1., weights[0]),
+            tap(first, weights[1]),
+            tap(first + 1., weights[2]),
+            tap(first + 2., weights[3]),
         ]
     }
 }

@@ -206,12 +206,12 @@ fn functions(
     cell: Cell,
     direction: Direction,
 ) -> Result<Vec<GateFunction>, OnnxError> {
-    let named = apply.texts("activations")?;
+    let given = apply.texts("activations")?;
     let count = cell.functions().len() * direction.backwards().len();
-    let names = match named {
-        Some(named) if named.len() == count => named,
-        Some(named) => {
-            return Err(apply.fault(format!("activations are {named:?}; expected {count}")));
+    let names = match given {
+        Some(given) if given.len() == count => given,
+        Some(given) => {
+            return Err(apply.fault(format!("activations are {given:?}; expected {count}")));
         }
         None => cell
             .functions()

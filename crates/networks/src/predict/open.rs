@@ -142,13 +142,12 @@ pub fn open_within(
         let mut form = said.form;
         let head = || columns(&file, &form).ok().map(|(_, columns)| columns);
         let task = among(task, own, &form, head);
-        let classes = match task.classes {
-            Some(classes) => classes,
-            None => {
-                let (output, columns) = columns(&file, &form)?;
-                form.output = Some(output);
-                columns.saturating_sub(offset(&form))
-            }
+        let classes = if let Some(classes) = task.classes {
+            classes
+        } else {
+            let (output, columns) = columns(&file, &form)?;
+            form.output = Some(output);
+            columns.saturating_sub(offset(&form))
         };
         let mut opened = Opened::onnx(file, expected(&form, classes))?;
         opened.notice(said.notices);

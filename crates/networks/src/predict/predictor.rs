@@ -75,17 +75,12 @@ impl Predictor {
     /// What is no column of the network.
     pub fn keep(&mut self, columns: Vec<usize>) -> Result<(), PredictError> {
         let classes = self.model.classes();
-        match columns.iter().find(|&&column| column >= classes) {
-            Some(&column) => Err(ModelError::Class {
-                class: i64::try_from(column).unwrap_or(i64::MAX),
-                classes,
-            }
-            .into()),
-            None => {
-                self.kept = Some(columns);
-                Ok(())
-            }
+        if let Some(&column) = columns.iter().find(|&&column| column >= classes) {
+            let class = i64::try_from(column).unwrap_or(i64::MAX);
+            return Err(ModelError::Class { class, classes }.into());
         }
+        self.kept = Some(columns);
+        Ok(())
     }
 
     pub fn model(&self) -> &Model {

@@ -14,7 +14,7 @@ const LAST: [&str; 4] = [
 ];
 
 /// Where weights are kept as what they are computed from: what did it, and the call that puts them back.
-pub fn reparametrised<'n>(names: impl Iterator<Item = &'n str> + Clone) -> Option<&'static str> {
+pub fn reparametrised<'n>(names: &(impl Iterator<Item = &'n str> + Clone)) -> Option<&'static str> {
     let has = |last: &str| names.clone().any(|name| name.ends_with(last));
     let within = |part: &str| names.clone().any(|name| name.contains(part));
     if within(".parametrizations.") || within("parametrizations.weight.") {

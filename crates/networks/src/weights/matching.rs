@@ -196,7 +196,7 @@ impl<'a> Matching<'a> {
     }
 
     fn remark(&self, network: &Network) -> String {
-        if let Some(reparametrised) = leftovers::reparametrised(self.surplus.iter().copied()) {
+        if let Some(reparametrised) = leftovers::reparametrised(&self.surplus.iter().copied()) {
             return format!("; {reparametrised}");
         }
         if self.missing.is_empty() && self.misshapen.is_empty() {

@@ -85,8 +85,8 @@ pub(super) fn tell(
 
 /// Words between marks, and stretches of letters or of digits, counted from either end.
 fn parts(learner: &mut Learner<'_>, texts: &[&str], noun: &str, best: &mut Option<Best>) {
-    let splits: [(fn(&str) -> Vec<&str>, &str); 2] =
-        [(tokens, "part"), (runs, "stretch of letters or digits")];
+    type Split = fn(&str) -> Vec<&str>;
+    let splits: [(Split, &str); 2] = [(tokens, "part"), (runs, "stretch of letters or digits")];
     for (split, part) in splits {
         let pieces: Vec<Vec<&str>> = texts.iter().map(|text| split(text)).collect();
         for place in 0..PARTS {
@@ -95,10 +95,9 @@ fn parts(learner: &mut Learner<'_>, texts: &[&str], noun: &str, best: &mut Optio
                 let keys: Vec<Key> = pieces.iter().map(at).collect();
                 let guess = learner.by_key(&keys, EFFECT);
                 offer(best, guess, || {
-                    let found = pieces.iter().zip(texts);
-                    let example = found
-                        .filter_map(|(pieces, text)| Some((side.pick(pieces, place)?, *text)))
-                        .next();
+                    let mut found = pieces.iter().zip(texts);
+                    let example =
+                        found.find_map(|(pieces, text)| Some((side.pick(pieces, place)?, *text)));
                     let (piece, text) = example.unwrap_or_default();
                     let shown = format!("`{}` in `{}`", shortened(piece), shortened(text));
                     let between = (part == "part")
@@ -172,7 +171,8 @@ fn anywhere(learner: &mut Learner<'_>, texts: &[&str], noun: &str, best: &mut Op
 }
 
 fn lengths(learner: &mut Learner<'_>, texts: &[&str], noun: &str, best: &mut Option<Best>) {
-    let counted: [(fn(&str) -> usize, &str); 3] = [
+    type Count = fn(&str) -> usize;
+    let counted: [(Count, &str); 3] = [
         (|text| text.chars().count(), "the number of characters"),
         (|text| tokens(text).len(), "the number of parts"),
         (

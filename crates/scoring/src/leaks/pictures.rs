@@ -152,8 +152,9 @@ pub(super) fn metadata(learner: &mut Learner<'_>, traits: &[Option<&Traits>]) ->
 
 /// Width and height: of the pictures themselves, so that no shuffling takes them away.
 pub(super) fn dimensions(learner: &mut Learner<'_>, traits: &[Option<&Traits>]) -> Option<Best> {
+    type Measure = fn(&Traits) -> u64;
     let mut best = None;
-    let measures: [(fn(&Traits) -> u64, &str); 3] = [
+    let measures: [(Measure, &str); 3] = [
         (
             |traits| u64::from(traits.width) << 32 | u64::from(traits.height),
             "the width and height of a picture",

@@ -22,9 +22,9 @@ impl Random {
     }
 
     pub fn hex(&mut self, digits: usize) -> String {
-        (0..digits)
-            .map(|_| format!("{:x}", self.below(16)))
-            .collect()
+        (0..digits).fold(String::new(), |text, _| {
+            text + &format!("{:x}", self.below(16))
+        })
     }
 }
 
@@ -43,9 +43,9 @@ pub struct Image {
 /// Images in byte order of their names, as a tar has them, in `classes` classes that nobody has heard of.
 pub fn look(mut images: Vec<Image>, classes: usize) -> Findings {
     images.sort_by(|a, b| a.name.cmp(&b.name));
-    let list = (0..classes)
-        .map(|class| format!("unheard{class}x\n"))
-        .collect::<String>();
+    let list = (0..classes).fold(String::new(), |list, class| {
+        list + &format!("unheard{class}x\n")
+    });
     let names = images.iter().map(|image| image.name.clone()).collect();
     let files: Vec<PictureFile> = images
         .iter()
@@ -78,7 +78,7 @@ fn two_hundred(change: impl Fn(&mut Image, usize, &mut Random)) -> Findings {
         let mut made = Image {
             name: format!("{}.jpg", random.hex(12)),
             class: u16::try_from(random.below(4)).expect("small"),
-            place: image as u64,
+            place: image.into(),
             changed: 1_700_000_000,
             owner: 1,
             traits: Traits {
@@ -216,8 +216,7 @@ fn file_names_tell_in_any_place_and_way() {
         ("in hexadecimal", |image, number, _| {
             let hex: String = WORDS[usize::from(image.class)]
                 .bytes()
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
+                .fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
             format!("{number:04}_{hex}_{}.jpg", number % 7)
         }),
         ("as a remainder", |image, _, random| {
@@ -263,7 +262,7 @@ fn folders_and_endings_tell() {
             "{}/{}",
             ["b", "a", "d", "c"][usize::from(image.class)],
             image.name
-        )
+        );
     });
     assert!(kinds(&folders).contains(&Kind::Folders), "{folders:?}");
     let nested = two_hundred(|image, number, _| {
@@ -272,7 +271,7 @@ fn folders_and_endings_tell() {
             number % 9,
             ["b", "a", "d", "c"][usize::from(image.class)],
             image.name
-        )
+        );
     });
     assert!(kinds(&nested).contains(&Kind::Folders), "{nested:?}");
     let endings = two_hundred(|image, _, _| {
@@ -305,7 +304,7 @@ fn the_archive_tells() {
         "ranks hold no remainder: {in_turns:?}"
     );
     let changed = two_hundred(|image, number, _| {
-        image.changed += 3600 * u64::from(image.class) + number as u64
+        image.changed += 3600 * u64::from(image.class) + number as u64;
     });
     assert_eq!(kinds(&changed), [Kind::Times], "{changed:?}");
     let same_time =
@@ -352,7 +351,7 @@ fn what_the_pictures_are_is_a_notice() {
     assert_eq!(kinds(&sized), []);
     assert_eq!(sized.notices[0].kind, Kind::Dimensions, "{sized:?}");
     let coded = two_hundred(|image, _, _| {
-        image.traits.coding = vec![u8::try_from(image.class).expect("small")]
+        image.traits.coding = vec![u8::try_from(image.class).expect("small")];
     });
     assert_eq!(
         (kinds(&coded), coded.notices[0].kind),
@@ -377,12 +376,12 @@ fn what_the_pictures_are_is_a_notice() {
 /// As many images as one may have in a small test set, of two classes: chance alone is not enough to say anything.
 #[test]
 fn of_few_images_nothing_is_said() {
-    for images in [1, 2, 5, 12] {
-        let mut random = Random(images as u64);
+    for images in [1_u32, 2, 5, 12] {
+        let mut random = Random(images.into());
         let made = (0..images).map(|image| Image {
             name: format!("{}-{}.jpg", random.hex(4), image % 2),
             class: u16::try_from(image % 2).expect("small"),
-            place: image as u64,
+            place: image.into(),
             changed: 0,
             owner: 0,
             traits: Traits::default(),

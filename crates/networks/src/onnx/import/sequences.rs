@@ -117,10 +117,10 @@ impl Importer<'_> {
         if apply.optional(1).is_some() || apply.int("keepdims", 1) != 0 {
             return Ok(parts.into_iter().map(Value::Flow).collect());
         }
-        let axes = self.integers(apply, "axes", &[axis]);
+        let dimensions = self.integers(apply, "axes", &[axis]);
         let squeezed = parts
             .into_iter()
-            .map(|part| Value::Flow(self.emit(apply, Op::Squeeze, &[part, axes])));
+            .map(|part| Value::Flow(self.emit(apply, Op::Squeeze, &[part, dimensions])));
         Ok(squeezed.collect())
     }
 
@@ -132,9 +132,9 @@ impl Importer<'_> {
         }
         let mut parts: Vec<ValueId> = values.iter().map(|value| self.id(value)).collect();
         if apply.flag("new_axis") {
-            let axes = self.integers(apply, "axes", &[axis]);
+            let dimensions = self.integers(apply, "axes", &[axis]);
             for part in &mut parts {
-                *part = self.emit(apply, Op::Unsqueeze, &[*part, axes]);
+                *part = self.emit(apply, Op::Unsqueeze, &[*part, dimensions]);
             }
         }
         flow(self.emit(apply, Op::Concat { axis }, &parts))

@@ -138,17 +138,18 @@ fn result(op: &Op, place: usize, of: impl Fn(usize) -> Option<ElementType>) -> O
         Op::Cast { to } | Op::QuantizeLinear { to, .. } => Some(*to),
         Op::CastLike | Op::Where | Op::DequantizeLinear { .. } => of(1),
         Op::Compare(_)
+        | Op::ConstantOfShape(Scalar::Bool(_))
         | Op::Unary(Unary::Not | Unary::IsNaN | Unary::IsInf)
         | Op::Binary(Binary::And | Binary::Or | Binary::Xor) => Some(ElementType::Bool),
-        Op::ArgMax(_) | Op::MaxPoolPositions(_) | Op::Shape { .. } | Op::Size => {
-            Some(ElementType::I64)
-        }
+        Op::ArgMax(_)
+        | Op::MaxPoolPositions(_)
+        | Op::Shape { .. }
+        | Op::Size
+        | Op::ConstantOfShape(Scalar::Integer(_)) => Some(ElementType::I64),
         Op::TopK { .. } if place == 1 => Some(ElementType::I64),
         Op::Constant(literal) => Some(of_literal(literal)),
         Op::Listed(listed) => listed.operator().element().or_else(|| of(0)),
         Op::ConstantOfShape(Scalar::Float(_)) => Some(ElementType::F32),
-        Op::ConstantOfShape(Scalar::Integer(_)) => Some(ElementType::I64),
-        Op::ConstantOfShape(Scalar::Bool(_)) => Some(ElementType::Bool),
         _ => of(0),
     }
 }

@@ -2,7 +2,7 @@
 //! depends on the order of the numbers is asked of numbers whose highest bit is turned over: those lie in the same order.
 
 use super::{Apply, Importer};
-use crate::{Binary, Comparison, ElementType, Literal, Op, Reduction, Unary, ValueId};
+use crate::{Binary, Comparison, ElementType, Literal, Op, Reduce, Reduction, Unary, ValueId};
 
 /// 2⁶⁴
 const ALL: f32 = 18_446_744_073_709_551_616.0;
@@ -22,7 +22,7 @@ impl Importer<'_> {
         }
         let mut inputs = inputs.to_vec();
         match op {
-            Op::Compare(_) => {
+            Op::Compare(_) | Op::ArgMax(_) => {
                 self.turn(apply, &mut inputs);
                 Some(self.push(apply, op.clone(), inputs, count))
             }
@@ -32,21 +32,15 @@ impl Importer<'_> {
                 outputs[0] = self.turned(apply, outputs[0]);
                 Some(outputs)
             }
-            Op::Reduce(reduce) if matches!(reduce.kind, Reduction::Max | Reduction::Min) => {
+            Op::TopK { .. }
+            | Op::Reduce(Reduce {
+                kind: Reduction::Max | Reduction::Min,
+                ..
+            }) => {
                 self.turn(apply, &mut inputs[..1]);
                 let mut outputs = self.push(apply, op.clone(), inputs, count);
                 outputs[0] = self.turned(apply, outputs[0]);
                 Some(outputs)
-            }
-            Op::TopK { .. } => {
-                self.turn(apply, &mut inputs[..1]);
-                let mut outputs = self.push(apply, op.clone(), inputs, count);
-                outputs[0] = self.turned(apply, outputs[0]);
-                Some(outputs)
-            }
-            Op::ArgMax(_) => {
-                self.turn(apply, &mut inputs);
-                Some(self.push(apply, op.clone(), inputs, count))
             }
             Op::Binary(Binary::Div) => {
                 Some(self.push(apply, Op::Binary(Binary::DivUnsigned), inputs, count))
