@@ -227,24 +227,9 @@ impl ChallengeDirectory {
         if let Some(fault) = settings.faults().into_iter().next() {
             bail!("{FILE_NAME}: {fault}");
         }
-        for (key, file) in &manifest.files {
-            let is_key = (1..=100).contains(&key.len())
-                && key
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-            anyhow::ensure!(
-                is_key,
-                "{FILE_NAME}: [files] key `{key}` must be 1 to 100 of letters, digits, -, _ and ."
-            );
-            let file = path.join(file);
-            anyhow::ensure!(
-                file.is_file(),
-                "{}, which [files] names, is not a file",
-                file.display()
-            );
-        }
-        let test = test_set(path, &manifest.test, &classes, order)?;
-        let labels = &test.labels;
+        check_files(path, &manifest)?;
+        let tested = test_set(path, &manifest.test, &classes, order)?;
+        let labels = &tested.labels;
         anyhow::ensure!(
             labels.scored() > 0,
             "{}: {}",
@@ -276,11 +261,11 @@ impl ChallengeDirectory {
             settings,
             classes,
             wider,
-            images: test.images,
-            image_list: test.list,
-            labels: test.labels,
-            labels_file: test.labels_file,
-            notices: test.notices,
+            images: tested.images,
+            image_list: tested.list,
+            labels: tested.labels,
+            labels_file: tested.labels_file,
+            notices: tested.notices,
         })
     }
 
@@ -332,6 +317,27 @@ impl ChallengeDirectory {
 }
 
 /// The longer list, alone and with the places of the challenge's classes in it.
+/// Whether the files to download are there, under keys that addresses may have.
+fn check_files(path: &Path, manifest: &Manifest) -> anyhow::Result<()> {
+    for (key, file) in &manifest.files {
+        let is_key = (1..=100).contains(&key.len())
+            && key
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+        anyhow::ensure!(
+            is_key,
+            "{FILE_NAME}: [files] key `{key}` must be 1 to 100 of letters, digits, -, _ and ."
+        );
+        let file = path.join(file);
+        anyhow::ensure!(
+            file.is_file(),
+            "{}, which [files] names, is not a file",
+            file.display()
+        );
+    }
+    Ok(())
+}
+
 fn wider_classes(
     list: Result<ClassList, ClassListError>,
     classes: &ClassList,

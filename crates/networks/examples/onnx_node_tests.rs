@@ -326,7 +326,8 @@ fn table(tests: &[Test]) -> String {
         } else {
             format!(" ({})", operators.join(", "))
         };
-        table += &format!("| {}{names} | {count} | {} |\n", group.what, group.reason);
+        let line = format!("| {}{names} | {count} | {} |\n", group.what, group.reason);
+        table.push_str(&line);
     }
     table
 }

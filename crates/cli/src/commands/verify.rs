@@ -50,10 +50,9 @@ impl Verify {
         let salt: [u8; 32] = hexadecimal(&opening.salt)
             .and_then(|bytes| bytes.try_into().ok())
             .context("the server's salt is not 64 hexadecimal digits; update referee")?;
-        let found: String = commitment(&salt, &opening.rules, &classes, &labels, &public)
+        let found = commitment(&salt, &opening.rules, &classes, &labels, &public)
             .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+            .fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
         let expected = self.commitment.as_deref().unwrap_or(&made.sha256);
         let agrees = found.eq_ignore_ascii_case(expected);
         if self.json {

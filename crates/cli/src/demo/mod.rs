@@ -90,7 +90,7 @@ pub async fn run(demo: Demo) -> Result<()> {
             interrupted.await;
         }
     };
-    server.run_until(visit).await?;
+    Box::pin(server.run_until(visit)).await?;
     outcome
 }
 

@@ -1,5 +1,11 @@
 //! Operators against ONNX Runtime and ONNX's reference: the files and answers of `tests/operators` (see `make.py` there).
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "small extents and pixels"
+)]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -78,7 +78,7 @@ fn two_hundred(change: impl Fn(&mut Image, usize, &mut Random)) -> Findings {
         let mut made = Image {
             name: format!("{}.jpg", random.hex(12)),
             class: u16::try_from(random.below(4)).expect("small"),
-            place: image.into(),
+            place: image as u64,
             changed: 1_700_000_000,
             owner: 1,
             traits: Traits {

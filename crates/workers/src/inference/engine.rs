@@ -150,6 +150,7 @@ impl Engine {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "goes into `map_err`")]
 fn trouble(error: ModelError) -> Trouble {
     if let ModelError::NotFinite = error {
         return Trouble::NotFinite;

@@ -42,6 +42,7 @@ pub(super) async fn finding(
         .map_err(|_| StorageError::Corrupt("the leak check broke off"))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "goes into `map_err`")]
 fn unreadable(error: io::Error) -> StorageError {
     tracing::warn!(%error, "the test images cannot be read for the leak check");
     StorageError::Corrupt("the test images cannot be read back from the object store")

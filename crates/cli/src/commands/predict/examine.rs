@@ -27,14 +27,8 @@ impl Examined<'_> {
         classes: Option<&ClassList>,
         wider: Option<&WiderClasses>,
     ) -> anyhow::Result<()> {
-        let uncounted;
-        let classes = match classes {
-            Some(classes) => classes,
-            None => {
-                uncounted = ClassList::uncounted();
-                &uncounted
-            }
-        };
+        let classes = classes.cloned().unwrap_or_else(ClassList::uncounted);
+        let classes = &classes;
         let images = self.set.list()?;
         let (labels, _) = Labels::parse_csv(input::open(labels)?, classes, Some(&images))
             .map_err(output::WrongFile::from)

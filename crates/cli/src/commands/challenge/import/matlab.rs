@@ -186,7 +186,7 @@ fn number(kind: u32, data: &[u8]) -> Option<f64> {
         (5, [a, b, c, d, ..]) => f64::from(i32::from_le_bytes([*a, *b, *c, *d])),
         (6, [a, b, c, d, ..]) => f64::from(u32::from_le_bytes([*a, *b, *c, *d])),
         (7, [a, b, c, d, ..]) => f64::from(f32::from_le_bytes([*a, *b, *c, *d])),
-        (9, [a, b, c, d, e, f, g, h, ..]) => f64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]),
+        (9, bytes) => f64::from_le_bytes(*bytes.first_chunk()?),
         _ => return None,
     })
 }
