@@ -84,6 +84,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/challenges/{slug}/commitment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The commitment to the hidden labels: SHA-256 over labels, split and rules, with a salt. What opens it is there once the private
+         *     scores are released (where all images are public, after the close): for the challenge's organizers, and for everyone where they
+         *     have put the labels among the downloads, as `test-labels`.
+         */
+        get: operations["show_commitment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/challenges/{slug}/events": {
         parameters: {
             query?: never;
@@ -490,7 +511,7 @@ export interface paths {
         };
         /**
          * A submission as it changes: its state at once, then whenever it changes, at most twice a second. The server closes
-         *     the stream after a final state, and answers 204 to whoever has seen that one already.
+         *     the stream after a final state and when the listener signs out or loses rights, and answers 204 to whoever has seen the final one already.
          */
         get: operations["submission_events"];
         put?: never;
@@ -588,7 +609,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Open an account. On a server that only its own machine can reach, the first one becomes administrator. */
+        /**
+         * Open an account: where the server asks for one, with an invitation. On a server that only its own machine can reach, the first one
+         *     becomes administrator.
+         */
         post: operations["register"];
         delete?: never;
         options?: never;
@@ -657,7 +681,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the server can do its work: its database answers and has this version's schema, and the store is that database's. */
+        /**
+         * Whether the server can do its work: its database answers, has this version's schema and can be written to, as its storage can, and
+         *     the store is that database's.
+         */
         get: operations["readyz"];
         put?: never;
         post?: never;
@@ -918,6 +945,8 @@ export interface components {
         /** @description Who is signed in, if anybody. */
         CurrentSession: {
             me?: components["schemas"]["Me"] | null;
+            /** @description Who may open an account here. */
+            registration?: components["schemas"]["Registration"];
         };
         /**
          * @description In what capacity it was submitted.
@@ -1216,6 +1245,8 @@ export interface components {
             email?: string | null;
             /** @description `[A-Za-z0-9][A-Za-z0-9_-]{1,38}`, unique whatever the case. */
             handle: string;
+            /** @description The secret of an invitation, where the server asks for one. */
+            invitation?: string | null;
             password: string;
         };
         /** @description Something that was handled and that the submitter should know. Depends only on the file, the form and public facts. */
@@ -1492,6 +1523,11 @@ export interface components {
             /** @description What it is, in at most 60 characters. */
             label: string;
         };
+        /**
+         * @description Who may open an account.
+         * @enum {string}
+         */
+        Registration: "open" | "invitation" | "closed";
         /** @description How many submissions were queued again. */
         Retried: {
             /** Format: int64 */
@@ -1722,7 +1758,7 @@ export interface components {
             /** @default null */
             wider_classes: components["schemas"]["Class"][] | null;
         };
-        /** @description `[test]`: whether competitors may download the test images, and which classes their files are over. */
+        /** @description `[test]`: whether competitors may download the test images, in which order these are, and which classes their files are over. */
         TestSettings: {
             /** @default null */
             order: components["schemas"]["ImageOrder"] | null;
@@ -1860,6 +1896,7 @@ export type Queue = components['schemas']['Queue'];
 export type Quota = components['schemas']['Quota'];
 export type Ranking = components['schemas']['Ranking'];
 export type Reference = components['schemas']['Reference'];
+export type Registration = components['schemas']['Registration'];
 export type Retried = components['schemas']['Retried'];
 export type Role = components['schemas']['Role'];
 export type Rules = components['schemas']['Rules'];
@@ -2127,6 +2164,37 @@ export interface operations {
                 };
             };
             /** @description There is no such challenge */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_commitment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The commitment */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommitmentDocument"];
+                };
+            };
+            /** @description There is no such challenge, or no commitment yet */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4165,7 +4233,16 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description The handle is taken */
+            /** @description The server asks for an invitation, or this one is used up */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The handle or the e-mail address is taken */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4176,6 +4253,15 @@ export interface operations {
             };
             /** @description The handle, password or e-mail address is not acceptable */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many accounts were opened from this address */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4306,7 +4392,7 @@ export interface operations {
                     "text/plain": string;
                 };
             };
-            /** @description The database does not answer or has another version's schema, or the object store is not this database's */
+            /** @description The database or the storage does not answer or is read-only, the database has another version's schema, or the object store is not this database's */
             503: {
                 headers: {
                     [name: string]: unknown;
