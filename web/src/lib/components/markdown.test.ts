@@ -42,3 +42,15 @@ test('images that the page knows are shown, whatever they would like to be', () 
     expect(render('<img src="figure.png" srcset="https://example.org/cat.jpg 2x" onload="alert(1)" alt="x">', images)).toBe('<img src="/api/v1/challenges/x/files/figure" alt="x">\n'.trim());
     expect(render('![Another](constructor)', images)).not.toContain('<img');
 });
+
+// Each is nested so deep that the parser runs out of stack.
+test.each([
+    ['quotations', `${'>'.repeat(20_000)}<img src=x onerror=alert(1)>`],
+    ['lists', `${'- '.repeat(8_000)}<b>x</b>`],
+])('a text of nested %s that breaks the parser is shown as it is, and the next one as ever', (_, source) => {
+    const holder = document.createElement('div');
+    holder.innerHTML = render(source);
+    expect(holder.textContent).toBe(source);
+    expect([...holder.querySelectorAll('*')].map(({ tagName }) => tagName)).toEqual(['PRE']);
+    expect(render('**x**')).toContain('<strong>x</strong>');
+});
