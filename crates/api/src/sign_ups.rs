@@ -45,10 +45,10 @@ impl SignUps {
         });
         let times = opened.entry(network).or_default();
         if let Some(first) = times.first().filter(|_| times.len() >= self.per_hour) {
-            let seconds = WINDOW.saturating_sub(first.elapsed()).as_secs() + 1;
-            let minutes = seconds.div_ceil(60);
+            let seconds = WINDOW.saturating_sub(first.elapsed()).as_secs();
+            let minutes = seconds.div_ceil(60).max(1);
             return Err(Problem::too_many(
-                seconds,
+                seconds + 1,
                 format!(
                     "{} accounts were opened from this address within an hour, the most without an invitation; try again in {minutes} min, or ask the operator for an invitation",
                     self.per_hour

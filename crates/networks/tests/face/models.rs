@@ -421,7 +421,7 @@ fn what_onnx_runtimes_tools_wrote_is_refused_with_what_to_send_instead() {
     for (domain, operator, remedy) in [
         (
             "com.microsoft",
-            "QLinearAdd",
+            "QLinearReduceMean",
             "quant_format=QuantFormat.QDQ",
         ),
         (

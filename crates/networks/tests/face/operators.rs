@@ -324,15 +324,16 @@ fn what_asks_for_too_much_is_refused() {
         output: vec![declared("going", DataType::Bool, &[])],
         ..GraphProto::default()
     };
-    let endless = graph(18, &[3])
-        .tensor(turns(i64::MAX))
-        .node(
-            "Loop",
-            &["turns", ""],
-            &[""],
-            &[body("body", empty.clone())],
-        )
-        .node("Identity", &["x"], &["y"], &[]);
+    let mut carrying = empty.clone();
+    let carried = declared("carried", DataType::Float, &[3]);
+    carrying.input.push(carried.clone());
+    carrying.output.push(carried);
+    let endless = graph(18, &[3]).tensor(turns(i64::MAX)).node(
+        "Loop",
+        &["turns", "", "x"],
+        &["y"],
+        &[body("body", carrying)],
+    );
     empty.output.clear();
     let bodiless = graph(18, &[3]).tensor(turns(3)).node(
         "Loop",
