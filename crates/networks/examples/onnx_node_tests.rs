@@ -53,7 +53,11 @@ const GROUPS: &[Group] = &[
         reason: "runs in inference mode, with a notice: statistics of a batch would let images answer for each other",
         operators: &[],
         types: &[],
-        names: &["test_batchnorm_", "test_training_dropout"],
+        names: &[
+            "test_batchnorm_epsilon_training_mode",
+            "test_batchnorm_example_training_mode",
+            "test_training_dropout",
+        ],
     },
     Group {
         what: "random numbers",
