@@ -229,7 +229,7 @@ fn a_prefix_that_only_some_names_have_leaves_the_others_unknown() {
         .with("criterion.weight", &[3]);
     assert_eq!(
         file.sentence(),
-        "the tensors are not those of small: 1 is not the network's: criterion.weight"
+        "the tensors are not those of small: 1 is not the network's: criterion.weight; leave them out: save {k: v for k, v in state_dict.items() if not k.startswith(\"criterion.\")}"
     );
 }
 

@@ -15,7 +15,24 @@ const PREPARED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.sqlx");
 /// Queries that the newest schema refuses on purpose, with the reason: for a fault in the wall, say, that cannot wait for the next
 /// release. A part of the query's text names it. Old processes then have to stop before `referee migrate`; say so in the release's
 /// notes.
-const WITHDRAWN: [(&str, &str); 0] = [];
+const WITHDRAWN: [(&str, &str); 4] = [
+    (
+        "INSERT INTO label_versions",
+        "a version that copies others while its rows come from the api reads labels (docs/WALL.md): the last release's uploads of labels wait",
+    ),
+    (
+        "labels_stale_since = CASE WHEN $5",
+        "what labels were read with is noted by a trigger: the last release's uploads of images wait",
+    ),
+    (
+        "closes = $8",
+        "the close lets private scores out, and is set by a function alone: the last release's changes of settings wait",
+    ),
+    (
+        "pg_advisory_xact_lock",
+        "whoever may take any lock may keep the scorer from its own: the last release's sign-ups wait",
+    ),
+];
 
 #[derive(Deserialize, Serialize)]
 struct Release {
@@ -150,15 +167,18 @@ async fn the_last_releases_queries_run_on_the_newest_schema_as_the_roles_that_ra
 
     database.migrate().await;
     let after = Runnable::on(&database, &release.queries).await;
-    let mut withdrawn = BTreeSet::new();
+    let (mut withdrawn, mut unknown) = (BTreeSet::new(), String::new());
     for (number, role) in before.0.difference(&after.0) {
         let query = &release.queries[*number];
-        let known = WITHDRAWN.iter().position(|(part, _)| query.contains(part));
-        let known = known.unwrap_or_else(|| {
-            panic!("as {role}, the last release can no longer run this; expand before you contract, or add it to WITHDRAWN: {query}")
-        });
-        withdrawn.insert(known);
+        match WITHDRAWN.iter().position(|(part, _)| query.contains(part)) {
+            Some(known) => _ = withdrawn.insert(known),
+            None => unknown += &format!("as {role}: {query}\n"),
+        }
     }
+    assert_eq!(
+        unknown, "",
+        "the last release can no longer run this; expand before you contract, or add it to WITHDRAWN"
+    );
     assert_eq!(
         withdrawn.len(),
         WITHDRAWN.len(),

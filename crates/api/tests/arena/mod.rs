@@ -47,6 +47,8 @@ impl Arena {
         let organizer = person(&database, "organizer").await;
         let mut settings = settings();
         adjust(&mut settings);
+        // Nobody publishes a challenge that is over: the close is set when it is published.
+        let over = settings.closes.take_if(|closes| *closes < Utc::now());
         assert!(
             create(&database.api, "arena", &settings, organizer)
                 .await
@@ -96,6 +98,10 @@ impl Arena {
             objects,
         };
         arena.set(|_| {}).await;
+        if let Some(closes) = over {
+            let statement = format!("UPDATE challenges SET closes = '{}'", closes.to_rfc3339());
+            arena.database.as_owner(&statement).await;
+        }
         arena
     }
 

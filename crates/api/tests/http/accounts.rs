@@ -121,7 +121,7 @@ async fn who_is_signed_in_can_be_asked_without_an_error() {
     assert_eq!(signed_in.json()["me"]["handle"], "ada");
     let visitor = server.send(ask("")).await;
     assert_eq!(visitor.status, StatusCode::OK);
-    assert_eq!(visitor.json(), json!({"me": null}));
+    assert_eq!(visitor.json(), json!({"me": null, "registration": "open"}));
 }
 
 /// Contract, section 4: cookie-authenticated writes are refused when Origin is present and not this server's.

@@ -84,9 +84,9 @@ async fn files_come_back_whole_or_in_part() {
     );
 }
 
-/// Contract, section 4: past the server's upload slots (two here), 503 with `Retry-After`.
+/// Contract, section 4: past the server's upload slots (two here), 503 with `Retry-After`; for who sends slowest.
 #[tokio::test]
-async fn past_the_upload_slots_whoever_comes_is_told_to_come_back() {
+async fn past_the_upload_slots_the_slowest_is_told_to_come_back() {
     let server = Arc::new(Server::new().await);
     let admin = server.person("ada").await;
     server.draft(&admin).await;
@@ -109,20 +109,19 @@ async fn past_the_upload_slots_whoever_comes_is_told_to_come_back() {
     for _ in 0..2 {
         beginnings.recv().await.expect("an upload begins");
     }
-    let third = async || {
-        server
-            .put("/challenges/tiny/files/third", &admin, "x")
-            .await
-    };
-    let refused = third().await;
+    let third = server
+        .put("/challenges/tiny/files/third", &admin, "x")
+        .await;
+    assert_eq!(third.status, StatusCode::CREATED);
+    let (ended, _, others) = futures::future::select_all(uploads).await;
+    let refused = ended.expect("answered");
     assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(refused.header("retry-after").parse::<u64>().is_ok());
-    assert!(refused.detail().contains("every upload slot"));
-    for upload in uploads {
+    assert!(refused.detail().contains("among the slowest"));
+    for upload in others {
         upload.abort();
         assert!(upload.await.is_err_and(|error| error.is_cancelled()));
     }
-    assert_eq!(third().await.status, StatusCode::CREATED);
 }
 
 #[tokio::test]

@@ -136,7 +136,7 @@ fn help_is_for_stdout() {
       demo          Start a server with a real challenge and real competitors in it
       migrate       Prepare a database, or bring it up to date: roles, queue and schema
       database-url  Print the connection URL of the private cluster, for psql and pg_dump
-      admin         Change accounts on the server's machine, whether or not the server runs
+      admin         Change accounts and run submissions again on the server's machine, whether or not the server runs
       audit         Check or export the audit trail: who did what, when and from where
       register      Open an account, and keep a token for it
       login         Sign in, and keep a token

@@ -189,9 +189,9 @@ fn no_label_is_told_by_anything() {
     let directory = challenge();
     let labels = fs::read_to_string(directory.file("test-labels.csv")).expect("labels");
     assert_eq!(canaries(&labels).len(), IMAGES, "this test can fail");
-    organizer
-        .run(["challenge", "create", directory.argument()])
-        .done();
+    let created = organizer.run(["challenge", "create", directory.argument()]);
+    assert_eq!(created.code, 0, "{}", created.stderr);
+    assert!(created.stderr.contains("never occur"), "and nothing else");
     let people = ["ada", "bob"].map(|handle| Person::register(&server.address, handle));
     let submissions = submit(&organizer, &people);
 

@@ -136,7 +136,7 @@ fn what_is_wrong_with_a_file_is_said_on_stderr() {
       line 24: class 11, but this challenge has 10 (ids run from 1 to 10)
     ");
     insta::assert_snapshot!(submit("model.pth").refused(), @"referee: this is a PyTorch file, which may hold code and is never loaded: convert it with `referee convert model.pth model.safetensors`");
-    insta::assert_snapshot!(submit("nowhere.txt").refused(), @"referee: nowhere.txt: No such file or directory (os error 2)");
+    insta::assert_snapshot!(submit("nowhere.txt").refused(), @"referee: nowhere.txt cannot be read: No such file or directory (os error 2)");
     let elsewhere = ada.run(["submit", "0-wrong.txt", "--challenge", "no-such-challenge"]);
     insta::assert_snapshot!(elsewhere.refused(), @"referee: there is no challenge `no-such-challenge`");
 }

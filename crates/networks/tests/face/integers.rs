@@ -124,6 +124,16 @@ fn every_type_has_its_own_arithmetic() {
 }
 
 #[test]
+fn integers_are_rectified_as_floats_are() {
+    for (name, _, least, greatest) in types() {
+        let (draft, kind) = draft(name);
+        let draft = draft.node("Relu", &["a"], &["y"], &[]);
+        let [a, _] = operands(least, greatest);
+        assert_eq!(numbers(&draft, kind), a.map(|a| a.max(0)), "{name}");
+    }
+}
+
+#[test]
 fn casts_wrap_and_what_no_integer_holds_is_the_least() {
     let floats = [
         300.0,

@@ -3,13 +3,15 @@
 use super::{Apply, Importer, Result, Value, flow};
 use crate::operators::NarrowCast;
 use crate::{
-    Activation, Binary, Comparison, ElementType, Op, Unary, ValueId,
+    Activation, Binary, Comparison, ElementType, Literal, Op, Unary, ValueId,
     onnx::{Stored, tensor::element_type},
 };
 
 impl Importer<'_> {
     pub(super) fn elementwise(&mut self, apply: &Apply<'_>) -> Result<Option<Vec<Value>>> {
-        if let Some(activation) = activation(apply)? {
+        if let Some(activation) = activation(apply)?
+            && !(activation == Activation::Relu && self.is_of_integers(apply))
+        {
             return self.unary(apply, Op::Activation(activation));
         }
         if let Some(unary) = unary(apply) {
@@ -24,6 +26,7 @@ impl Importer<'_> {
         }
         match apply.operator {
             "Clip" => self.clip(apply),
+            "Relu" => self.rectify(apply),
             // Of one sign, or of none.
             "IsInf" => {
                 let infinity = match (
@@ -135,6 +138,19 @@ impl Importer<'_> {
             }
         }
         flow(x)
+    }
+
+    /// Whether the node's operand is known to be of integers.
+    fn is_of_integers(&self, apply: &Apply<'_>) -> bool {
+        let x = apply.optional(0).and_then(|x| self.element(x));
+        x.is_some_and(|element| !element.is_float() && element != ElementType::Bool)
+    }
+
+    /// An activation is of floating-point numbers; the larger of an integer and zero is not.
+    fn rectify(&mut self, apply: &Apply<'_>) -> Result<Option<Vec<Value>>> {
+        let x = self.first(apply)?;
+        let zero = self.literal(&format!("{}/zero", apply.name), Literal::integer(0));
+        flow(self.emit(apply, Op::Binary(Binary::Max), &[x, zero]))
     }
 
     fn quantise(&mut self, apply: &Apply<'_>) -> Result<Option<Vec<Value>>> {
