@@ -36,7 +36,7 @@ describe('an organizer', () => {
         await expectAccessible(page);
         await page.getByLabel('Title').fill('Made by hand');
         expect(await page.getByLabel('Slug').inputValue()).toBe('made-by-hand');
-        await page.getByRole('textbox', { name: 'Classes' }).fill(CLASSES);
+        await page.getByRole('textbox', { name: 'Classes', exact: true }).fill(CLASSES);
         await page.getByLabel('Public part, %').fill('50');
         await page.getByLabel('Reference line').fill('coin');
         await page.getByLabel('Its error, %').fill('75');
