@@ -3,7 +3,7 @@
     onnx_agreement.py DIR RUN_ONNX
 
 DIR holds what the example `export_zoo` wrote. Each of its ONNX files is run by ONNX Runtime and, read back, by RUN_ONNX (the
-example `run_onnx`); so is each of a few files made here as exporters make them.
+example `run_onnx`); so is each of a few files made here as exporters make them. Integers have to be equal.
 """
 
 import pathlib
@@ -230,6 +230,37 @@ def in_blocks():
     return flattened(nodes, "maps", [numpy_helper.from_array(weight, "weight_q"), tensor("scale", 3, 5)], opset=21)
 
 
+def in_integers(element, *steps, **constants):
+    """The image's numbers as integers of a type, through `steps`: an operator, what it takes (`.`: from the step before;
+    constants are of that type too, unless they are arrays), its attributes."""
+    node = helper.make_node
+    least, most = max(numpy.iinfo(element).min, -2000), min(numpy.iinfo(element).max, 2000)
+    nodes = [
+        node("Mul", ["image", "factor"], ["wide"]),
+        node("Add", ["wide", "middle"], ["shifted"]),
+        node("Clip", ["shifted", "least", "most"], ["clipped"]),
+        node("Cast", ["clipped"], ["x"], to=helper.np_dtype_to_tensor_dtype(numpy.dtype(element))),
+    ]
+    numbers = {"factor": (most - least) / 4, "middle": (most + least) / 2, "least": least, "most": most}
+    initialisers = [numpy_helper.from_array(numpy.array(value, numpy.float32), name) for name, value in numbers.items()]
+    for name, value in constants.items():
+        value = value if isinstance(value, numpy.ndarray) else numpy.array(value, element)
+        initialisers.append(numpy_helper.from_array(value, name))
+    before = "x"
+    for at, (operator, operands, *attributes) in enumerate(steps):
+        outputs = [f"step_{at}", "places"] if operator == "TopK" else [f"step_{at}"]
+        inputs = [before if operand == "." else operand for operand in operands.split()]
+        nodes.append(node(operator, inputs, outputs, **dict(*attributes)))
+        before = f"step_{at}"
+    nodes.append(node("Cast", [before], ["maps"], to=TensorProto.FLOAT))
+    return flattened(nodes, "maps", initialisers)
+
+
+def whole(dtype, *shape):
+    """Any numbers of an integer type."""
+    return random.integers(numpy.iinfo(dtype).min, numpy.iinfo(dtype).max, shape, dtype, endpoint=True)
+
+
 MADE_HERE = {
     "attention": attention,
     "shapes_computed": shapes_computed,
@@ -246,14 +277,68 @@ MADE_HERE = {
     "in_blocks": in_blocks,
 }
 
+AT_MOST = ("ArgMax", ".", {"axis": 1}), ("GatherElements", "x .", {"axis": 1})
+POOLED = "MaxPool", ".", {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}
+INTEGERS = {
+    "x - 128 of uint8": lambda: in_integers(numpy.uint8, ("Sub", ". by"), by=128),
+    "x + 100 of int8": lambda: in_integers(numpy.int8, ("Add", ". by"), by=100),
+    "3·x of uint8": lambda: in_integers(numpy.uint8, ("Mul", ". by"), by=3),
+    "x·x·x of int32": lambda: in_integers(numpy.int32, ("Mul", ". x"), ("Mul", ". x")),
+    "x/7 of int32": lambda: in_integers(numpy.int32, ("Div", ". by"), by=7),
+    "x mod 7 of int32": lambda: in_integers(numpy.int32, ("Mod", ". by"), by=7),
+    "x mod 7 of int8": lambda: in_integers(numpy.int8, ("Mod", ". by"), by=7),
+    "x mod -7 of int64, as in C": lambda: in_integers(numpy.int64, ("Mod", ". by", {"fmod": 1}), by=-7),
+    "x² of int32": lambda: in_integers(numpy.int32, ("Pow", ". by"), by=2),
+    "x³ of int32": lambda: in_integers(numpy.int32, ("Pow", ". by"), by=3),
+    "MatMul of int32": lambda: in_integers(numpy.int32, ("MatMul", ". weight"), weight=whole(numpy.int32, 9, 5)),
+    "shifted left, uint8": lambda: in_integers(numpy.uint8, ("BitShift", ". by", {"direction": "LEFT"}), by=3),
+    "shifted right, uint8": lambda: in_integers(numpy.uint8, ("BitShift", ". by", {"direction": "RIGHT"}), by=3),
+    "not, uint8": lambda: in_integers(numpy.uint8, ("BitwiseNot", ".")),
+    "and, int16": lambda: in_integers(numpy.int16, ("BitwiseAnd", ". by"), by=-300),
+    "xor, uint32": lambda: in_integers(numpy.uint32, ("BitwiseXor", ". by"), by=4_000_000_000),
+    "negative, int8": lambda: in_integers(numpy.int8, ("Neg", ".")),
+    "absolute, int8": lambda: in_integers(numpy.int8, ("Abs", ".")),
+    "sign, int8": lambda: in_integers(numpy.int8, ("Sign", ".")),
+    "clipped, uint8": lambda: in_integers(numpy.uint8, ("Clip", ". low high"), low=90, high=200),
+    "clipped, int64": lambda: in_integers(numpy.int64, ("Clip", ". low"), low=-5),
+    "rectified, int8": lambda: in_integers(numpy.int8, ("Relu", ".")),
+    "larger, uint8": lambda: in_integers(numpy.uint8, ("Max", ". by"), by=99),
+    "largest, uint8": lambda: in_integers(numpy.uint8, ("ReduceMax", ". axes"), axes=numpy.array([1, 2])),
+    "sum, int32": lambda: in_integers(
+        numpy.int32, ("Mul", ". by"), ("ReduceSum", ". axes"), by=10_000, axes=numpy.array([1, 2, 3])
+    ),
+    "mean, int32": lambda: in_integers(numpy.int32, ("ReduceMean", ". axes"), axes=numpy.array([1, 3])),
+    "running sum, int32": lambda: in_integers(numpy.int32, ("CumSum", ". axis"), axis=3),
+    "ArgMax of uint8": lambda: in_integers(numpy.uint8, *AT_MOST),
+    "ArgMax of int8": lambda: in_integers(numpy.int8, *AT_MOST),
+    "ArgMax of int32": lambda: in_integers(numpy.int32, *AT_MOST),
+    "ArgMin of int32, last": lambda: in_integers(numpy.int32, ("ArgMin", ".", {"axis": 3, "select_last_index": 1})),
+    "TopK of int32": lambda: in_integers(numpy.int32, ("TopK", ". count", {"axis": 3}), count=numpy.array([3])),
+    "int32 as int8": lambda: in_integers(numpy.int32, ("Cast", ".", {"to": TensorProto.INT8})),
+    "int32 as uint8": lambda: in_integers(numpy.int32, ("Cast", ".", {"to": TensorProto.UINT8})),
+    "int8 as uint32": lambda: in_integers(numpy.int8, ("Cast", ".", {"to": TensorProto.UINT32})),
+    "odd, int32": lambda: in_integers(numpy.int32, ("Mod", ". two"), ("Equal", ". one"), two=2, one=1),
+    "pooled, uint8": lambda: in_integers(numpy.uint8, POOLED),
+    "pooled, int8": lambda: in_integers(numpy.int8, POOLED),
+    "padded, int32": lambda: in_integers(
+        numpy.int32, ("Pad", ". pads by"), pads=numpy.array([0, 0, 1, 1, 0, 0, 1, 1]), by=-7
+    ),
+    "ConvInteger": lambda: in_integers(
+        numpy.uint8, ("ConvInteger", ". weight zero", {"pads": [1, 1, 1, 1]}), weight=whole(numpy.int8, 4, 3, 3, 3), zero=120
+    ),
+    "MatMulInteger": lambda: in_integers(
+        numpy.uint8, ("MatMulInteger", ". weight zero other"), weight=whole(numpy.uint8, 9, 5), zero=120, other=7
+    ),
+}
+
 
 def main(directory, binary):
     results = []
 
-    def compare(name, logits, expected):
+    def compare(name, logits, expected, tolerance=TOLERANCE):
         try:
             seen = difference(logits(), expected)
-            results.append(seen <= TOLERANCE)
+            results.append(seen <= tolerance)
             print(f"{name:34} {seen:.1e} of the largest logit{'' if results[-1] else '   FAILED'}", flush=True)
         except Exception as error:
             results.append(False)
@@ -275,6 +360,13 @@ def main(directory, binary):
         save(made, path, save_as_external_data=make is attention, location=f"{name}.data", size_threshold=1024)
         images = random.standard_normal(shape).astype(numpy.float32)
         compare(name, lambda: by_referee(binary, path, images), by_onnxruntime(path, images))
+
+    for name, make in INTEGERS.items():
+        made, shape = make()
+        path = made_here / "integers.onnx"
+        save(made, path)
+        images = random.standard_normal(shape).astype(numpy.float32)
+        compare(name, lambda: by_referee(binary, path, images), by_onnxruntime(path, images), tolerance=0)
 
     print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
     sys.exit(0 if results and all(results) else 1)
