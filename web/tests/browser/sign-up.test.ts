@@ -50,6 +50,8 @@ describe('the sign-up page', () => {
         await page.getByText('The handle is the name of your team').waitFor();
         await page.getByRole('main').getByRole('link', { name: 'Sign in' }).click();
         await page.getByRole('link', { name: 'Sign up' }).click();
+        // The sign-in page has fields of the same names.
+        await page.getByRole('heading', { name: 'Sign up' }).waitFor();
         await fill(page, 'ida', 'violin under the lake');
         await page.getByRole('button', { name: 'Create account' }).click();
         await page.waitForURL('**/account');
