@@ -140,6 +140,7 @@ impl ClassList {
         if let Some(entries) = foreign::entries(text)? {
             return Self::new(entries);
         }
+        let text = text.trim_end_matches(['\n', '\r']);
         let entries = text.lines().enumerate().map(|(line, text)| {
             let mut columns = text.split('\t').map(|column| column.trim().to_owned());
             let name = columns.next().unwrap_or_default();

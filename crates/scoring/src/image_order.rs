@@ -24,9 +24,35 @@ impl ImageOrder {
     }
 }
 
+/// Whether names are codes of one length, such as hashes and UUIDs: marks at the same places, and a place where one has a digit and
+/// another a letter. Nobody counts by their digits.
+pub(crate) fn are_codes(names: &[String]) -> bool {
+    let stem = |name: &'_ String| -> usize { name.rfind('.').unwrap_or(name.len()) };
+    let Some(first) = names.first() else {
+        return false;
+    };
+    let first = &first.as_bytes()[..stem(first)];
+    let mut mixed = false;
+    for name in names {
+        let bytes = &name.as_bytes()[..stem(name)];
+        let is_alike = bytes.len() == first.len()
+            && bytes.iter().zip(first).all(|(a, b)| {
+                mixed |= a.is_ascii_digit() != b.is_ascii_digit();
+                a == b || a.is_ascii_alphanumeric() && b.is_ascii_alphanumeric()
+            });
+        if !is_alike {
+            return false;
+        }
+    }
+    mixed
+}
+
 /// The sentence for names that the two orders put in different places, so that somebody must say which is meant; none where both
-/// agree.
+/// agree, and for codes, which have no natural order.
 pub fn fault_of_unsaid_order(names: &[String]) -> Option<String> {
+    if are_codes(names) {
+        return None;
+    }
     let sorted = |order: ImageOrder| {
         let mut sorted: Vec<&str> = names.iter().map(String::as_str).collect();
         sorted.sort_unstable_by(|a, b| order.compare(a, b));
@@ -106,6 +132,27 @@ mod tests {
             sorted(ImageOrder::Natural, names).join(" "),
             "1.png 99999999999999999999999.png 100000000000000000000000.png"
         );
+    }
+
+    #[test]
+    fn hashes_have_no_natural_order() {
+        let names = |names: &str| -> Vec<String> { names.split(' ').map(str::to_owned).collect() };
+        for codes in [
+            "00a1c3f2.png 0f33a012.png 12ab34cd.jpeg",
+            "007d1034-d726-486b-9c3a-23cde67a9b75.png 0b94af3a-4b05-41ae-b153-d69c3e01aaa6.png",
+        ] {
+            assert_eq!(fault_of_unsaid_order(&names(codes)), None, "{codes}");
+        }
+        for counted in [
+            "s10_1.png s1_10.png",
+            "cat_1.png cat_10.png cat_2.png",
+            "1.png 10.png 2.png a1.png",
+        ] {
+            assert!(
+                fault_of_unsaid_order(&names(counted)).is_some(),
+                "{counted}"
+            );
+        }
     }
 
     #[test]

@@ -121,15 +121,25 @@ fn identified(id: &str, name: &str) -> ClassEntry {
     }
 }
 
-/// `synset_words.txt` and `LOC_synset_mapping.txt`: on every line a WNID, then the words.
+/// `synset_words.txt` and `LOC_synset_mapping.txt`: on every line a WNID, then the words; or CSV without a header, in either order.
 fn wnids_first(text: &str) -> Option<Vec<ClassEntry>> {
-    let line = |line: &str| {
-        let (id, words) = line.trim().split_once([' ', '\t'])?;
+    let entry = |id: &str, words: &str| {
         let words = words.trim();
+        let words = (words.strip_prefix('"').and_then(|it| it.strip_suffix('"'))).unwrap_or(words);
         (is_wnid(id) && !words.is_empty() && !words.contains('\t') && !is_wnid(words))
             .then(|| identified(id, words))
     };
-    text.trim_end().lines().map(line).collect()
+    let first = |line: &str| {
+        let (id, words) = line.trim().split_once([' ', '\t', ',', ';'])?;
+        entry(id, words)
+    };
+    let last = |line: &str| {
+        let (words, id) = line.trim().rsplit_once([',', ';'])?;
+        entry(id.trim(), words)
+    };
+    let lines = || text.trim_end().lines();
+    let of_first: Option<Vec<ClassEntry>> = lines().map(first).collect();
+    of_first.or_else(|| lines().map(last).collect())
 }
 
 /// `n` and eight digits, as `WordNet`'s offsets are written.
@@ -182,8 +192,16 @@ fn table(text: &str) -> Entries {
     };
     let columns: Option<Vec<Column>> =
         split(header).and_then(|cells| cells.iter().map(|cell| Column::of(cell)).collect());
-    let Some(columns) = columns.filter(|columns| columns.contains(&Column::Name)) else {
-        return Ok(None);
+    let Some(mut columns) = columns.filter(|columns| columns.contains(&Column::Name)) else {
+        let rows: Option<Vec<Vec<String>>> = lines.map(split).collect();
+        return match (split(header), rows) {
+            (Some(header_cells), Some(rows)) if is_unknown_header(&header_cells, &rows) => {
+                refused(format!(
+                    "line 1, `{header}`, looks like a header, which would be class 0, and its columns are not known: call them `index`, `id` and `name`, or write one class name per line"
+                ))
+            }
+            _ => Ok(None),
+        };
     };
     let mut rows = Vec::new();
     for (line, number) in lines.zip(2..) {
@@ -195,6 +213,17 @@ fn table(text: &str) -> Entries {
                     columns.len()
                 ));
             }
+        }
+    }
+    // `label,class_name`: of several columns that may be names, one that counts is none.
+    let may_be_names =
+        |columns: &[Column]| columns.iter().filter(|it| **it == Column::Name).count();
+    for column in 0..columns.len() {
+        if columns[column] == Column::Name
+            && may_be_names(&columns) > 1
+            && counted(&rows, column).is_some()
+        {
+            columns[column] = Column::Index;
         }
     }
     let place = |wanted: Column| columns.iter().position(|column| *column == wanted);
@@ -224,6 +253,18 @@ fn table(text: &str) -> Entries {
         entries[place] = Some(entry(cells));
     }
     Ok(entries.into_iter().collect())
+}
+
+/// Whether rows of several cells have a column that counts or of WNIDs, and the line above them does neither.
+fn is_unknown_header(header: &[String], rows: &[Vec<String>]) -> bool {
+    let is_header = |column: usize| {
+        let is_index = counted(rows, column).is_some() && header[column].parse::<usize>().is_err();
+        let is_id = rows.iter().all(|cells| is_wnid(&cells[column])) && !is_wnid(&header[column]);
+        is_index || is_id
+    };
+    rows.len() > 1
+        && rows.iter().all(|cells| cells.len() == header.len())
+        && (0..header.len()).any(is_header)
 }
 
 /// The places that a column says, if it counts all rows from 0 or from 1.
@@ -283,6 +324,22 @@ fn refuse_what_is_known(text: &str) -> Result<(), ClassListError> {
     }
     if lower.starts_with("names:") || lower.starts_with("nc:") || lower == "---" {
         return refused("this is YAML: write one class name per line, in the order of the numbers");
+    }
+    if lines.len() == 1 && first.matches([',', ';']).count() > 1 {
+        return refused(
+            "all classes stand on one line: write one class name per line, `tr ',;' '\\n\\n' <OLD >NEW`",
+        );
+    }
+    let comments = lines.iter().filter(|line| line.starts_with("# ")).count();
+    if comments == 1 && lower.starts_with("# ") {
+        return refused(format!(
+            "line 1, `{first}`, looks like a comment, which would be class 0: delete that line"
+        ));
+    }
+    if lines.len() > 1 && lines.iter().all(|line| line.starts_with("- ")) {
+        return refused(
+            "every line begins with `- `, as a list in YAML or Markdown, which would be part of the name: leave it out, `sed 's/^ *- *//' OLD >NEW`",
+        );
     }
     let header = [
         "class",

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::Name;
+use crate::image_order::are_codes;
 
 /// The numbers in the names of a list.
 #[derive(Debug)]
@@ -14,12 +15,13 @@ pub(super) enum Numbers {
 }
 
 impl Numbers {
-    /// Names count by the run of digits in which all of them differ, the last one first; and names that are nothing but digits
-    /// count always.
+    /// Names count by the run of digits in which all of them differ, the last one first, if most of them have it and they are no codes;
+    /// and names that are nothing but digits count always.
     pub(super) fn of(names: &[String]) -> Self {
         let stem = |name: &'_ String| -> Vec<u64> { runs(Name::of(name).stem) };
         let mut numbers: Vec<Option<u64>> = Vec::new();
-        for run in 0..8 {
+        let runs_of_digits = if are_codes(names) { 0 } else { 8 };
+        for run in 0..runs_of_digits {
             let found: Vec<Option<u64>> = (names.iter())
                 .map(|name| stem(name).iter().rev().nth(run).copied())
                 .collect();
@@ -30,7 +32,7 @@ impl Numbers {
             }
             distinct.sort_unstable();
             distinct.dedup();
-            if holding > 1 && distinct.len() == holding {
+            if holding > 1 && 2 * holding >= names.len() && distinct.len() == holding {
                 numbers = found;
                 break;
             }

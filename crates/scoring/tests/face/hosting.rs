@@ -52,6 +52,9 @@ fn class_lists_of_other_tools_are_read() {
         "index,wnid,name\n1,n01443537,goldfish\n0,n01440764,\"tench, Tinca tinca\"\n2,n01484850,great white shark\n",
         "id;name;synset\n1;tench, Tinca tinca;n01440764\n2;goldfish;n01443537\n3;great white shark;n01484850\n",
         "name,id\n\"tench, Tinca tinca\",n01440764\ngoldfish,n01443537\ngreat white shark,n01484850\n",
+        "n01440764,\"tench, Tinca tinca\"\nn01443537,goldfish\nn01484850,great white shark\n",
+        "n01440764; tench, Tinca tinca\nn01443537; goldfish\nn01484850; great white shark\n",
+        "tench, Tinca tinca,n01440764\ngoldfish,n01443537\ngreat white shark,n01484850\n",
     ] {
         assert_eq!(classes(text), with_ids, "{text}");
     }
@@ -63,6 +66,8 @@ fn class_lists_of_other_tools_are_read() {
         "[\"tench, Tinca tinca\", \"goldfish\", \"great white shark\"]\n",
         "\"tench, Tinca tinca\"\n\"goldfish\"\n\"great white shark\"\n",
         "label_id,label\n0,\"tench, Tinca tinca\"\n1,goldfish\n2,great white shark\n",
+        "label,class_name\n0,\"tench, Tinca tinca\"\n2,great white shark\n1,goldfish\n",
+        "tench, Tinca tinca\ngoldfish\ngreat white shark\n\n\r\n",
     ] {
         assert_eq!(classes(text), alone, "{text}");
     }
@@ -123,6 +128,17 @@ fn class_lists_that_are_something_else_are_named() {
             "this is a TensorFlow label map",
         ),
         ("names:\n  0: tench\n", "this is YAML"),
+        ("- tench\n- goldfish\n", "every line begins with `- `"),
+        (
+            "# my classes\ntench\ngoldfish\n",
+            "line 1, `# my classes`, looks like a comment",
+        ),
+        ("tench,goldfish,shark\n", "all classes stand on one line"),
+        (
+            "nr,fish\n0,tench\n1,goldfish\n",
+            "line 1, `nr,fish`, looks like a header, which would be class 0, and its columns are not known",
+        ),
+        ("tench\n\ngoldfish\n", "class 1 has an empty name or id"),
         ("<!DOCTYPE html>\n<html></html>\n", "this is HTML or XML"),
         (
             "index,name\n0,tench, Tinca\n1,goldfish\n",
@@ -244,6 +260,15 @@ fn names_that_count_from_elsewhere_refuse_only_numbers_with_two_readings() {
         Some(2)
     );
     assert_eq!(names("cat.png dog.png").resolve("1"), Some(1));
+    // Nor do hashes count, nor the two names of many that happen to end in a number.
+    assert_eq!(
+        names("1024c8d9.png 6b1d25fa.png 8e2048dc.png 947dbe2d.png").resolve("2"),
+        Some(2)
+    );
+    assert_eq!(
+        names("abc1.png def.png ghi.png jkl22.png mno.png").resolve("1"),
+        Some(1)
+    );
 }
 
 #[test]
