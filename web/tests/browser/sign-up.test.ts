@@ -52,11 +52,11 @@ describe('the sign-up page', () => {
         await page.getByRole('link', { name: 'Sign up' }).click();
         // The sign-in page has fields of the same names.
         await page.getByRole('heading', { name: 'Sign up' }).waitFor();
-        await fill(page, 'ida', 'violin under the lake');
+        await fill(page, 'invited-ida', 'violin under the lake');
         await page.getByRole('button', { name: 'Create account' }).click();
         await page.waitForURL('**/account');
-        await page.getByRole('link', { name: 'Account of ida' }).waitFor();
-        expect(sent).toEqual([{ handle: 'ida', password: 'violin under the lake', invitation: 'only-once' }]);
+        await page.getByRole('link', { name: 'Account of invited-ida' }).waitFor();
+        expect(sent).toEqual([{ handle: 'invited-ida', password: 'violin under the lake', invitation: 'only-once' }]);
         await ida.leave();
     });
 
