@@ -172,7 +172,7 @@ async fn the_last_releases_queries_run_on_the_newest_schema_as_the_roles_that_ra
         let query = &release.queries[*number];
         match WITHDRAWN.iter().position(|(part, _)| query.contains(part)) {
             Some(known) => _ = withdrawn.insert(known),
-            None => unknown += &format!("as {role}: {query}\n"),
+            None => unknown.push_str(&format!("as {role}: {query}\n")),
         }
     }
     assert_eq!(
