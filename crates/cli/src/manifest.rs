@@ -190,6 +190,7 @@ impl ChallengeDirectory {
                 "{}, which {FILE_NAME} names, is a directory; give one file",
                 file.display()
             );
+            refuse_missing(&file)?;
             fs::read(&file).with_context(|| {
                 format!(
                     "{}, which {FILE_NAME} names, cannot be read",
@@ -416,6 +417,7 @@ fn test_set(
             notices: read.notices,
         });
     };
+    refuse_missing(&images)?;
     if images.is_dir() {
         let packed = Packed::new(path, &images, said.unwrap_or_default())?;
         let read = read_labels(&labels_file, classes, TestImages::Listed(&packed.paths))?;
@@ -437,10 +439,13 @@ fn test_set(
     if order == Order::MustBeSaid {
         clear(&list, &or_shuffle)?;
     }
-    let read = read_labels(&labels_file, classes, TestImages::Listed(&list))?;
-    if read.by_place {
-        clear(&list, ", or name the images in the labels")?;
+    let name_images = ", or name the images in the labels";
+    let read = read_labels(&labels_file, classes, TestImages::Listed(&list));
+    // What is wrong may be the order alone, of which the labels' own sentence says nothing.
+    if read.as_ref().map_or(true, |read| read.by_place) {
+        clear(&list, name_images)?;
     }
+    let read = read?;
     Ok(LabelledImages {
         images: Some(set),
         list,
@@ -457,6 +462,17 @@ pub fn scoring_order(order: ImageOrder) -> referee_scoring::ImageOrder {
     }
 }
 
+/// # Errors
+/// For a name that is no file's, which is mostly a slip of the pen.
+fn refuse_missing(path: &Path) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        path.exists(),
+        "{}, which {FILE_NAME} names, is not there: put it there, or write its path, as seen from {FILE_NAME}",
+        path.display()
+    );
+    Ok(())
+}
+
 fn read_labels(
     path: &Path,
     classes: &ClassList,
@@ -467,6 +483,7 @@ fn read_labels(
         "{}, which {FILE_NAME} names, is a directory; labels are one file, which `referee challenge import imagefolder` makes of a folder of folders",
         path.display()
     );
+    refuse_missing(path)?;
     let file = fs::File::open(path).with_context(|| {
         format!(
             "{}, which {FILE_NAME} names, cannot be opened",

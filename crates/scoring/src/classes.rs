@@ -223,6 +223,25 @@ impl ClassList {
             .any(|entry| alike(&entry.name) || entry.id.as_ref().is_some_and(alike))
     }
 
+    /// The name or id that is this but for case, and for blanks and marks between its words.
+    pub(crate) fn named_alike(&self, text: &str) -> Option<&str> {
+        let letters = |text: &str| -> String {
+            let kept = |c: &char| !c.is_whitespace() && !matches!(c, '_' | '-');
+            text.chars()
+                .filter(kept)
+                .flat_map(char::to_lowercase)
+                .collect()
+        };
+        let wanted = letters(text);
+        if !wanted.contains(char::is_alphabetic) {
+            return None;
+        }
+        let mut names =
+            (self.entries.iter()).flat_map(|entry| std::iter::once(&entry.name).chain(&entry.id));
+        let alike = names.find(|name| letters(name) == wanted);
+        alike.map(String::as_str)
+    }
+
     /// Whether the classes are known by WNIDs, and then whether these ascend, as torchvision, timm, Keras and Caffe order ImageNet.
     pub(crate) fn wnids_ascend(&self) -> Option<bool> {
         let wnid = |entry: &ClassEntry| {

@@ -132,6 +132,8 @@ impl ImageList {
     /// A name that whoever wrote `text` may have meant: the same but for folder, extension or case, else the first.
     pub(crate) fn example(&self, text: &str) -> Option<&str> {
         let names = self.names()?;
+        // Windows writes folders with backslashes.
+        let text = text.rsplit('\\').next().unwrap_or(text);
         let wanted = [Name::of(text).stem, Name::without_extension(text).stem];
         let alike = |name: &&String| {
             let stem = Name::of(name).stem;

@@ -201,8 +201,10 @@ pub(crate) fn unknown_class(name: &str, classes: &ClassList) -> String {
             shown(name)
         )
     } else {
+        let alike = classes.named_alike(name);
+        let remedy = alike.map_or_else(String::new, |it| format!(", such as `{}`", shown_name(it)));
         format!(
-            "no class is called `{}`; expected a class index from 0 to {last}, a name or an id",
+            "no class is called `{}`; expected a class index from 0 to {last}, a name or an id{remedy}",
             shown(name)
         )
     }

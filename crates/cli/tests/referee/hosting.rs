@@ -124,6 +124,16 @@ fn names_whose_order_is_open_need_it_said() {
         "referee: challenge.toml: image 2 (from 0) is `10.png` in byte order of the names and `2.png` in natural order: \
          write order = \"natural\" or order = \"bytes\" under [test], or run `referee challenge shuffle DIR`\n"
     );
+    // Shuffling does not tell places either.
+    let shuffled = (host.anyone)
+        .run(["challenge", "shuffle", host.argument()])
+        .refused();
+    assert!(
+        shuffled.ends_with(
+            "write order = \"natural\" or order = \"bytes\" under [test], or name the images in the labels\n"
+        ),
+        "{shuffled}"
+    );
     host.manifest("images = \"val.tar\"\norder = \"natural\"\nlabels = \"labels.csv\"\n");
     assert_eq!(host.is_fine().0, FINE);
     host.manifest("images = \"val.tar\"\norder = \"bytes\"\nlabels = \"labels.csv\"\n");
@@ -133,6 +143,31 @@ fn names_whose_order_is_open_need_it_said() {
          `2.png`; write the name that you mean\n".to_owned()
             + &more_lines(&host)
     );
+}
+
+#[test]
+fn hashes_need_no_order_said_and_places_among_them_have_one_reading() {
+    let hash = |image: usize| {
+        let mixed = (image as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        format!("{mixed:016x}.png")
+    };
+    let labels = csv(|image| format!("{image},{}", GROUND_TRUTH[image] - 1));
+    let host = Host::with((0..40).map(hash), "a\nb\nc\nd\n", &labels);
+    assert_eq!(host.is_fine().0, FINE);
+}
+
+#[test]
+fn files_that_are_not_there_are_named() {
+    let host = ilsvrc("image,label\n");
+    for name in ["labels.csv", "val.tar", "classes.txt"] {
+        fs::remove_file(host.path().join(name)).expect("remove");
+        assert_eq!(
+            host.refused(),
+            format!(
+                "referee: DIR/{name}, which challenge.toml names, is not there: put it there, or write its path, as seen from challenge.toml\n"
+            )
+        );
+    }
 }
 
 /// The lines after the first of a refusal, which name up to nine further places.
@@ -250,6 +285,19 @@ fn a_directory_of_pictures_is_packed_and_shuffled_once() {
             .contains("val/notes.txt is neither JPEG nor PNG"),
         "{}",
         host.refused()
+    );
+}
+
+#[test]
+fn a_folder_above_the_folders_of_classes_is_no_class() {
+    let host = Host::new();
+    imagefolder(&host, "data/val");
+    let data = host.path().join("data");
+    let data = data.to_str().expect("UTF-8");
+    let run = (host.anyone).run(["challenge", "import", "imagefolder", data]);
+    assert_eq!(
+        run.refused().replace(host.argument(), "DIR"),
+        "referee: all pictures are in the one folder val, which would be the only class; an ImageFolder holds a folder for each class: is it DIR/data/val?\n"
     );
 }
 

@@ -79,11 +79,14 @@ pub(super) fn numbers(
     let first = u32::from(!numbers.contains(&0));
     if first == 1 {
         refuse_sorted_wnids(reader.classes)?;
+        refuse_either_count(&numbers, reader.classes)?;
     }
     for (image, &number) in numbers.iter().enumerate() {
         let index = (number - first).to_string();
         let added = reader.add(Image::At(image), std::iter::once(index.as_str()));
         if let Err(detail) = added {
+            // They were read from 1 already.
+            reader.written.one_beyond &= first == 0;
             let detail = if first == 1 && number as usize > reader.classes.len() {
                 format!(
                     "class {number}, but the {0} classes are numbered from 1 to {0}",
@@ -101,6 +104,21 @@ pub(super) fn numbers(
             "the labels are numbers without a header: line i is read as image i and its number as a class counted from {first} in the order of the class list"
         ),
     })
+}
+
+/// Numbers among which neither 0 nor the last class from 1 occurs, although nearly all others do, count from either.
+fn refuse_either_count(numbers: &[u32], classes: &ClassList) -> Result<(), FormatError> {
+    let greatest = numbers.iter().max().map_or(0, |&number| number as usize);
+    let distinct: std::collections::HashSet<u32> = numbers.iter().copied().collect();
+    let is_dense = 2 * distinct.len() >= classes.len() && numbers.len() >= 2 * classes.len();
+    if !classes.is_counted() || classes.len() < 3 || greatest >= classes.len() || !is_dense {
+        return Ok(());
+    }
+    Err(FormatError::whole(format!(
+        "the labels run from {} to {greatest}, and the {} classes may be counted from 0 or from 1: write the names of the classes, or CSV with the header `image,label` and indices from 0",
+        numbers.iter().min().unwrap_or(&0),
+        classes.len()
+    )))
 }
 
 /// The devkit's numbers follow its own order of the synsets, so that with any other list nearly all would be wrong.

@@ -111,8 +111,26 @@ impl Columns {
             (Some(image), Some(label)) if cells.len() > 2 => refused(&format!(
                 "; keep the two columns `{image}` and `{label}`, and no other"
             )),
-            _ => refused(""),
+            _ => refused(&without_header(line, &cells, classes)),
         }
+    }
+}
+
+/// What to do about a first line that is a row already: its last cell is a class.
+fn without_header(line: &str, cells: &[&str], classes: &ClassList) -> String {
+    let is_class = |cell: &str| classes.resolve_whatever_its_case(cell.trim());
+    let is_index = |cell: &str| classes.resolve(cell.trim()).is_some();
+    match cells {
+        [_, label] if is_class(label) || is_index(label) => {
+            "; the first line is a row already: put the header above it, `sed '1i image,label' OLD >NEW`".to_owned()
+        }
+        [label] if is_class(label) => {
+            "; this looks like one class a line: number the lines, `awk 'BEGIN {print \"image,label\"} {print NR-1 \",\" $0}' OLD >NEW`".to_owned()
+        }
+        [_] if line.rsplit_once([' ', '\t']).is_some_and(|(_, label)| is_class(label)) => {
+            "; separate the columns by commas and put the header above them, `sed -E -e '1i image,label' -e 's/[[:blank:]]+([^[:blank:]]+)$/,\\1/' OLD >NEW`".to_owned()
+        }
+        _ => String::new(),
     }
 }
 

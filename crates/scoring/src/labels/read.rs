@@ -209,7 +209,13 @@ impl Reader<'_> {
         for name in names.map(str::trim) {
             let Some(class) = self.classes.resolve(name) else {
                 self.written.one_beyond |= name == self.classes.len().to_string();
-                return Err(unknown_class(name, self.classes));
+                let is_none = matches!(name, "-1" | "NaN" | "nan" | "NA" | "None" | "null");
+                let remedy = if is_none {
+                    "; where an image has no label, leave the label empty, and it is skipped"
+                } else {
+                    ""
+                };
+                return Err(unknown_class(name, self.classes) + remedy);
             };
             if is_canonical_integer(name) {
                 self.written.index(class.0.into());

@@ -26,6 +26,11 @@ pub(crate) fn refuse_by_leading_bytes_as(purpose: Purpose, head: &[u8]) -> Optio
     if head.starts_with(npy::MAGIC) {
         return Some(format!("this is an NPY array: save {what} as {form}"));
     }
+    if head.starts_with(b"version https://git-lfs") {
+        return Some(format!(
+            "this is only a pointer to a file kept by Git LFS: run `git lfs pull`, and give {what} as {form}"
+        ));
+    }
     let sentence = by_content(head)?;
     if matches!(head, [b'{' | b'[' | b'<', ..]) {
         return (purpose == Purpose::Labels && head[0] == b'<').then(|| {

@@ -162,6 +162,10 @@ fn class_lists_that_are_something_else_are_named() {
             "this is a spreadsheet: save a class list as text in UTF-8",
         ),
         (b"\x80\x04\x95", "this is a pickle"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+            "this is only a pointer to a file kept by Git LFS",
+        ),
         (b"\xe9t\xe9\n", "this is not UTF-8"),
     ] {
         let error = ClassList::read(bytes).expect_err(part).to_string();
@@ -403,6 +407,32 @@ fn files_of_labels_that_are_something_else_are_named() {
             "3\n2\nn01440764\n",
             "line 3: `n01440764` is no class number",
         ),
+        (
+            "val_1.JPEG,1\nval_2.JPEG,0\nval_3.JPEG,2\n",
+            "the first line is a row already: put the header above it, `sed '1i image,label' OLD >NEW`",
+        ),
+        ("val_1.JPEG,goldfish\n", "the first line is a row already"),
+        (
+            "val_1.JPEG n01443537\n",
+            "separate the columns by commas and put the header above them, `sed -E -e '1i image,label' -e 's/[[:blank:]]+([^[:blank:]]+)$/,\\1/' OLD >NEW`",
+        ),
+        (
+            "goldfish\n",
+            "this looks like one class a line: number the lines, `awk",
+        ),
+        (
+            "image,label\nval_1.JPEG,Great_White_Shark\n",
+            "no class is called `Great_White_Shark`; expected a class index from 0 to 2, a name or an id, such as `great white shark`",
+        ),
+        (
+            "image,label\nval_1.JPEG,-1\n",
+            "leave the label empty, and it is skipped",
+        ),
+        ("image,label\nval\\val_2.JPEG,1\n", "such as `val_2.JPEG`"),
+        (
+            "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+            "this is only a pointer to a file kept by Git LFS",
+        ),
     ] {
         let error = read(file, FISH_LINES, TestImages::Listed(&list))
             .expect_err(file)
@@ -441,6 +471,29 @@ fn files_of_labels_that_are_something_else_are_named() {
             .expect_err("refused")
             .detail
             .contains("referee challenge import ilsvrc")
+    );
+}
+
+/// Numbers alone, of which neither 0 nor the last from 1 occurs; and those that leave no doubt are not said to count from 1 twice.
+#[test]
+fn numbers_alone_that_count_from_0_or_from_1_are_not_guessed() {
+    let file = |numbers: &str| {
+        let images = ImageList::ordinals(numbers.split(' ').count());
+        let lines = numbers.replace(' ', "\n");
+        read(&lines, "ant\nbee\ncat\ndog\n", TestImages::Listed(&images))
+    };
+    assert_eq!(
+        file("1 2 3 1 2 3 1 2 3").expect_err("either").detail,
+        "the labels run from 1 to 3, and the 4 classes may be counted from 0 or from 1: write the names of the classes, or CSV with the header `image,label` and indices from 0"
+    );
+    let counted = file("1 2 3 1 2 3 1 2 4").expect("from 1");
+    assert_eq!(sets(&counted)[8], [3]);
+    // Too few to tell: the form's own count.
+    assert_eq!(sets(&file("2 1 3").expect("from 1"))[0], [1]);
+    let beyond = file("2 3 4 5 2 3 4 5").expect_err("beyond").detail;
+    assert_eq!(
+        beyond.lines().next(),
+        Some("line 4: class 5, but the 4 classes are numbered from 1 to 4")
     );
 }
 

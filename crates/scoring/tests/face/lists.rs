@@ -203,7 +203,8 @@ fn label_files_are_refused_with_the_line() {
         ),
         (
             "0,1\n",
-            "line 1: expected the header `image,label`, found `0,1`",
+            "line 1: expected the header `image,label`, found `0,1`; the first line is a row already: \
+             put the header above it, `sed '1i image,label' OLD >NEW`",
         ),
         (
             "Unnamed: 0,image,label\n0,0,1\n",

@@ -36,6 +36,14 @@ impl Imagefolder {
             };
             folders.push(folder);
         }
+        if let Some(folder) = folders.first()
+            && folders.iter().all(|other| other == folder)
+        {
+            bail!(
+                "all pictures are in the one folder {folder}, which would be the only class; an ImageFolder holds a folder for each class: is it {}?",
+                self.pictures.join(folder).display()
+            );
+        }
         let classes = match &self.classes {
             Some(file) => super::read_classes(file)?,
             None => classes_of(&folders)?,
