@@ -179,6 +179,16 @@ fn what_is_no_state_dict_is_named_with_its_remedy() {
         let sentence = sentence(name, None);
         assert!(sentence.contains(part), "{name}: {sentence}");
     }
+    let others: [(&[u8], &str); 4] = [
+        (b"\x1f\x8b\x08\x00", "compressed: unpack it"),
+        (b"GGUF\x03\x00\x00\x00", "GGUF"),
+        (b"\x93NUMPY\x01\x00", "predictions"),
+        (b"\x89PNG\r\n\x1a\n", "a picture"),
+    ];
+    for (head, part) in others {
+        let refused = Checkpoint::read(&Bytes::from_static(head)).expect_err(part);
+        assert!(refused.to_string().contains(part), "{refused}");
+    }
 }
 
 #[test]

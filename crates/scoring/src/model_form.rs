@@ -20,7 +20,7 @@ use crate::classes::Over;
 
 pub use architecture::{Activation, Architecture, ArchitectureError};
 pub use class_order::{ClassOrder, ClassOrderError};
-pub use leading_bytes::refuse_model_by_leading_bytes;
+pub use leading_bytes::{refuse_model_by_content, refuse_model_by_leading_bytes};
 pub use packaging::{DEEPSPEED, DISTRIBUTED, refuse_packaging};
 pub(crate) use preprocessing::usual_resize;
 pub use preprocessing::{ImageInput, Preprocessing};

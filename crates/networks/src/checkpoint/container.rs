@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io::Cursor;
 
 use bytes::Bytes;
-use referee_scoring::model_form::refuse_packaging;
+use referee_scoring::model_form::{refuse_model_by_content, refuse_packaging};
 use zip::{CompressionMethod, ZipArchive};
 
 use super::error::{CheckpointError, Result};
@@ -59,9 +59,9 @@ fn what_it_is(head: &[u8]) -> &'static str {
         [b'<', ..] => {
             "this looks like HTML, perhaps the page of a failed download, not a PyTorch checkpoint"
         }
-        _ => {
-            "this is not a file of torch.save: neither a zip archive nor one of its pickles (was the download cut off?)"
-        }
+        other => refuse_model_by_content(other).unwrap_or(
+            "this is not a file of torch.save: neither a zip archive nor one of its pickles (was the download cut off?)",
+        ),
     }
 }
 

@@ -10,6 +10,8 @@ pub enum OnnxError {
         path: PathBuf,
         source: std::io::Error,
     },
+    #[error("the file is empty: send it again")]
+    Empty,
     #[error("the ONNX file ends within a field: it was cut off; send it again")]
     CutOff,
     #[error(

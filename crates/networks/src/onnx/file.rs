@@ -119,6 +119,9 @@ impl OnnxFile {
                 bytes: bytes.len() as u64,
             });
         }
+        if bytes.is_empty() {
+            return Err(OnnxError::Empty);
+        }
         // Every ONNX file begins with its IR version.
         let begins_as_one = bytes.first() == Some(&0x08);
         let model = ModelProto::decode(bytes).map_err(|error| match error.to_string() {

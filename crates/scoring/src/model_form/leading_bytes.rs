@@ -15,7 +15,7 @@ pub fn refuse_model_by_leading_bytes(head: &[u8], filename: Option<&str>) -> Opt
         return refuse_packaging(&[], filename).map(str::to_owned);
     }
     refuse_packaging(head, filename)
-        .or_else(|| by_content(head))
+        .or_else(|| refuse_model_by_content(head))
         .or_else(|| by_extension(&extension))
         .map(str::to_owned)
 }
@@ -31,9 +31,10 @@ const TFLITE: &str = "this is a TensorFlow Lite model: convert it with `python -
 const TENSORFLOW: &str = "this is a TensorFlow graph: convert its SavedModel with `python -m tf2onnx.convert --saved-model DIRECTORY --output model.onnx`";
 const PREDICTIONS: &str = "these are predictions, not a model: submit them with kind=predictions";
 const COMPRESSED: &str =
-    "this file is compressed: send the model as it is (weights hardly get smaller)";
+    "this file is compressed: unpack it, and send the model as it is (weights hardly get smaller)";
 
-fn by_content(head: &[u8]) -> Option<&'static str> {
+/// The sentence for a file that is no model, by its first bytes alone.
+pub fn refuse_model_by_content(head: &[u8]) -> Option<&'static str> {
     let sentence = match head {
         [b'P', b'K', 3 | 5 | 7, 4 | 6 | 8, ..] => in_zip(head),
         // The pickled magic number with which torch.save's format before 1.6 begins.
@@ -42,9 +43,19 @@ fn by_content(head: &[u8]) -> Option<&'static str> {
         [0x89, b'H', b'D', b'F', ..] => HDF5,
         [_, _, _, _, b'T', b'F', b'L', b'3', ..] => TFLITE,
         [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => PREDICTIONS,
-        [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] => COMPRESSED,
+        // gzip, zstd, xz, bzip2, lz4, 7z, RAR.
+        [0x1f, 0x8b, ..]
+        | [0x28, 0xb5, 0x2f, 0xfd, ..]
+        | [0xfd, b'7', b'z', b'X', b'Z', ..]
+        | [b'B', b'Z', b'h', b'1'..=b'9', ..]
+        | [0x04, 0x22, 0x4d, 0x18, ..]
+        | [b'7', b'z', 0xbc, 0xaf, ..]
+        | [b'R', b'a', b'r', b'!', ..] => COMPRESSED,
         [b'G', b'G', b'U', b'F', ..] => {
             "this is a GGUF file, a language model's format: send safetensors or ONNX"
+        }
+        [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, 0xff, ..] => {
+            "this is a picture, not a model: send the .safetensors or .onnx file"
         }
         [b'<', ..] => "this looks like HTML, perhaps the page of a failed download",
         head if head.get(257..262) == Some(b"ustar") => {

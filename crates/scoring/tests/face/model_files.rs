@@ -37,7 +37,12 @@ fn pytorchs_files_are_refused_with_what_converts_them() {
 
 #[test]
 fn other_libraries_files_are_refused_with_what_converts_them() {
-    let files: [(&[u8], &str); 8] = [
+    let files: [(&[u8], &str); 13] = [
+        (b"\xfd7zXZ\x00\x00", "compressed"),
+        (b"BZh91AY", "compressed"),
+        (b"7z\xbc\xaf\x27\x1c", "compressed"),
+        (b"Rar!\x1a\x07", "compressed"),
+        (b"\xff\xd8\xff\xe0", "a picture"),
         (b"\x80\x04\x95\x10\x00", "save_file"),
         // Keras exports no model that was never called (seen with 3.15).
         (
