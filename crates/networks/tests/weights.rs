@@ -294,6 +294,43 @@ fn the_first_five_of_each_difference_are_listed() {
     );
 }
 
+/// Without them the file would load, as the network from before training.
+#[test]
+fn adapters_and_other_forms_of_weights_are_named_with_what_undoes_them() {
+    let wrapped = "conv1._checkpoint_wrapped_module.weight";
+    let files = [
+        (
+            File::new()
+                .with("fc.lora_A", &[4, 2])
+                .with("fc.lora_B", &[3, 4]),
+            "merge_and_unload()",
+        ),
+        (
+            File::new().renamed(|name| format!("base_model.model.{name}")),
+            "merge_and_unload()",
+        ),
+        (
+            File::new().with("fc.weight.absmax", &[1]),
+            "model.dequantize()",
+        ),
+        (
+            File::new().without("fc.weight").with("_flat_param", &[9]),
+            "get_model_state_dict(",
+        ),
+        (
+            File::new().without("conv1.weight").with(wrapped, &[1]),
+            "k.replace(\"_checkpoint_wrapped_module.\", \"\")",
+        ),
+    ];
+    for (file, mend) in files {
+        let sentence = file.sentence();
+        assert!(
+            sentence.contains(mend) && !sentence.contains("leave them out"),
+            "{sentence}"
+        );
+    }
+}
+
 #[test]
 fn a_head_of_another_length_is_called_that() {
     let head = |classes| {

@@ -17,7 +17,28 @@ const LAST: [&str; 4] = [
 pub fn reparametrised<'n>(names: &(impl Iterator<Item = &'n str> + Clone)) -> Option<&'static str> {
     let has = |last: &str| names.clone().any(|name| name.ends_with(last));
     let within = |part: &str| names.clone().any(|name| name.contains(part));
-    if within(".parametrizations.") || within("parametrizations.weight.") {
+    if within("lora_")
+        || names
+            .clone()
+            .any(|name| name.starts_with("base_model.model."))
+    {
+        Some(
+            "these are adapters (LoRA and the like), without which the network is the one from before training: before saving, put them into              the weights with model = model.merge_and_unload() of peft, or with loralib, model.eval() and then save \
+             {k: v for k, v in model.state_dict().items() if \"lora_\" not in k}",
+        )
+    } else if within(".quant_state.") || has(".absmax") {
+        Some("the weights are quantised by bitsandbytes: before saving, call model.dequantize()")
+    } else if has("_flat_param") {
+        Some(
+            "the weights are flattened by FSDP: save \
+             torch.distributed.checkpoint.state_dict.get_model_state_dict(model, options=StateDictOptions(full_state_dict=True))",
+        )
+    } else if within("_checkpoint_wrapped_module.") {
+        Some(
+            "the layers are wrapped in the names: save \
+             {k.replace(\"_checkpoint_wrapped_module.\", \"\"): v for k, v in state_dict.items()}",
+        )
+    } else if within(".parametrizations.") || within("parametrizations.weight.") {
         Some(
             "the weights are parametrised (weight norm, spectral norm and the like): before saving, call [torch.nn.utils.parametrize.\
              remove_parametrizations(m, n) for m in model.modules() if torch.nn.utils.parametrize.is_parametrized(m) \
