@@ -24,7 +24,7 @@ use referee_scoring::Notice;
 pub use answers::Answers;
 pub use error::ModelError;
 pub use input::{ImageShape, Layout, channels_notice};
-pub use output::{Wanted, choose_output, output_dims};
+pub use output::{Wanted, choose_output, output_columns};
 
 use crate::{
     Executor, Network, Profile, Weights, fuse,
@@ -122,12 +122,28 @@ impl Kind {
                 image,
                 output,
             } => {
+                let size = <[usize; 2]>::try_from(dims.as_slice()).ok();
+                let is_one_image = |size| input.is_one_image(&file, &image, &output.name, size);
                 let feed = Feed::Image {
                     dims,
                     element: image.element,
                     fixed_batch: input.fixed_batch,
                 };
-                Ok(file.network(name, vec![(image.name, feed)], &output.name)?)
+                let imported = file.network(name, vec![(image.name.clone(), feed)], &output.name);
+                let runs = |imported: &Imported| {
+                    let batch = input.fixed_batch.unwrap_or(1);
+                    imported.network.infer_shapes(batch).is_ok()
+                };
+                if let Some(size) = size
+                    && !imported.as_ref().is_ok_and(runs)
+                    && is_one_image(size)
+                {
+                    return Err(ModelError::OneImage {
+                        name: image.name,
+                        dims: image.dims.unwrap_or_default(),
+                    });
+                }
+                Ok(imported?)
             }
         }
     }

@@ -95,7 +95,7 @@ fn constant_inputs(names: &[String]) -> &'static str {
 }
 
 /// `?, ?, 3`
-fn lengths(dims: &[Option<usize>]) -> String {
+pub(super) fn lengths(dims: &[Option<usize>]) -> String {
     let dims: Vec<String> = dims
         .iter()
         .map(|length| length.map_or_else(|| "?".to_owned(), |length| length.to_string()))

@@ -3,10 +3,10 @@
 use candle_core::{DType, Tensor};
 use referee_scoring::Notice;
 
-use super::error::{ModelError, Result};
+use super::error::{ModelError, Result, lengths};
 use crate::{
     ElementType, Network,
-    onnx::{Declared, OnnxFile},
+    onnx::{Declared, Feed, OnnxFile},
 };
 
 /// What a network says of its images; `None` where it leaves that open.
@@ -101,7 +101,7 @@ impl Input {
             }
             [_, height, width] => (Layout::NoChannels, Some(1), height, width),
             [_, length] => (Layout::Flat { length }, None, None, None),
-            _ => return Err(refuse(format!("{dims:?}"))),
+            _ => return Err(refuse(format!("[{}]", lengths(dims)))),
         };
         if layout == Layout::ChannelsLast {
             notices.push(Notice {
@@ -158,6 +158,35 @@ impl Input {
     pub fn may_lack_a_batch(&self) -> bool {
         let without_channels = matches!(self.layout, Layout::NoChannels | Layout::Flat { .. });
         without_channels && self.fixed_batch.is_none()
+    }
+
+    /// Whether the graph takes three dimensions of which none is a batch: one image of three channels, first or last. Asked where it does
+    /// not take them as gray images.
+    pub fn is_one_image(
+        &self,
+        file: &OnnxFile,
+        image: &Declared,
+        output: &str,
+        [height, width]: [usize; 2],
+    ) -> bool {
+        let open = |index: usize| {
+            let dims = image.dims.as_deref().unwrap_or_default();
+            dims.get(index).copied().flatten()
+        };
+        let taken = |usual: [usize; 3]| {
+            let [first, rest @ ..]: [usize; 3] =
+                std::array::from_fn(|index| open(index).unwrap_or(usual[index]));
+            let feed = Feed::Image {
+                dims: rest.to_vec(),
+                element: image.element,
+                fixed_batch: Some(first),
+            };
+            file.network("image", vec![(image.name.clone(), feed)], output)
+                .is_ok_and(|imported| imported.network.infer_shapes(first).is_ok())
+        };
+        self.layout == Layout::NoChannels
+            && self.fixed_batch.is_none()
+            && (taken([3, height, width]) || taken([height, width, 3]))
     }
 
     /// The network's dimensions after the batch's, for images of this size.

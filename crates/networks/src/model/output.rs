@@ -95,14 +95,23 @@ fn columns_of(dims: &[usize]) -> usize {
 }
 
 /// An output's dimensions for one image, as declared or else as they follow from the graph.
-pub fn output_dims(file: &OnnxFile, output: &Declared) -> Option<Vec<usize>> {
-    let declared = output.dims.as_ref().and_then(|dims| {
-        let rest: Option<Vec<usize>> = dims.iter().skip(1).copied().collect();
-        rest.map(|rest| [&[1], rest.as_slice()].concat())
-    });
-    if declared.is_some() {
-        return declared;
-    }
+fn output_dims(file: &OnnxFile, output: &Declared) -> Option<Vec<usize>> {
+    declared_dims(output).or_else(|| computed_dims(file, output))
+}
+
+/// How many columns an output has for one image. Files declare other shapes than their graphs compute, which no runtime minds.
+pub fn output_columns(file: &OnnxFile, output: &Declared) -> Option<usize> {
+    let dims = computed_dims(file, output).or_else(|| declared_dims(output))?;
+    Some(columns_of(&dims))
+}
+
+fn declared_dims(output: &Declared) -> Option<Vec<usize>> {
+    let (_, rest) = output.dims.as_ref()?.split_first()?;
+    let rest: Option<Vec<usize>> = rest.iter().copied().collect();
+    rest.map(|rest| [&[1], rest.as_slice()].concat())
+}
+
+fn computed_dims(file: &OnnxFile, output: &Declared) -> Option<Vec<usize>> {
     let image = only_image(file, &output.name).ok()?;
     let input = Input::of(&image, &mut Vec::new()).ok()?;
     let size = input.shape.size.unwrap_or([224, 224]);

@@ -17,7 +17,7 @@ pub enum PredictError {
     /// What the file is instead, and what to do.
     #[error("{0}")]
     NoModel(String),
-    #[error("in the file's metadata, {0}")]
+    #[error("in the file's metadata, {0}; the same said beside the file counts instead")]
     Metadata(#[source] ModelFormError),
     #[error("`preprocess`: {0}")]
     Recipe(#[from] RecipeError),

@@ -12,7 +12,7 @@ use referee_scoring::{Notice, Over};
 use super::error::PredictError;
 use crate::Network;
 use crate::mapped;
-use crate::model::{Expected, Opened, Wanted, choose_output, output_dims};
+use crate::model::{Expected, Opened, Wanted, choose_output, output_columns};
 use crate::onnx::{OnnxFile, SideFiles};
 use crate::weights::WeightsFile;
 use crate::zoo::{self, ZooOptions};
@@ -331,10 +331,9 @@ fn columns(file: &OnnxFile, form: &ModelForm) -> Result<(String, usize), Predict
         ));
     }
     // One dimension is refused later, with what mends it.
-    let columns = match (chosen.dims.as_deref(), output_dims(file, &chosen)) {
-        (Some([only]), _) => *only,
-        (_, Some(dims)) => Some(dims.iter().skip(1).product()),
-        (_, None) => None,
+    let columns = match chosen.dims.as_deref() {
+        Some([only]) => *only,
+        _ => output_columns(file, &chosen),
     };
     let unknown = PredictError::NoClasses("does not say how many columns its output has");
     Ok((chosen.name, columns.ok_or(unknown)?))

@@ -182,6 +182,13 @@ fn a_file_that_does_not_show_its_classes_needs_them() {
     };
     // Not declared, but it follows from the graph.
     assert!(open(&plain().output("y", DataType::Float, &[0, 0])).is_ok());
+    // Declared otherwise than the graph computes, which no runtime minds: the head was replaced, or nothing but a scalar said.
+    for declared in [[0, 5].as_slice(), &[0, 2], &[]] {
+        let (opened, form) = open(&plain().output("y", DataType::Float, declared)).expect("opens");
+        assert_eq!(form.output.as_deref(), Some("y"));
+        let model = opened.prepare([6, 6], 3, &Device::Cpu).expect("runs");
+        assert_eq!(model.classes(), 3);
+    }
     // The features that the scores are computed from are no scores.
     let head = plain()
         .floats("head", &[3, 4], &some(12))

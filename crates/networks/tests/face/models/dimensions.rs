@@ -4,7 +4,7 @@ use referee_networks::model::{Answers, Expected};
 use referee_networks::onnx::proto::tensor_proto::DataType;
 
 use super::{CLASSES, HEAD, assert_scores, expected, images, plain, prepare, prepare_with};
-use crate::onnx_files::{Draft, codes, int};
+use crate::onnx_files::{Draft, codes, int, ints};
 
 /// With the channels last, behind a dimension that nobody squeezed; with classes in the middle.
 #[test]
@@ -56,6 +56,33 @@ fn an_image_without_a_batch_is_refused() {
                 "{refused}"
             );
         }
+    }
+}
+
+/// The graph takes no gray images, but would take one image of three channels.
+#[test]
+fn an_image_that_cannot_be_gray_is_one_without_a_batch() {
+    for permutation in [[0, 1, 2, 3], [0, 3, 1, 2]] {
+        let draft = Draft::new(17)
+            .input("image", DataType::Float, &[0, 0, 0])
+            .floats("kernel", &[4, 3, 1, 1], &HEAD)
+            .integers("first", &[0])
+            .node("Unsqueeze", &["image", "first"], &["batch"], &[])
+            .node(
+                "Transpose",
+                &["batch"],
+                &["planes"],
+                &[ints("perm", &permutation)],
+            )
+            .node("Conv", &["planes", "kernel"], &["maps"], &[])
+            .node("GlobalAveragePool", &["maps"], &["pooled"], &[])
+            .node("Flatten", &["pooled"], &["logits"], &[])
+            .output("logits", DataType::Float, &[1, 4]);
+        let refused = prepare_with(&draft, 1).expect_err("one image").to_string();
+        assert!(
+            refused.contains("[?, ?, ?], one image without a batch"),
+            "{refused}"
+        );
     }
 }
 
