@@ -15,6 +15,7 @@ mod integers;
 pub(crate) mod linear;
 mod normalization;
 mod pooling;
+mod rectify;
 mod reduce;
 mod resize;
 mod scatter;

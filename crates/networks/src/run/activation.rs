@@ -2,6 +2,7 @@
 
 use candle_core::{Result, Tensor, bail};
 
+use super::rectify::rectify;
 use crate::graph::Activation;
 
 /// Applies `activation` to every element.
@@ -10,9 +11,9 @@ pub(crate) fn activate(activation: Activation, x: &Tensor) -> Result<Tensor> {
         bail!("it takes floating-point numbers, not {:?}", x.dtype());
     }
     match activation {
-        Activation::Relu => x.relu(),
+        Activation::Relu => rectify(x),
         Activation::Clip { min, max } => clip(x, min, max),
-        Activation::LeakyRelu { slope } => x.relu()? - (x.neg()?.relu()? * slope)?,
+        Activation::LeakyRelu { slope } => rectify(x)? - (rectify(&x.neg()?)? * slope)?,
         Activation::ThresholdedRelu { alpha } => x.gt(alpha)?.to_dtype(x.dtype())? * x,
         Activation::Elu { alpha } => x.elu(alpha),
         Activation::Celu { alpha } => x

@@ -6,6 +6,7 @@
 
 use candle_core::{DType, Result, Tensor, WithDType, bail};
 
+use super::rectify::rectify;
 use crate::graph::{Binary, Comparison, ElementType, Unary};
 use crate::narrow;
 
@@ -163,8 +164,7 @@ pub(crate) fn choose(condition: &Tensor, a: &Tensor, b: &Tensor, dims: &[usize])
 
 /// max(x, 0) + slope·min(x, 0)
 pub(crate) fn parametric_relu(x: &Tensor, slope: &Tensor) -> Result<Tensor> {
-    x.relu()?
-        .broadcast_sub(&x.neg()?.relu()?.broadcast_mul(slope)?)
+    rectify(x)?.broadcast_sub(&rectify(&x.neg()?)?.broadcast_mul(slope)?)
 }
 
 /// The same numbers as another type. Narrow integers wrap as in C, although they are stored wide; what no integer of 32 bits (64

@@ -365,6 +365,22 @@ fn scores_that_are_no_numbers_are_refused() {
         .output("output", DataType::Float, &[0, 4]);
     let model = prepare(&draft, expected()).expect("runs");
     assert!(matches!(model.run(&images(2)), Err(ModelError::NotFinite)));
+    // Of a network that diverged, whose rectifiers hide nothing.
+    for (operator, slope) in [("Relu", None), ("LeakyRelu", None), ("PRelu", Some("half"))] {
+        let inputs: Vec<&str> = ["wrong"].into_iter().chain(slope).collect();
+        let draft = plain("logits")
+            .floats("half", &[1], &[0.5])
+            .floats("diverged", &[4], &[f32::NAN, 0., 0., 0.])
+            .node("Add", &["logits", "diverged"], &["wrong"], &[])
+            .node(operator, &inputs, &["output"], &[])
+            .output("output", DataType::Float, &[0, 4]);
+        let model = prepare(&draft, expected()).expect("runs");
+        let answers = model.run(&images(2));
+        assert!(
+            matches!(answers, Err(ModelError::NotFinite)),
+            "{operator}: {answers:?}"
+        );
+    }
 }
 
 #[test]
