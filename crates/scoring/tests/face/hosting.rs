@@ -407,32 +407,6 @@ fn files_of_labels_that_are_something_else_are_named() {
             "3\n2\nn01440764\n",
             "line 3: `n01440764` is no class number",
         ),
-        (
-            "val_1.JPEG,1\nval_2.JPEG,0\nval_3.JPEG,2\n",
-            "the first line is a row already: put the header above it, `sed '1i image,label' OLD >NEW`",
-        ),
-        ("val_1.JPEG,goldfish\n", "the first line is a row already"),
-        (
-            "val_1.JPEG n01443537\n",
-            "separate the columns by commas and put the header above them, `sed -E -e '1i image,label' -e 's/[[:blank:]]+([^[:blank:]]+)$/,\\1/' OLD >NEW`",
-        ),
-        (
-            "goldfish\n",
-            "this looks like one class a line: number the lines, `awk",
-        ),
-        (
-            "image,label\nval_1.JPEG,Great_White_Shark\n",
-            "no class is called `Great_White_Shark`; expected a class index from 0 to 2, a name or an id, such as `great white shark`",
-        ),
-        (
-            "image,label\nval_1.JPEG,-1\n",
-            "leave the label empty, and it is skipped",
-        ),
-        ("image,label\nval\\val_2.JPEG,1\n", "such as `val_2.JPEG`"),
-        (
-            "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
-            "this is only a pointer to a file kept by Git LFS",
-        ),
     ] {
         let error = read(file, FISH_LINES, TestImages::Listed(&list))
             .expect_err(file)
@@ -472,6 +446,44 @@ fn files_of_labels_that_are_something_else_are_named() {
             .detail
             .contains("referee challenge import ilsvrc")
     );
+}
+
+#[test]
+fn labels_that_lack_little_are_refused_with_the_mend() {
+    let list = names("val_1.JPEG val_2.JPEG val_3.JPEG");
+    for (file, part) in [
+        (
+            "val_1.JPEG,1\nval_2.JPEG,0\nval_3.JPEG,2\n",
+            "the first line is a row already: put the header above it, `sed '1i image,label' OLD >NEW`",
+        ),
+        ("val_1.JPEG,goldfish\n", "the first line is a row already"),
+        (
+            "val_1.JPEG n01443537\n",
+            "separate the columns by commas and put the header above them, `sed -E -e '1i image,label' -e 's/[[:blank:]]+([^[:blank:]]+)$/,\\1/' OLD >NEW`",
+        ),
+        (
+            "goldfish\n",
+            "this looks like one class a line: number the lines, `awk",
+        ),
+        (
+            "image,label\nval_1.JPEG,Great_White_Shark\n",
+            "no class is called `Great_White_Shark`; expected a class index from 0 to 2, a name or an id, such as `great white shark`",
+        ),
+        (
+            "image,label\nval_1.JPEG,-1\n",
+            "leave the label empty, and it is skipped",
+        ),
+        ("image,label\nval\\val_2.JPEG,1\n", "such as `val_2.JPEG`"),
+        (
+            "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+            "this is only a pointer to a file kept by Git LFS",
+        ),
+    ] {
+        let error = read(file, FISH_LINES, TestImages::Listed(&list))
+            .expect_err(file)
+            .detail;
+        assert!(error.contains(part), "{file}: {error}");
+    }
 }
 
 /// Numbers alone, of which neither 0 nor the last from 1 occurs; and those that leave no doubt are not said to count from 1 twice.
