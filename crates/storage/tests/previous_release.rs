@@ -167,16 +167,17 @@ async fn the_last_releases_queries_run_on_the_newest_schema_as_the_roles_that_ra
 
     database.migrate().await;
     let after = Runnable::on(&database, &release.queries).await;
-    let (mut withdrawn, mut unknown) = (BTreeSet::new(), String::new());
+    let (mut withdrawn, mut unknown) = (BTreeSet::new(), Vec::new());
     for (number, role) in before.0.difference(&after.0) {
         let query = &release.queries[*number];
         match WITHDRAWN.iter().position(|(part, _)| query.contains(part)) {
             Some(known) => _ = withdrawn.insert(known),
-            None => unknown.push_str(&format!("as {role}: {query}\n")),
+            None => unknown.push(format!("as {role}: {query}")),
         }
     }
     assert_eq!(
-        unknown, "",
+        unknown,
+        Vec::<String>::new(),
         "the last release can no longer run this; expand before you contract, or add it to WITHDRAWN"
     );
     assert_eq!(
